@@ -1,0 +1,326 @@
+"""The JSON contract: what declarations compile to and what every part reads.
+
+A contract has a schema part, whose fingerprint (sha256 of its canonical JSON) names the version,
+and a policy part with a revision of its own: a changed gate retrains nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Self
+
+from hotclub import names
+from hotclub.errors import ContractError
+
+FORMAT = 1
+FeatureType = Literal["number", "boolean", "category"]
+
+
+def canonical_json(value: object) -> str:
+    """Return JSON with sorted keys and no spaces, the form that is hashed. NaN is refused."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def fingerprint(schema: Mapping[str, Any]) -> str:
+    """Return the sha256 of a schema part's canonical JSON, in hexadecimal."""
+    return hashlib.sha256(canonical_json(schema).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSpec:
+    """One feature of a model, in the order of the matrix's columns."""
+
+    name: str
+    type: FeatureType
+    nullable: bool
+    unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    pattern: str | None = None
+    doc: str = ""
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewSpec:
+    """A feature view: SQL with ``%s`` places, their values, and the tables it reads."""
+
+    sql: str
+    params: tuple[str | int | float | bool | None, ...] = ()
+    reads: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSchema:
+    """What a model version was trained on; any change is a new contract version.
+
+    `entity_type` is a PostgreSQL type: keys keep their own, so that an index finds them.
+    """
+
+    model: str
+    task: Literal["binary", "multiclass", "regression"]
+    entity: str
+    entity_type: str
+    tenant: str | None
+    event_time: str
+    horizon_seconds: int
+    timezone: str
+    classes: tuple[str, ...]
+    features: tuple[FeatureSpec, ...]
+    view: ViewSpec
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPolicy:
+    """What may change without retraining."""
+
+    metric: str
+    gates: dict[str, float]
+    baseline_by: tuple[str, ...]
+    evaluate_days: int
+    stopping_days: int
+    score_on: str | None
+    schedule: str | None
+    parameters: dict[str, Any]
+    doc: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnSpec:
+    """One column of a delivered file and the database column that it loads into.
+
+    `type` is one of text, integer, bigint, float8, numeric, boolean, date, timestamptz.
+    `references` is ``(table, column)`` when the value names a row of another table;
+    `reference_required` says whether an unknown one stops the load or is a warning.
+    """
+
+    name: str
+    target: str
+    type: str
+    nullable: bool
+    max_length: int | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    references: tuple[str, str] | None = None
+    reference_required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSchema:
+    """Which table and columns a file loads into."""
+
+    model: str
+    table: str
+    natural_key: tuple[str, ...]
+    tenant: str | None
+    #: The column of `table` that holds the tenant's slug, when it is one of the table's own.
+    tenant_column: str | None
+    timezone: str
+    columns: tuple[ColumnSpec, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckSpec:
+    """An expectation's name, severity and arguments."""
+
+    expectation: str
+    severity: Literal["critical", "warning", "info"]
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePolicy:
+    """The checks beside those that the columns imply."""
+
+    checks: tuple[CheckSpec, ...]
+    doc: str = ""
+
+
+def _plain(value: object) -> Any:
+    """Return a dataclass as JSON would give it back: tuples as lists."""
+    return json.loads(json.dumps(asdict(value), allow_nan=False))  # type: ignore[call-overload]  # asdict takes any dataclass instance
+
+
+@dataclass(frozen=True)
+class _Contract:
+    name: str
+    app: str
+    version: int
+    policy_revision: int = field(default=1, kw_only=True)
+
+    def _envelope(self, kind: str, schema: object, policy: object) -> dict[str, Any]:
+        plain = _plain(schema)
+        return {
+            "format": FORMAT,
+            "kind": kind,
+            "name": self.name,
+            "app": self.app,
+            "version": self.version,
+            "fingerprint": fingerprint(plain),
+            "schema": plain,
+            "policy_revision": self.policy_revision,
+            "policy": _plain(policy),
+        }
+
+
+@dataclass(frozen=True)
+class ModelContract(_Contract):
+    """A version of a model's contract."""
+
+    schema: ModelSchema
+    policy: ModelPolicy
+
+    @property
+    def fingerprint(self) -> str:
+        """The sha256 of the schema part."""
+        return fingerprint(_plain(self.schema))
+
+    @property
+    def features(self) -> tuple[FeatureSpec, ...]:
+        """The features, in the order of the matrix's columns."""
+        return self.schema.features
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The features' names, in the order of the matrix's columns."""
+        return tuple(f.name for f in self.schema.features)
+
+    @property
+    def view(self) -> str:
+        """The qualified name of the feature view."""
+        return names.qualified_view_name(self.name, self.version)
+
+    @property
+    def horizon(self) -> dt.timedelta:
+        """How long before the event time a prediction is made."""
+        return dt.timedelta(seconds=self.schema.horizon_seconds)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the contract file's content."""
+        return self._envelope("model", self.schema, self.policy)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read a contract file's content.
+
+        Raises:
+            ContractError: another format or kind, or a fingerprint that does not match the schema part.
+        """
+        schema, policy = _parts(data, "model")
+        return cls(
+            name=data["name"],
+            app=data["app"],
+            version=data["version"],
+            policy_revision=data["policy_revision"],
+            schema=ModelSchema(
+                **{
+                    **schema,
+                    "classes": tuple(schema["classes"]),
+                    "features": tuple(FeatureSpec(**f) for f in schema["features"]),
+                    "view": ViewSpec(
+                        schema["view"]["sql"], tuple(schema["view"]["params"]), tuple(schema["view"]["reads"])
+                    ),
+                }
+            ),
+            policy=ModelPolicy(**{**policy, "baseline_by": tuple(policy["baseline_by"])}),
+        )
+
+
+@dataclass(frozen=True)
+class SourceContract(_Contract):
+    """A version of a source's contract."""
+
+    schema: SourceSchema
+    policy: SourcePolicy
+
+    @property
+    def fingerprint(self) -> str:
+        """The sha256 of the schema part."""
+        return fingerprint(_plain(self.schema))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the contract file's content."""
+        return self._envelope("source", self.schema, self.policy)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read a contract file's content.
+
+        Raises:
+            ContractError: another format or kind, or a fingerprint that does not match the schema part.
+        """
+        schema, policy = _parts(data, "source")
+        columns = tuple(
+            ColumnSpec(
+                **{
+                    **c,
+                    "choices": tuple(c["choices"]),
+                    "references": tuple(c["references"]) if c["references"] else None,
+                }
+            )
+            for c in schema["columns"]
+        )
+        return cls(
+            name=data["name"],
+            app=data["app"],
+            version=data["version"],
+            policy_revision=data["policy_revision"],
+            schema=SourceSchema(
+                **{**schema, "natural_key": tuple(schema["natural_key"]), "columns": columns}
+            ),
+            policy=SourcePolicy(
+                checks=tuple(CheckSpec(**c) for c in policy["checks"]), doc=policy.get("doc", "")
+            ),
+        )
+
+
+Contract = ModelContract | SourceContract
+
+
+def _parts(data: Mapping[str, Any], kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    name = data.get("name", "?")
+    if data.get("format") != FORMAT:
+        raise ContractError(
+            f"contract {name}: format {data.get('format')!r} is not {FORMAT}; "
+            "it was written by another version of Hotclub"
+        )
+    if data.get("kind") != kind:
+        raise ContractError(f"contract {name}: kind {data.get('kind')!r}, expected {kind!r}")
+    missing = [
+        key
+        for key in ("name", "app", "version", "fingerprint", "schema", "policy", "policy_revision")
+        if key not in data
+    ]
+    if missing:
+        raise ContractError(f"contract {name}: no {', '.join(missing)}")
+    actual = fingerprint(data["schema"])
+    if actual != data["fingerprint"]:
+        raise ContractError(
+            f"contract {name} version {data['version']}: the fingerprint says {data['fingerprint'][:12]}, "
+            f"the schema part hashes to {actual[:12]}; contract files are written by makecontracts, never by hand"
+        )
+    return dict(data["schema"]), dict(data["policy"])
+
+
+def from_json(data: Mapping[str, Any]) -> Contract:
+    """Read a contract of either kind.
+
+    Raises:
+        ContractError: it cannot be read; the message names the contract and the reason.
+    """
+    readers: dict[str, type[ModelContract] | type[SourceContract]] = {
+        "model": ModelContract,
+        "source": SourceContract,
+    }
+    reader = readers.get(data.get("kind", ""))
+    if reader is None:
+        raise ContractError(f"contract {data.get('name', '?')}: unknown kind {data.get('kind')!r}")
+    try:
+        return reader.from_json(data)
+    except (KeyError, TypeError) as error:
+        raise ContractError(f"contract {data.get('name', '?')}: {error}") from error

@@ -1,0 +1,63 @@
+"""Expected failures. Each carries what the caller can do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One thing wrong with one field of an input.
+
+    Attributes:
+        field: where, as a dotted path: ``instances.3.hour``.
+        message: what is wrong and what would be right, in one sentence.
+    """
+
+    field: str
+    message: str
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the member of problem+json's ``errors`` list."""
+        return {"field": self.field, "message": self.message}
+
+
+class HotclubError(Exception):
+    """The base of every failure that Hotclub expects."""
+
+
+class InvalidInputError(HotclubError):
+    """An input that its contract refuses, with every field's error at once.
+
+    Over HTTP this is 422.
+    """
+
+    def __init__(self, errors: Iterable[FieldError]) -> None:
+        self.errors: tuple[FieldError, ...] = tuple(errors)
+        super().__init__("; ".join(f"{e.field}: {e.message}" for e in self.errors))
+
+    @classmethod
+    def of(cls, field: str, message: str) -> InvalidInputError:
+        """Return the error of a single field."""
+        return cls([FieldError(field, message)])
+
+
+class ContractError(HotclubError):
+    """A declaration or a contract file that cannot be used, with the place and the fix."""
+
+
+class PackageError(HotclubError):
+    """A model package that must not serve: incomplete, altered, or not what it says it is."""
+
+
+class RegistryError(HotclubError):
+    """The model registry did not answer as expected."""
+
+
+class NotFoundError(RegistryError):
+    """The model registry has no such model, version or alias."""
+
+
+class GateError(HotclubError):
+    """A version whose quality gates did not pass, without an override that gives a reason."""

@@ -1,0 +1,132 @@
+"""One home for every name that two parts have to agree on."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from hotclub.errors import InvalidInputError
+
+# PostgreSQL. OWNER and VIEWS cannot log in; MIGRATOR acts as them during `migrate` and only then.
+ROLE_OWNER: Final = "hotclub_owner"
+ROLE_VIEWS: Final = "hotclub_views"
+ROLE_MIGRATOR: Final = "hotclub_migrator"
+ROLE_APP: Final = "hotclub_app"
+ROLE_READER: Final = "hotclub_reader"
+ROLE_STAGER: Final = "hotclub_stager"
+ROLE_SERVING: Final = "hotclub_serving"
+SCHEMA_TABLES: Final = "public"
+SCHEMA_STAGING: Final = "staging"
+#: Feature views live apart from tables, so that one grant on a schema says who may read features.
+SCHEMA_FEATURES: Final = "features"
+
+# The fixed columns of a feature view; feature names must differ from them.
+COLUMN_ENTITY: Final = "entity"
+COLUMN_TENANT: Final = "tenant"
+COLUMN_EVENT_TIME: Final = "event_time"
+COLUMN_LABEL: Final = "label"
+KEY_COLUMNS: Final = (COLUMN_ENTITY, COLUMN_TENANT, COLUMN_EVENT_TIME)
+RESERVED_COLUMNS: Final = (*KEY_COLUMNS, COLUMN_LABEL)
+#: Added by staging in front of a delivered file's own columns: the line's place in the file, from 1.
+COLUMN_ROW: Final = "_row"
+
+# The model registry.
+ALIAS_CHAMPION: Final = "champion"
+ALIAS_CHALLENGER: Final = "challenger"
+TAG_KIND: Final = "hotclub.kind"  # on the registered model, always "model": what serving looks for
+TAG_DIGEST: Final = "hotclub.package_digest"
+TAG_FINGERPRINT: Final = "hotclub.contract_fingerprint"
+TAG_CONTRACT_VERSION: Final = "hotclub.contract_version"
+TAG_GATES: Final = "hotclub.gates"  # "passed" or "failed"
+TAG_OVERRIDE: Final = "hotclub.gates_override"  # a reason, written by a person
+GATES_PASSED: Final = "passed"
+GATES_FAILED: Final = "failed"
+#: Where the package lies inside the MLflow model's folder.
+PACKAGE_FOLDER: Final = "package"
+
+# Celery queues: short work that someone waits for, long work, and housekeeping.
+QUEUE_REQUESTS: Final = "requests"
+QUEUE_BATCHES: Final = "batches"
+QUEUE_INGEST: Final = "ingest"
+QUEUE_SWEEPS: Final = "sweeps"
+QUEUES: Final = (QUEUE_REQUESTS, QUEUE_BATCHES, QUEUE_INGEST, QUEUE_SWEEPS)
+
+# Airflow.
+CONNECTION_DJANGO: Final = "hotclub_django"
+
+
+def view_name(model: str, version: int) -> str:
+    """Return the feature view of a model's contract version, without its schema."""
+    return f"ml_{model}_v{version}"
+
+
+def qualified_view_name(model: str, version: int) -> str:
+    """Return the feature view of a model's contract version, schema included."""
+    return f"{SCHEMA_FEATURES}.{view_name(model, version)}"
+
+
+def staging_table(delivery_id: str) -> str:
+    """Return the staging table of a delivery (a UUID), without its schema."""
+    return f"delivery_{delivery_id.replace('-', '')}"
+
+
+def ingest_dag_id(source: str) -> str:
+    """Return the id of the DAG that checks and loads a source's deliveries."""
+    return f"{source}.ingest"
+
+
+def train_dag_id(model: str) -> str:
+    """Return the id of the DAG that trains and registers a model."""
+    return f"{model}.train"
+
+
+def score_dag_id(model: str) -> str:
+    """Return the id of the DAG that scores a partition as it is loaded."""
+    return f"{model}.score"
+
+
+def replay_dag_id(model: str) -> str:
+    """Return the id of the DAG that scores past days, by Airflow's own backfill."""
+    return f"{model}.replay"
+
+
+def ingest_run_id(delivery_id: str, attempt: int) -> str:
+    """Return the DAG run id of a delivery's attempt; the same attempt never starts two runs."""
+    return f"delivery-{delivery_id}-{attempt}"
+
+
+def asset_uri(source: str) -> str:
+    """Return the URI of the asset that a loaded delivery of this source adds a partition to."""
+    return f"hotclub://source/{source}"
+
+
+def partition_key(tenant: str, day: dt.date) -> str:
+    """Return the asset partition of one tenant's day: ``"EWR.2013-11-01"``."""
+    return f"{tenant}.{day.isoformat()}"
+
+
+def parse_partition_key(key: str) -> tuple[str, dt.date]:
+    """Return tenant and day of an asset partition.
+
+    Raises:
+        InvalidInputError: the key is not ``<tenant>.<YYYY-MM-DD>``.
+    """
+    tenant, _, day = key.rpartition(".")
+    try:
+        parsed = dt.date.fromisoformat(day)
+    except ValueError:
+        parsed = None
+    if not tenant or parsed is None:
+        raise InvalidInputError.of(
+            "partition_key", f"{key!r} is not <tenant>.<YYYY-MM-DD>, such as EWR.2013-11-01"
+        )
+    return tenant, parsed
+
+
+def day_interval(day: dt.date, timezone: str) -> tuple[dt.datetime, dt.datetime]:
+    """Return the UTC instants [start, end) of a local calendar day; 23 or 25 h where clocks change."""
+    zone = ZoneInfo(timezone)
+    start = dt.datetime.combine(day, dt.time(), tzinfo=zone)
+    end = dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), tzinfo=zone)
+    return start.astimezone(dt.UTC), end.astimezone(dt.UTC)
