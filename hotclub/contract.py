@@ -313,7 +313,7 @@ def from_json(data: Mapping[str, Any]) -> Contract:
     Raises:
         ContractError: it cannot be read; the message names the contract and the reason.
     """
-    readers: dict[str, type[ModelContract] | type[SourceContract]] = {
+    readers: dict[str, type[ModelContract | SourceContract]] = {
         "model": ModelContract,
         "source": SourceContract,
     }

@@ -1,0 +1,118 @@
+"""The predictor: a package, a verified engine, and scores in the units of the task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from hotclub.columns import columns_from_rows
+from hotclub.contract import ModelContract
+from hotclub.engines import ENGINES, Engine
+from hotclub.errors import PackageError
+from hotclub.matrix import Columns, MatrixBuilder
+from hotclub.package import Package
+
+#: How far an engine's margins may lie from the golden ones: ``atol + rtol * |golden|``. Engines here are
+#: bit-identical on one machine; summation order and another CPU's rounding stay a hundred times below it.
+ATOL = 1e-5
+RTOL = 1e-5
+
+EngineFactory = Callable[[Path, int], Engine]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Scores with what was missing in their rows.
+
+    Attributes:
+        scores: float64. binary: probability of 1, shape (rows,); multiclass: probabilities, shape
+            (rows, classes); regression: the quantity, shape (rows,).
+        nulls: per feature with any, the number of null values.
+        unseen: per category feature with any, the number of values that training had never seen.
+    """
+
+    scores: npt.NDArray[np.float64]
+    nulls: dict[str, int]
+    unseen: dict[str, int]
+
+
+def scores_from_margins(margins: npt.NDArray[np.float32], task: str) -> npt.NDArray[np.float64]:
+    """Return margins in the units of the task: logistic, softmax or unchanged."""
+    wide = margins.astype(np.float64)
+    if task == "binary":
+        # exp of a negative number only, so that a large margin cannot overflow.
+        small = np.exp(-np.abs(wide))
+        return np.where(wide >= 0, 1.0 / (1.0 + small), small / (1.0 + small))
+    if task == "multiclass":
+        powers = np.exp(wide - wide.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+    return wide
+
+
+class Predictor:
+    """Scores rows with one model version. Safe to share between threads."""
+
+    def __init__(self, package: Package, engine: Engine, refused: Mapping[str, str] | None = None) -> None:
+        self.package = package
+        self.engine = engine
+        #: Why faster engines do not serve, by name; empty when the first one does.
+        self.refused: dict[str, str] = dict(refused or {})
+        self._matrix = MatrixBuilder(package.contract.features, package.vocabulary)
+
+    @property
+    def contract(self) -> ModelContract:
+        """The contract that the model was trained under."""
+        return self.package.contract
+
+    @classmethod
+    def load(cls, package: Package, *, threads: int = 1, engines: Sequence[EngineFactory] = ENGINES) -> Self:
+        """Return a predictor on the first engine that repeats the golden margins.
+
+        Raises:
+            PackageError: no engine does; the message has every engine's reason.
+        """
+        refused: dict[str, str] = {}
+        for factory in engines:
+            label = getattr(factory, "name", repr(factory))
+            try:
+                predictor = cls(package, factory(package.model, threads), refused)
+                predictor.verify()
+            # A foreign engine may fail in any way on a damaged file; each way means "not this one".
+            except Exception as error:  # noqa: BLE001  # see above
+                refused[label] = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+            else:
+                return predictor
+        raise PackageError(
+            "no engine gives the golden scores: " + "; ".join(f"{k}: {v}" for k, v in refused.items())
+        )
+
+    def verify(self) -> None:
+        """Score the golden rows and compare.
+
+        Raises:
+            PackageError: a margin is off by more than ``ATOL + RTOL * |golden|``.
+        """
+        margins = self.engine.margins(self._matrix.build(self.package.golden).values)
+        golden = self.package.golden_margins
+        if margins.shape != golden.shape:
+            raise PackageError(f"margins have shape {margins.shape}, golden ones {golden.shape}")
+        if not np.allclose(margins, golden, rtol=RTOL, atol=ATOL):
+            worst = float(np.nanmax(np.abs(margins - golden)))
+            raise PackageError(f"golden rows: a margin is off by {worst:.3g}")
+
+    def predict(self, columns: Columns) -> Prediction:
+        """Score columns of feature values (see `MatrixBuilder.build`)."""
+        matrix = self._matrix.build(columns)
+        margins = self.engine.margins(matrix.values)
+        return Prediction(
+            scores_from_margins(margins, self.contract.schema.task), matrix.nulls, matrix.unseen
+        )
+
+    def predict_rows(self, rows: Sequence[Mapping[str, Any]]) -> Prediction:
+        """Score rows of feature values, as JSON gives them; a missing name is a null."""
+        return self.predict(columns_from_rows(self.contract.features, rows))
