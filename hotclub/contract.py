@@ -118,7 +118,7 @@ class SourceSchema:
     table: str
     natural_key: tuple[str, ...]
     tenant: str | None
-    #: The column of `table` that holds the tenant's slug, when it is one of the table's own.
+    #: The file column whose value decides the tenant (the first step of `tenant`), when the file has it.
     tenant_column: str | None
     timezone: str
     columns: tuple[ColumnSpec, ...]

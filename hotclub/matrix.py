@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 
 from hotclub.contract import FeatureSpec
 
-Column = Sequence[Any] | pa.ChunkedArray | pa.Array
-Columns = Mapping[str, Column] | pa.Table
-Vocabulary = Mapping[str, Sequence[str]]
+Column: TypeAlias = Sequence[Any] | pa.ChunkedArray | pa.Array
+Columns: TypeAlias = Mapping[str, Column] | pa.Table
+Vocabulary: TypeAlias = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)

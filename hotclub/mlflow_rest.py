@@ -62,7 +62,7 @@ class MlflowRegistry:
     def versions(self, model: str) -> list[RegisteredVersion]:
         """See `hotclub.registry.Registry`. A model that is not there has no versions."""
         quoted = model.replace("'", "")
-        query = {"filter": f"name='{quoted}'", "max_results": 1000}
+        query: dict[str, str | int] = {"filter": f"name='{quoted}'", "max_results": 1000}
         found = self._get("/model-versions/search", query).get("model_versions", [])
         return sorted((_version(v) for v in found), key=lambda v: int(v.version), reverse=True)
 

@@ -1,0 +1,1 @@
+"""Declarations, contracts, feature views, and what the model registry says of versions."""

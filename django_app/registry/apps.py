@@ -1,0 +1,24 @@
+"""Finds every app's ``ml.py``, as Django's admin finds every ``admin.py``."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate, pre_migrate
+from django.utils.module_loading import autodiscover_modules
+
+
+class RegistryConfig(AppConfig):
+    """The app that turns declarations into contracts and contracts into views."""
+
+    name = "django_app.registry"
+    label = "registry"
+    verbose_name = "Models and contracts"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Load the declarations and keep the views in step with migrations."""
+        from django_app.registry import migrating  # noqa: PLC0415  # models are loaded by now, not before
+
+        autodiscover_modules("ml")
+        pre_migrate.connect(migrating.before, sender=self, dispatch_uid="hotclub.registry.before")
+        post_migrate.connect(migrating.after, sender=self, dispatch_uid="hotclub.registry.after")

@@ -1,0 +1,238 @@
+"""Compiles declarations to contracts. Needs Django's models and no database."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import inspect
+import json
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import apps
+from django.core.exceptions import FieldDoesNotExist, FieldError
+from django.db import DEFAULT_DB_ALIAS, connections, models
+from django.db.models import Case, F, FloatField, When
+
+from django_app.registry.declared import check_model, check_source, label_of
+from django_app.registry.expressions import refuse_unstable
+from django_app.registry.source_columns import compile_columns, tenant_column
+from hotclub import declarations, names
+from hotclub.columns import postgres_type
+from hotclub.contract import (
+    CheckSpec,
+    FeatureSpec,
+    ModelContract,
+    ModelPolicy,
+    ModelSchema,
+    SourceContract,
+    SourcePolicy,
+    SourceSchema,
+    ViewSpec,
+)
+from hotclub.errors import ContractError
+
+#: An annotation may not be named like a field of the model, so inside the view all have this prefix.
+_PREFIX = "hc_"
+_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
+Parameter = str | int | float | bool | None
+
+
+def compile_model(cls: type[declarations.MLModel], *, version: int, policy_revision: int) -> ModelContract:
+    """Return the contract of a declared model.
+
+    Raises:
+        ContractError: the declaration cannot be a contract; the message names the attribute and the fix.
+    """
+    check_model(cls)
+    entity = _field(cls.rows.model, cls.entity, f"{label_of(cls)}.entity")
+    features = tuple(_feature_spec(name, feature) for name, feature in cls.features.items())
+    schema = ModelSchema(
+        model=cls.rows.model._meta.label,
+        task=cls.task,
+        entity=cls.entity,
+        entity_type=_key_type(entity, label_of(cls)),
+        tenant=cls.tenant,
+        event_time=cls.event_time,
+        horizon_seconds=int(cls.horizon.total_seconds()),
+        timezone=cls.timezone,
+        classes=tuple(cls.classes),
+        features=features,
+        view=_compile_view(cls, features),
+    )
+    policy = ModelPolicy(
+        metric=cls.metric,
+        gates=dict(cls.gates),
+        baseline_by=tuple(cls.baseline_by),
+        evaluate_days=cls.evaluate_days,
+        stopping_days=cls.stopping_days,
+        score_on=_source_name(cls),
+        schedule=cls.schedule,
+        parameters=dict(cls.parameters),
+        doc=inspect.cleandoc(cls.__doc__ or ""),
+    )
+    return ModelContract(
+        cls.name, app_label_of(cls), version, schema=schema, policy=policy, policy_revision=policy_revision
+    )
+
+
+def compile_source(cls: type[declarations.Source], *, version: int, policy_revision: int) -> SourceContract:
+    """Return the contract of a declared source.
+
+    Raises:
+        ContractError: the declaration cannot be a contract; the message names the attribute and the fix.
+    """
+    check_source(cls)
+    columns = compile_columns(cls)
+    by_field = {field: name for name, field in cls.columns.items()}
+    target = {column.name: column.target for column in columns}
+    schema = SourceSchema(
+        model=cls.model._meta.label,
+        table=cls.model._meta.db_table,
+        natural_key=tuple(target[by_field[field]] for field in cls.natural_key),
+        tenant=cls.tenant,
+        tenant_column=tenant_column(cls),
+        timezone=cls.timezone,
+        columns=columns,
+    )
+    checks = tuple(CheckSpec(c.expectation, c.severity, _jsonable(c.arguments, cls)) for c in cls.checks)
+    policy = SourcePolicy(checks=checks, doc=inspect.cleandoc(cls.__doc__ or ""))
+    return SourceContract(
+        cls.name, app_label_of(cls), version, schema=schema, policy=policy, policy_revision=policy_revision
+    )
+
+
+def app_label_of(cls: type) -> str:
+    """Return the label of the Django app that a declaration belongs to."""
+    config = apps.get_containing_app_config(cls.__module__)
+    if config is None:
+        raise ContractError(f"{label_of(cls)}: its module is in no app of INSTALLED_APPS")
+    return config.label
+
+
+def _feature_spec(name: str, feature: declarations.Feature) -> FeatureSpec:
+    return FeatureSpec(
+        name=name,
+        type=feature.type,  # type: ignore[arg-type]  # the feature classes name only these
+        nullable=feature.nullable,
+        unit=getattr(feature, "unit", ""),
+        minimum=getattr(feature, "minimum", None),
+        maximum=getattr(feature, "maximum", None),
+        pattern=getattr(feature, "pattern", None),
+        doc=feature.doc,
+        group=feature.group,
+    )
+
+
+def _compile_view(cls: type[declarations.MLModel], features: Sequence[FeatureSpec]) -> ViewSpec:
+    where = label_of(cls)
+    inner: dict[str, Any] = {names.COLUMN_ENTITY: F(cls.entity), names.COLUMN_EVENT_TIME: F(cls.event_time)}
+    if cls.tenant is not None:
+        inner[names.COLUMN_TENANT] = F(cls.tenant)
+    label = F(cls.label) if isinstance(cls.label, str) else cls.label
+    if cls.label_known is not None:
+        label = Case(When(cls.label_known, then=label), default=None, output_field=FloatField())
+    inner[names.COLUMN_LABEL] = label
+    for name, feature in cls.features.items():
+        expression = feature.expression
+        inner[name] = F(expression) if isinstance(expression, str) else expression
+    query = _annotated(cls, inner)
+    refuse_unstable(query.where, f"{where}.rows")
+    for name in inner:
+        refuse_unstable(query.annotations[_PREFIX + name], f"{where}: {name}")
+    compiler = query.get_compiler(connection=connections[DEFAULT_DB_ALIAS])
+    sql, params = compiler.as_sql()
+    reads = sorted(
+        {alias.table_name for name, alias in query.alias_map.items() if query.alias_refcount[name]}
+    )
+    return ViewSpec(
+        sql=f"SELECT {', '.join(_outer_columns(cls, query, features))} FROM ({sql}) r",
+        params=tuple(_parameter(value, where) for value in params),
+        reads=tuple(reads),
+    )
+
+
+def _annotated(cls: type[declarations.MLModel], inner: dict[str, Any]) -> models.sql.Query:
+    rows = cls.rows.all().order_by()
+    for name, expression in inner.items():
+        try:
+            rows = rows.annotate(**{_PREFIX + name: expression})
+        except (FieldError, FieldDoesNotExist, ValueError, TypeError) as error:
+            raise ContractError(f"{label_of(cls)}: {name}: {error}") from error
+    return rows.values(*(_PREFIX + name for name in inner)).query
+
+
+def _outer_columns(
+    cls: type[declarations.MLModel], query: models.sql.Query, features: Sequence[FeatureSpec]
+) -> list[str]:
+    """Name, cast and order the columns: keys keep their type, so that an index on them still serves."""
+    entity_type = _key_type(query.annotations[_PREFIX + names.COLUMN_ENTITY].output_field, label_of(cls))
+    tenant = f"r.{_PREFIX}{names.COLUMN_TENANT}" if cls.tenant is not None else "NULL"
+    event_time = f"r.{_PREFIX}{names.COLUMN_EVENT_TIME}"
+    columns = [
+        f"r.{_PREFIX}{names.COLUMN_ENTITY}::{entity_type} AS {names.COLUMN_ENTITY}",
+        f"{tenant}::text AS {names.COLUMN_TENANT}",
+        f"{event_time}::timestamptz AS {names.COLUMN_EVENT_TIME}",
+        f"r.{_PREFIX}{names.COLUMN_LABEL}::float8 AS {names.COLUMN_LABEL}",
+    ]
+    for spec in features:
+        column = f"r.{_PREFIX}{spec.name}"
+        declared = cls.features[spec.name]
+        if isinstance(declared, declarations.Age):
+            field = query.annotations[_PREFIX + spec.name].output_field
+            if not isinstance(field, models.DateTimeField):
+                # A date begins at midnight in the model's own zone.
+                column = f"({column}::timestamp AT TIME ZONE '{cls.timezone}')"
+            column = f"(EXTRACT(EPOCH FROM ({event_time} - {column})) / {_SECONDS[declared.unit]}.0)"
+        columns.append(f'{column}::{postgres_type(spec)} AS "{spec.name}"')
+    return columns
+
+
+def _parameter(value: object, where: str) -> Parameter:
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if isinstance(value, dt.datetime | dt.date | dt.time):
+        return value.isoformat()
+    if isinstance(value, dt.timedelta):
+        return f"{value.total_seconds()} seconds"
+    if isinstance(value, decimal.Decimal | uuid.UUID):
+        return str(value)
+    raise ContractError(f"{where}: a {type(value).__name__} in an expression cannot be kept in a contract")
+
+
+def _jsonable(arguments: Any, cls: type[declarations.Source]) -> dict[str, Any]:
+    try:
+        loaded: dict[str, Any] = json.loads(json.dumps(dict(arguments), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise ContractError(f"{label_of(cls)}.checks: {error}; arguments must be JSON") from error
+    return loaded
+
+
+def _field(model: type[models.Model], name: str, where: str) -> models.Field[Any, Any]:
+    try:
+        return model._meta.pk if name == "pk" else model._meta.get_field(name)  # type: ignore[return-value]
+    except FieldDoesNotExist as error:
+        raise ContractError(f"{where}: {error}") from error
+
+
+def _key_type(field: models.Field[Any, Any], where: str) -> str:
+    kind = field.get_internal_type()
+    if kind in ("AutoField", "IntegerField", "BigAutoField", "BigIntegerField", "SmallAutoField"):
+        return "bigint" if kind.startswith("Big") else "integer"
+    if kind == "UUIDField":
+        return "uuid"
+    if kind in ("CharField", "TextField", "SlugField"):
+        return "text"
+    raise ContractError(f"{where}.entity: a {kind} cannot name a row; use a number, a UUID or a text")
+
+
+def _source_name(cls: type[declarations.MLModel]) -> str | None:
+    source = cls.score_on
+    if source is None:
+        return None
+    name = source if isinstance(source, str) else source.name
+    if name not in declarations.sources:
+        known = ", ".join(declarations.sources) or "none"
+        raise ContractError(f"{label_of(cls)}.score_on: no source is named {name!r}; there are: {known}")
+    return name

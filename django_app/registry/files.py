@@ -1,0 +1,87 @@
+"""Compares the declarations with the contract files, and appends what is new."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.apps import apps
+
+from django_app.registry import compiler
+from hotclub import declarations, store
+from hotclub.contract import Contract
+
+
+@dataclass(frozen=True)
+class Change:
+    """A contract file that is not written yet.
+
+    Attributes:
+        contract: what would be written.
+        root: the ``contracts`` folder of its app.
+        reason: why, for a person.
+    """
+
+    contract: Contract
+    root: Path
+    reason: str
+
+
+def contracts_root(app_label: str) -> Path:
+    """Return the folder of an app's contract files."""
+    return Path(apps.get_app_config(app_label).path) / "contracts"
+
+
+def contract_roots() -> list[Path]:
+    """Return the contract folders of the apps that declare anything, and those of HOTCLUB_CONTRACTS."""
+    declared = {compiler.app_label_of(cls) for cls in _declared()}
+    roots = [contracts_root(label) for label in sorted(declared)] + store.folders()
+    return list(dict.fromkeys(root.resolve() for root in roots))
+
+
+def changes() -> list[Change]:
+    """Return what ``makecontracts`` would write. Needs no database.
+
+    Raises:
+        ContractError: a declaration cannot be compiled, or a contract file cannot be read.
+    """
+    return [change for cls in _declared() if (change := _change(cls)) is not None]
+
+
+def _declared() -> Iterator[type[declarations.MLModel | declarations.Source]]:
+    yield from declarations.sources.values()
+    yield from declarations.models.values()
+
+
+def _compile(cls: type, version: int, policy_revision: int) -> Contract:
+    if issubclass(cls, declarations.MLModel):
+        return compiler.compile_model(cls, version=version, policy_revision=policy_revision)
+    return compiler.compile_source(cls, version=version, policy_revision=policy_revision)
+
+
+def _change(cls: type[declarations.MLModel | declarations.Source]) -> Change | None:
+    root = contracts_root(compiler.app_label_of(cls))
+    written = store.read_versions(root / cls.name)
+    if not written:
+        return Change(_compile(cls, 1, 1), root, "new")
+    newest = written[-1]
+    candidate = _compile(cls, newest.version, newest.policy_revision)
+    if candidate.fingerprint != newest.fingerprint:
+        return Change(_compile(cls, newest.version + 1, 1), root, _difference(newest, candidate))
+    if candidate.to_json()["policy"] != newest.to_json()["policy"]:
+        revision = newest.policy_revision + 1
+        return Change(_compile(cls, newest.version, revision), root, "policy changed; nothing is retrained")
+    return None
+
+
+def _difference(old: Contract, new: Contract) -> str:
+    before, after = old.to_json()["schema"], new.to_json()["schema"]
+    parts = [key for key in after if before.get(key) != after[key] and key not in ("features", "view")]
+    if "features" in after:
+        ours = {f["name"]: f for f in before["features"]}
+        theirs = {f["name"]: f for f in after["features"]}
+        parts += [f"+{name}" for name in theirs if name not in ours]
+        parts += [f"-{name}" for name in ours if name not in theirs]
+        parts += [f"~{name}" for name in theirs if name in ours and ours[name] != theirs[name]]
+    return "schema changed: " + (", ".join(parts) or "the view's SQL")

@@ -1,0 +1,73 @@
+"""What is declared, and what the model registry says of it."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+
+
+class ContractVersion(models.Model):
+    """A contract file as this database knows it. The file is the truth; `migrate` copies it here."""
+
+    class Kind(models.TextChoices):
+        MODEL = "model", "Model"
+        SOURCE = "source", "Source"
+
+    name = models.CharField(max_length=40)
+    version = models.PositiveIntegerField()
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    app = models.CharField(max_length=100)
+    fingerprint = models.CharField(max_length=64)
+    policy_revision = models.PositiveIntegerField(default=1)
+    content = models.JSONField()
+    recorded_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("name", "-version")
+        constraints = (
+            models.UniqueConstraint(fields=("name", "version"), name="registry_contract_name_version"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name} v{self.version}"
+
+
+class ModelVersion(models.Model):
+    """A version in the model registry, mirrored so that people and queries find it here."""
+
+    model = models.CharField(max_length=40)
+    version = models.PositiveIntegerField()
+    aliases = models.JSONField(default=list)
+    run_id = models.CharField(max_length=64, blank=True)
+    experiment_id = models.CharField(max_length=32, blank=True)
+    contract_fingerprint = models.CharField(max_length=64, blank=True)
+    contract_version = models.PositiveIntegerField(null=True)
+    gates = models.CharField(max_length=16, blank=True)
+    metrics = models.JSONField(default=dict)
+    description = models.TextField(blank=True)
+    registered_at = models.DateTimeField()
+    synced_at = models.DateTimeField(default=timezone.now)
+    deleted_at = models.DateTimeField(null=True, help_text="When it was first missing from the registry.")
+
+    class Meta:
+        ordering = ("model", "-version")
+        constraints = (models.UniqueConstraint(fields=("model", "version"), name="registry_model_version"),)
+
+    def __str__(self) -> str:
+        return f"{self.model} version {self.version}"
+
+
+class Promotion(models.Model):
+    """An alias that was seen to move. Who moved it, MLflow does not tell."""
+
+    model = models.CharField(max_length=40)
+    alias = models.CharField(max_length=64)
+    from_version = models.PositiveIntegerField(null=True)
+    to_version = models.PositiveIntegerField(null=True)
+    observed_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("-observed_at", "-pk")
+
+    def __str__(self) -> str:
+        return f"{self.model}@{self.alias}: {self.from_version or '-'} → {self.to_version or '-'}"

@@ -1,0 +1,28 @@
+"""Celery tasks of the registry app; each calls one service."""
+
+from __future__ import annotations
+
+import logging
+
+from celery import shared_task
+from django.conf import settings
+from django.utils import timezone
+
+from django_app.registry import services
+from hotclub import names
+from hotclub.errors import RegistryError
+from hotclub.mlflow_rest import MlflowRegistry
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task(queue=names.QUEUE_SWEEPS, ignore_result=True)
+def versions_sync() -> None:
+    """Mirror the model registry. An MLflow that is down is told of once a turn and tried again at the next."""
+    registry = MlflowRegistry(settings.HOTCLUB_MLFLOW_URL)
+    try:
+        services.versions_sync(registry=registry, now=timezone.now())
+    except RegistryError as error:
+        logger.warning("registry sync: %s", error)
+    finally:
+        registry.close()

@@ -1,0 +1,146 @@
+"""Quality on the newest slice, beside baselines and the champion on the same rows, and the gates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from sklearn import metrics as sk
+
+from hotclub import names
+from hotclub.contract import ModelContract
+from hotclub.metrics import METRICS, WORSE_THAN_CHAMPION, metrics_of, not_worse
+
+Floats = npt.NDArray[np.float64]
+_EPSILON = 1e-7
+
+
+def _binary(name: str, label: Floats, score: Floats) -> float:
+    known: dict[str, Callable[[], float]] = {
+        "roc_auc": lambda: sk.roc_auc_score(label, score),
+        "average_precision": lambda: sk.average_precision_score(label, score),
+        "brier": lambda: sk.brier_score_loss(label, score),
+        "log_loss": lambda: sk.log_loss(label, np.clip(score, _EPSILON, 1 - _EPSILON), labels=[0, 1]),
+        "accuracy": lambda: sk.accuracy_score(label, score >= 0.5),
+    }
+    return float(known[name]())
+
+
+def _multiclass(name: str, label: Floats, score: Floats) -> float:
+    if name == "accuracy":
+        return float(sk.accuracy_score(label, score.argmax(axis=1)))
+    clipped = np.clip(score, _EPSILON, 1)
+    clipped /= clipped.sum(axis=1, keepdims=True)
+    return float(sk.log_loss(label, clipped, labels=list(range(score.shape[1]))))
+
+
+def _regression(name: str, label: Floats, score: Floats) -> float:
+    known: dict[str, Callable[[], float]] = {
+        "rmse": lambda: sk.root_mean_squared_error(label, score),
+        "mae": lambda: sk.mean_absolute_error(label, score),
+        "r2": lambda: sk.r2_score(label, score),
+    }
+    return float(known[name]())
+
+
+def quality(task: str, label: Floats, score: Floats) -> dict[str, float]:
+    """Return every metric of the task.
+
+    Args:
+        task: binary, multiclass or regression.
+        label: shape (rows,).
+        score: shape (rows,), or (rows, classes) for multiclass.
+    """
+    compute = {"binary": _binary, "multiclass": _multiclass, "regression": _regression}[task]
+    # AUC and average precision need both classes; a slice may have only one.
+    single = task == "binary" and len(np.unique(label)) < 2
+    skipped = ("roc_auc", "average_precision") if single else ()
+    return {name: compute(name, label, score) for name in metrics_of(task) if name not in skipped}
+
+
+def baselines(contract: ModelContract, fit: pa.Table, evaluation: pa.Table) -> dict[str, Floats]:
+    """Return the scores of two models that know almost nothing.
+
+    ``constant``: the mean label of the fitted rows (for multiclass the share of each class).
+    ``mean_by_…``: the mean label by the contract's `baseline_by` features; not for multiclass.
+    """
+    label = fit[names.COLUMN_LABEL].to_numpy()
+    rows = evaluation.num_rows
+    if contract.schema.task == "multiclass":
+        shares = np.bincount(label.astype(int), minlength=len(contract.schema.classes)) / len(label)
+        return {"constant": np.tile(shares, (rows, 1))}
+    found = {"constant": np.full(rows, label.mean())}
+    keys = list(contract.policy.baseline_by)
+    if keys:
+        means = fit.group_by(keys).aggregate([(names.COLUMN_LABEL, "mean")])
+        lookup = dict(zip(_keys(means, keys), means[f"{names.COLUMN_LABEL}_mean"].to_pylist(), strict=True))
+        overall = float(label.mean())
+        found["mean_by_" + "_".join(keys)] = np.array(
+            [lookup.get(key, overall) for key in _keys(evaluation, keys)]
+        )
+    return found
+
+
+def _keys(table: pa.Table, keys: list[str]) -> list[tuple[Any, ...]]:
+    return list(zip(*(table[key].to_pylist() for key in keys), strict=True))
+
+
+def gates(
+    contract: ModelContract, candidate: dict[str, float], champion: dict[str, float] | None
+) -> list[dict[str, Any]]:
+    """Return a verdict for each gate of the policy: name, limit, value, passed and a sentence."""
+    verdicts = []
+    metric = contract.policy.metric
+    for name, limit in contract.policy.gates.items():
+        if name == WORSE_THAN_CHAMPION:
+            verdicts.append(_champion_gate(metric, limit, candidate, champion))
+            continue
+        value = candidate.get(name)
+        word = "at least" if METRICS[name].higher_is_better else "at most"
+        passed = value is not None and not_worse(name, value, limit)
+        shown = "not defined on this slice" if value is None else f"{value:.5g}"
+        verdicts.append(
+            {
+                "gate": name,
+                "limit": limit,
+                "value": value,
+                "passed": passed,
+                "message": f"{name} {shown}, {word} {limit:g} wanted",
+            }
+        )
+    return verdicts
+
+
+def _champion_gate(
+    metric: str, limit: float, candidate: dict[str, float], champion: dict[str, float] | None
+) -> dict[str, Any]:
+    if champion is None or metric not in champion or metric not in candidate:
+        message = "no champion to compare with on the same rows"
+        return {
+            "gate": WORSE_THAN_CHAMPION,
+            "limit": limit,
+            "value": None,
+            "passed": True,
+            "message": message,
+        }
+    worse = champion[metric] - candidate[metric]
+    if not METRICS[metric].higher_is_better:
+        worse = -worse
+    return {
+        "gate": WORSE_THAN_CHAMPION,
+        "limit": limit,
+        "value": worse,
+        "passed": worse <= limit,
+        "message": f"{metric} {candidate[metric]:.5g} beside the champion's {champion[metric]:.5g}: "
+        f"{worse:+.3g} worse, at most {limit:g} allowed",
+    }
+
+
+def align(table: pa.Table, entities: pa.ChunkedArray) -> pa.Table | None:
+    """Return a table's rows in the order of `entities`, or None when one of them is not there."""
+    places = pc.index_in(entities, table[names.COLUMN_ENTITY].combine_chunks())
+    return None if places.null_count else table.take(places)

@@ -1,0 +1,71 @@
+"""The working folder of one training run: each step leaves files there for the next."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hotclub import names
+from hotclub.errors import HotclubError
+
+_SAFE = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+class StepMissingError(HotclubError):
+    """A step was called before the one whose files it needs."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of one run, keyed by model and run key (the DAG run id, or any text)."""
+
+    path: Path
+
+    @classmethod
+    def of(cls, snapshots: Path, model: str, run_key: str) -> RunFolder:
+        """Return the folder of a run; it is made when the first step writes."""
+        return cls(snapshots / model / _SAFE.sub("_", run_key))
+
+    @property
+    def snapshot(self) -> Path:
+        """The rows: Parquet."""
+        return self.path / "snapshot.parquet"
+
+    @property
+    def package(self) -> Path:
+        """The model package; MLflow keeps the folder's name."""
+        return self.path / names.PACKAGE_FOLDER
+
+    @property
+    def scores(self) -> Path:
+        """Entity, label and score of every row of the evaluation slice: Parquet."""
+        return self.path / "scores.parquet"
+
+    def plot(self, name: str) -> Path:
+        """Return the file of a plot."""
+        return self.path / f"{name}.png"
+
+    def write(self, step: str, content: dict[str, Any]) -> dict[str, Any]:
+        """Write a step's result as JSON, whole or not at all, and return it."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        part = self.path / f"{step}.json.part"
+        part.write_text(json.dumps(content, indent=2, allow_nan=False))
+        part.rename(self.path / f"{step}.json")
+        return content
+
+    def read(self, step: str) -> dict[str, Any]:
+        """Return what a step wrote.
+
+        Raises:
+            StepMissingError: the step has not run.
+        """
+        file = self.path / f"{step}.json"
+        if not file.is_file():
+            raise StepMissingError(
+                f"{file} is missing: run `python -m training {step}` with this run key first"
+            )
+        content: dict[str, Any] = json.loads(file.read_text())
+        return content

@@ -1,0 +1,184 @@
+"""Registers a package in MLflow: a run with metrics and plots, and a version with tags that serving reads."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+import mlflow
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, DataType, Schema
+
+from hotclub import names, package
+from hotclub.contract import ModelContract
+from hotclub.metrics import METRICS
+from training.folder import RunFolder
+from training.settings import TrainingSettings
+
+TAG_RUN_KEY = "hotclub.run_key"
+_TYPES = {"number": DataType.double, "boolean": DataType.boolean, "category": DataType.string}
+#: What a bare environment needs to load the package through `hotclub.pyfunc`.
+_REQUIREMENTS = ["hotclub[predictor]", "pandas"]
+
+
+def signature_of(contract: ModelContract) -> ModelSignature:
+    """Return the signature from the contract: inferred from a few rows, nullable columns would be required."""
+    inputs = [ColSpec(_TYPES[f.type], f.name, required=not f.nullable) for f in contract.features]
+    outputs = [ColSpec(DataType.double, label) for label in contract.schema.classes] or [
+        ColSpec(DataType.double)
+    ]
+    return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))
+
+
+def register(
+    settings: TrainingSettings,
+    contract: ModelContract,
+    folder: RunFolder,
+    *,
+    key: str,
+    snapshot: dict[str, Any],
+    facts: dict[str, Any],
+    evaluation: dict[str, Any],
+) -> dict[str, Any]:
+    """Register once: a second call with the same key returns the version of the first.
+
+    Returns:
+        model, version, run_id, gates, and whether `challenger` points at it.
+    """
+    # MLflow's progress bars and hints are for notebooks.
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    mlflow.set_tracking_uri(settings.mlflow_url)
+    client = mlflow.MlflowClient()
+    version = _registered(client, contract.name, key)
+    if version is None:
+        version = _log(client, contract, folder, key, snapshot, facts, evaluation)
+    _tag(client, contract, version, facts, evaluation)
+    passed = bool(evaluation["passed"])
+    client.set_model_version_tag(contract.name, version.version, TAG_RUN_KEY, key)
+    if passed:
+        client.set_registered_model_alias(contract.name, names.ALIAS_CHALLENGER, version.version)
+    return {
+        "model": contract.name,
+        "version": str(version.version),
+        "run_id": version.run_id,
+        "gates": names.GATES_PASSED if passed else names.GATES_FAILED,
+        "challenger": passed,
+        "metrics": evaluation["metrics"],
+        "baselines": evaluation["baselines"],
+    }
+
+
+def _registered(client: mlflow.MlflowClient, model: str, key: str) -> ModelVersion | None:
+    found = [v for v in client.search_model_versions(f"name='{model}'") if v.tags.get(TAG_RUN_KEY) == key]
+    return found[0] if found else None
+
+
+def _log(
+    client: mlflow.MlflowClient,
+    contract: ModelContract,
+    folder: RunFolder,
+    key: str,
+    snapshot: dict[str, Any],
+    facts: dict[str, Any],
+    evaluation: dict[str, Any],
+) -> ModelVersion:
+    mlflow.set_experiment(contract.name)
+    with mlflow.start_run(run_name=key) as run:
+        mlflow.set_tags({TAG_RUN_KEY: key, names.TAG_FINGERPRINT: contract.fingerprint})
+        mlflow.log_params(
+            facts["parameters"] | {k: facts[k] for k in ("rounds", "rows_fit", "rows_stopping")}
+        )
+        mlflow.log_params(
+            {f"snapshot_{k}": v for k, v in snapshot.items() if k in ("rows", "sha256", "last_event")}
+        )
+        mlflow.log_metrics(evaluation["metrics"])
+        for baseline, values in evaluation["baselines"].items():
+            mlflow.log_metrics({f"baseline_{baseline}_{name}": value for name, value in values.items()})
+        if evaluation["champion"]["metrics"]:
+            mlflow.log_metrics({f"champion_{k}": v for k, v in evaluation["champion"]["metrics"].items()})
+        for name in ("importance", "agreement"):
+            mlflow.log_artifact(str(folder.plot(name)))
+        mlflow.log_dict(evaluation, "evaluation.json")
+        mlflow.log_dict(snapshot, "snapshot.json")
+        info = mlflow.pyfunc.log_model(
+            name="model",
+            loader_module="hotclub.pyfunc",
+            data_path=str(folder.package),
+            signature=signature_of(contract),
+            input_example=input_example(contract, folder),
+            pip_requirements=_REQUIREMENTS,
+        )
+        if not client.search_registered_models(f"name='{contract.name}'"):
+            client.create_registered_model(contract.name, description=contract.policy.doc)
+        client.set_registered_model_tag(contract.name, names.TAG_KIND, "model")
+        return client.create_model_version(
+            contract.name, info.model_uri, run.info.run_id, tags={TAG_RUN_KEY: key}
+        )
+
+
+def input_example(contract: ModelContract, folder: RunFolder) -> pd.DataFrame:
+    """Return five golden rows: made of real values, and no real row."""
+    table = pq.read_table(folder.package / package.GOLDEN).select(contract.feature_names).slice(0, 5)
+    return table.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)
+
+
+def _tag(
+    client: mlflow.MlflowClient,
+    contract: ModelContract,
+    version: ModelVersion,
+    facts: dict[str, Any],
+    evaluation: dict[str, Any],
+) -> None:
+    tags = {
+        names.TAG_DIGEST: facts["digest"],
+        names.TAG_FINGERPRINT: contract.fingerprint,
+        names.TAG_CONTRACT_VERSION: str(contract.version),
+        names.TAG_GATES: names.GATES_PASSED if evaluation["passed"] else names.GATES_FAILED,
+    }
+    for name, value in tags.items():
+        client.set_model_version_tag(contract.name, version.version, name, value)
+    client.update_model_version(contract.name, version.version, description(contract, facts, evaluation))
+
+
+def description(contract: ModelContract, facts: dict[str, Any], evaluation: dict[str, Any]) -> str:
+    """Return what a person wants to read before moving an alias, in Markdown."""
+    rows = [("this version", evaluation["metrics"])]
+    if evaluation["champion"]["metrics"]:
+        rows.append(
+            (f"champion (version {evaluation['champion']['version']})", evaluation["champion"]["metrics"])
+        )
+    rows += [(name.replace("_", " "), values) for name, values in evaluation["baselines"].items()]
+    shown = list(evaluation["metrics"])
+    arrows = ["↑" if METRICS[m].higher_is_better else "↓" for m in shown]
+    table = [
+        "| | " + " | ".join(f"{m} {a}" for m, a in zip(shown, arrows, strict=True)) + " |",
+        "|---|" + "---|" * len(shown),
+        *(f"| {name} | " + " | ".join(_cell(values, m) for m in shown) + " |" for name, values in rows),
+    ]
+    verdicts = [f"- {'✓' if v['passed'] else '✗'} {v['message']}" for v in evaluation["gates"]]
+    return "\n".join(
+        [
+            contract.policy.doc.split("\n\n")[0],
+            "",
+            (
+                f"Fitted on {facts['rows_fit']:,} rows before {facts['stopping_from'][:10]}, stopped early after "
+                f"{facts['rounds']} rounds on {facts['rows_stopping']:,} rows, held out {evaluation['rows']:,} rows "
+                f"from {facts['evaluation_from'][:10]} to {evaluation['last_event'][:10]}. Contract version {contract.version}."
+            ),
+            "",
+            *table,
+            "",
+            "Gates:",
+            *(verdicts or ["- none declared"]),
+        ]
+    )
+
+
+def _cell(values: dict[str, float], metric: str) -> str:
+    return f"{values[metric]:.4g}" if metric in values else "-"

@@ -1,0 +1,27 @@
+"""The variables that training reads."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class TrainingSettings(BaseSettings):
+    """Where the data, the registry and the working folders are."""
+
+    model_config = SettingsConfigDict(env_prefix="HOTCLUB_", extra="ignore")
+
+    reader_database_url: SecretStr = SecretStr("postgresql:///hotclub")
+    mlflow_url: str = "http://127.0.0.1:5000"
+    contracts: str = ""
+    snapshots: Path = Path("var/snapshots")
+    cache: Path = Path("var/cache")
+    training_threads: int = os.cpu_count() or 1
+
+    @property
+    def contract_folders(self) -> list[Path]:
+        """The folders that ``HOTCLUB_CONTRACTS`` names."""
+        return [Path(part) for part in self.contracts.split(os.pathsep) if part]

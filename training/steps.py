@@ -1,0 +1,190 @@
+"""The steps of a training run. Each reads what the one before left in the folder, and may run again."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hotclub import names, package
+from hotclub.contract import FeatureSpec, ModelContract
+from hotclub.errors import HotclubError
+from training import snapshot
+from training.folder import RunFolder
+from training.settings import TrainingSettings
+from training.split import Boundaries, boundaries, split
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run: the contract, the folder, and how the caller wants it cut.
+
+    Attributes:
+        without: feature groups or names to leave out, to see what they are worth; such a run is never registered.
+    """
+
+    settings: TrainingSettings
+    contract: ModelContract
+    folder: RunFolder
+    key: str
+    progress: Progress
+    until: dt.datetime | None = None
+    stopping_from: dt.datetime | None = None
+    evaluation_from: dt.datetime | None = None
+    without: tuple[str, ...] = ()
+
+    @property
+    def effective(self) -> ModelContract:
+        """The contract with the features of `without` taken out."""
+        if not self.without:
+            return self.contract
+        return without_features(self.contract, self.without)
+
+    def boundaries(self, table: pa.Table) -> Boundaries:
+        """Return where the slices begin: as asked for, else as the policy says."""
+        default = boundaries(self.contract, table)
+        return Boundaries(self.stopping_from or default.stopping, self.evaluation_from or default.evaluation)
+
+
+def without_features(contract: ModelContract, left_out: tuple[str, ...]) -> ModelContract:
+    """Return a contract without some features, by name or group.
+
+    Raises:
+        HotclubError: a name is neither, or nothing remains.
+    """
+
+    def gone(spec: FeatureSpec) -> bool:
+        return spec.name in left_out or (bool(spec.group) and spec.group in left_out)
+
+    known = {f.name for f in contract.features} | {f.group for f in contract.features if f.group}
+    unknown = sorted(set(left_out) - known)
+    if unknown:
+        raise HotclubError(
+            f"--without: {', '.join(unknown)} is no feature or group; there are: {', '.join(sorted(known))}"
+        )
+    kept = tuple(f for f in contract.features if not gone(f))
+    if not kept:
+        raise HotclubError("--without: no feature remains")
+    return replace(contract, schema=replace(contract.schema, features=kept))
+
+
+def take_snapshot(run: Run) -> dict[str, Any]:
+    """Write the view's labelled rows to Parquet."""
+    url = run.settings.reader_database_url.get_secret_value()
+    table = snapshot.read_view(url, run.contract, snapshot.Interval(end=run.until))
+    digest = snapshot.write(run.folder.snapshot, table)
+    run.progress(f"{table.num_rows} rows of {run.contract.view}")
+    return run.folder.write("snapshot", snapshot.describe(run.contract, table, digest))
+
+
+def _slices(run: Run) -> tuple[Any, Boundaries]:
+    run.folder.read("snapshot")
+    table = pq.read_table(run.folder.snapshot)
+    at = run.boundaries(table)
+    return split(table, at), at
+
+
+def fit(run: Run) -> dict[str, Any]:
+    """Fit and write the package."""
+    from training import fit as fitting  # noqa: PLC0415  # XGBoost's import takes 5 s; a snapshot needs none of it
+
+    parts, at = _slices(run)
+    run.progress(f"fitting on {parts.fit.num_rows} rows, stopping on {parts.stopping.num_rows}")
+    model, vocabulary, facts = fitting.fit(
+        run.effective, parts, threads=run.settings.training_threads, progress=run.progress
+    )
+    digest = fitting.write_package(run.folder.package, run.effective, model, vocabulary, parts.fit)
+    times = {"stopping_from": at.stopping.isoformat(), "evaluation_from": at.evaluation.isoformat()}
+    return run.folder.write("fit", facts | times | {"digest": digest})
+
+
+def evaluate(run: Run) -> dict[str, Any]:
+    """Score the newest slice with the package as written, the baselines and the champion; judge by the gates."""
+    from hotclub.predictor import Predictor  # noqa: PLC0415  # see fit
+    from training import champion as champions  # noqa: PLC0415
+    from training import evaluate as evaluating  # noqa: PLC0415
+
+    facts = run.folder.read("fit")
+    parts, _ = _slices(run)
+    rows = parts.evaluation
+    label = rows[names.COLUMN_LABEL].to_numpy()
+    task = run.contract.schema.task
+    predictor = Predictor.load(package.read(run.folder.package), threads=run.settings.training_threads)
+    prediction = predictor.predict(rows)
+    candidate = evaluating.quality(task, label, prediction.scores)
+    champion = (
+        champions.Champion(None, None, "not asked for")
+        if run.without
+        else champions.score(run.settings, run.contract, rows)
+    )
+    beside = {
+        name: evaluating.quality(task, label, scores)
+        for name, scores in evaluating.baselines(run.contract, parts.fit, rows).items()
+    }
+    held = None if champion.scores is None else evaluating.quality(task, label, champion.scores)
+    verdicts = evaluating.gates(run.contract, candidate, held)
+    _write_scores(run, rows, prediction.scores)
+    _draw(run, facts, label, prediction.scores)
+    return run.folder.write(
+        "evaluation",
+        {
+            "rows": rows.num_rows,
+            "first_event": rows[names.COLUMN_EVENT_TIME][0].as_py().isoformat(),
+            "last_event": rows[names.COLUMN_EVENT_TIME][-1].as_py().isoformat(),
+            "engine": predictor.engine.name,
+            "metrics": candidate,
+            "baselines": beside,
+            "champion": {"version": champion.version, "metrics": held, "reason": champion.reason},
+            "gates": verdicts,
+            "passed": all(v["passed"] for v in verdicts),
+            "unseen": prediction.unseen,
+            "nulls": prediction.nulls,
+        },
+    )
+
+
+def _write_scores(run: Run, rows: pa.Table, scores: Any) -> None:
+    table = rows.select([*names.KEY_COLUMNS, names.COLUMN_LABEL])
+    table = table.append_column("score", pa.array(scores.tolist()))
+    pq.write_table(table, run.folder.scores)
+
+
+def _draw(run: Run, facts: dict[str, Any], label: Any, scores: Any) -> None:
+    from training import plots  # noqa: PLC0415  # matplotlib is needed only here
+
+    title = f"{run.contract.name}: what the model looks at"
+    plots.importance(run.folder.plot("importance"), facts["importance"], title)
+    task = run.contract.schema.task
+    if task == "multiclass":
+        # One picture: how often the probability of what happened comes true.
+        label, scores = (label[:, None] == range(scores.shape[1])).ravel().astype(float), scores.ravel()
+    unit = "" if task == "regression" else " (share)"
+    plots.agreement(
+        run.folder.plot("agreement"), label, scores, f"{run.contract.name}: said and happened", unit
+    )
+
+
+def register(run: Run) -> dict[str, Any]:
+    """Register the package in MLflow and, when the gates passed, point `challenger` at it."""
+    from training.register import register as registering  # noqa: PLC0415  # mlflow's import takes 7 s
+
+    if run.without:
+        raise HotclubError("a run with --without is for comparing, and is not registered")
+    return run.folder.write(
+        "registered",
+        registering(
+            run.settings,
+            run.contract,
+            run.folder,
+            key=run.key,
+            snapshot=run.folder.read("snapshot"),
+            facts=run.folder.read("fit"),
+            evaluation=run.folder.read("evaluation"),
+        ),
+    )
