@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from stack import postgres, roles
 from tests.factories import make_contract, make_package
+from tests.services import mlflow_server
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -37,9 +39,14 @@ class Database:
 
 
 @pytest.fixture(scope="session")
-def postgres_admin_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_admin_url() -> Iterator[str]:
     """The superuser's URL on a private PostgreSQL that lives as long as the test session."""
-    with postgres.temporary_server(tmp_path_factory.mktemp("pg")) as url:
+    # Not in pytest's own folder: each pytest that starts makes it 0700, and a server started by root,
+    # which runs as another user, would lose its data folder in the middle of a run.
+    with (
+        tempfile.TemporaryDirectory(prefix="hotclub-test-") as folder,
+        postgres.temporary_server(Path(folder)) as url,
+    ):
         yield url
 
 
@@ -55,3 +62,10 @@ def provision(postgres_admin_url: str) -> Callable[[str], Database]:
         return Database(postgres_admin_url, name, passwords)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def mlflow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real MLflow that lives as long as the test session; tests use model names of their own."""
+    with mlflow_server(tmp_path_factory.mktemp("mlflow")) as url:
+        yield url

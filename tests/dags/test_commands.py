@@ -1,0 +1,143 @@
+"""CommandOperator runs real processes: output, result, failure, kill."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A function that writes a module `toy` and returns an operator that runs it."""
+
+    def write(code: str, **options: str):
+        from dags.operators import CommandOperator
+
+        (tmp_path / "toy.py").write_text(code)
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        return CommandOperator(task_id="toy", module="toy", command="go", options=options)
+
+    return write
+
+
+def test_last_line_is_the_result_and_every_line_is_logged(module, capfd: pytest.CaptureFixture[str]) -> None:
+    """Lines of both streams reach the log as they come; the last line of stdout becomes the XCom."""
+    operator = module(
+        "import sys, json\nprint('working')\nprint('careful', file=sys.stderr)\nprint(json.dumps({'rows': 3, 'argv': sys.argv[1:]}))",
+        model="late",
+        nothing="",
+        none="None",
+    )
+    result = operator.execute({})
+    assert result == {"rows": 3, "argv": ["go", "--model", "late"]}
+    logged = "".join(capfd.readouterr())
+    assert "working" in logged
+    assert "careful" in logged
+
+
+def test_much_output_on_both_streams_does_not_block(module) -> None:
+    """A command that fills both pipes many times over still ends."""
+    operator = module(
+        "import sys\nfor i in range(20000):\n print('o' * 80)\n print('e' * 80, file=sys.stderr)\nprint('{\"n\": 1}')"
+    )
+    assert operator.execute({}) == {"n": 1}
+
+
+@pytest.mark.parametrize("code", [1, 2, 3])
+def test_failure_carries_the_end_of_stderr(module, code: int) -> None:
+    """A non-zero exit fails the task with what stderr said last; arguments and refused data are not retried."""
+    from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+    operator = module(
+        f"import sys\nfor i in range(99):\n print('line', i, file=sys.stderr)\nsys.exit({code})"
+    )
+    with pytest.raises(AirflowException) as error:
+        operator.execute({})
+    assert isinstance(error.value, AirflowFailException) is (code in (2, 3))
+    assert str(error.value).startswith(f"toy go: exit code {code}\nline 69\n")
+    assert str(error.value).endswith("line 98")
+
+
+@pytest.mark.parametrize("output", ["", "done", "[1]"])
+def test_output_without_a_result_is_a_failure(module, output: str) -> None:
+    """A command that breaks the rule of the last line is told so."""
+    from airflow.sdk.exceptions import AirflowException
+
+    with pytest.raises(AirflowException, match="the last line of stdout must be a JSON object"):
+        module(f"print({output!r})").execute({})
+
+
+def test_interpreter_of_its_own(module, monkeypatch: pytest.MonkeyPatch) -> None:
+    """data_checks and training run under the interpreter that the environment names, else Airflow's."""
+    from dags.operators import CommandOperator
+
+    operator = CommandOperator(task_id="check", module="data_checks", command="check", options={})
+    assert operator.command_line()[0] == sys.executable
+    monkeypatch.setenv("HOTCLUB_CHECKS_PYTHON", "/opt/checks/bin/python")
+    assert operator.command_line() == ["/opt/checks/bin/python", "-m", "data_checks", "check"]
+
+
+def alive(pid: int) -> bool:
+    """Return whether a process runs (a zombie does not)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_kill_ends_the_whole_process_group(module, tmp_path: Path) -> None:
+    """Killing the task ends the command and what it started; the task's own group lives."""
+    from airflow.sdk.exceptions import AirflowException
+
+    operator = module(
+        "import os, subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        f"open({str(tmp_path / 'pids.part')!r}, 'w').write(f'{{os.getpid()}} {{child.pid}}')\n"
+        f"os.rename({str(tmp_path / 'pids.part')!r}, {str(tmp_path / 'pids')!r})\n"
+        "time.sleep(600)\n"
+    )
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            operator.execute({})
+        except AirflowException as error:
+            failures.append(error)
+
+    task = threading.Thread(target=run)
+    task.start()
+    while not (tmp_path / "pids").exists():
+        time.sleep(0.01)
+    pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
+    assert os.getpgid(pids[1]) == pids[0] != os.getpgrp()
+    operator.on_kill()
+    task.join(30)
+    assert not any(alive(pid) for pid in pids)
+    assert "signal 15" in str(failures[0])
+
+
+def test_command_that_ignores_the_signal_is_killed(
+    module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the grace period nothing of the group is left, whatever it does with SIGTERM."""
+    from dags import commands
+
+    monkeypatch.setattr(commands, "_GRACE_SECONDS", 0.2)
+    (tmp_path / "toy.py").write_text(
+        "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('ready')\ntime.sleep(600)\n"
+    )
+    ready = threading.Event()
+    command = commands.Command([sys.executable, str(tmp_path / "toy.py")], lambda line: ready.set())
+    waiter = threading.Thread(target=command.wait)
+    waiter.start()
+    assert ready.wait(30)
+    command.stop()
+    waiter.join(30)
+    assert not alive(command.pid)
+    assert subprocess.run(["true"], check=True).returncode == 0

@@ -1,0 +1,172 @@
+"""Whole DAG runs by ``dag.test()``: real commands, a real PostgreSQL, a real HTTP server for Django's API."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from hotclub import names
+
+ROOT = Path(__file__).parents[2]
+DELIVERY = str(uuid.UUID(int=11))
+OBJECT = f"deliveries/{DELIVERY}/"
+pytestmark = [pytest.mark.dag, pytest.mark.usefixtures("airflow_database", "contracts")]
+
+
+@pytest.fixture(scope="module")
+def stager_url(provision) -> str:
+    """A private database as hotclub_stager."""
+    return provision("dags").url(names.ROLE_STAGER)
+
+
+@pytest.fixture
+def run(stager_url: str, monkeypatch: pytest.MonkeyPatch):
+    """A function that runs a DAG and returns task states and XComs by task."""
+    monkeypatch.setenv("HOTCLUB_STAGER_DATABASE_URL", stager_url)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+    def go(dag_id: str, conf: dict[str, Any]) -> dict[str, str]:
+        from airflow.dag_processing.bundles.manager import DagBundlesManager
+        from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+
+        DagBundlesManager().sync_bundles_to_db()
+        bag = DagBag(str(ROOT / "dags"), bundle_name="dags-folder", bundle_path=ROOT / "dags")
+        sync_bag_to_db(bag, "dags-folder", None)
+        dag_run = bag.dags[dag_id].test(run_conf=conf)
+        return {ti.task_id: str(ti.state) for ti in dag_run.get_task_instances()}
+
+    return go
+
+
+@pytest.fixture
+def delivered(tmp_path: Path):
+    """A function from CSV lines to the conf of the delivery's run."""
+
+    def write(*lines: str) -> dict[str, str]:
+        path = tmp_path / "delivered.csv"
+        path.write_text("\n".join(["shop,number", *lines]) + "\n")
+        return {
+            "delivery": DELIVERY, "source": "orders", "tenant": "EWR", "day": "2013-11-01", "file": str(path),
+        }  # fmt: skip
+
+    return write
+
+
+def partitions() -> list[str]:
+    """Return the partition keys of the events of the asset `orders`, oldest first."""
+    from airflow.models.asset import AssetEvent, AssetModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        query = (
+            select(AssetEvent.partition_key)
+            .join(AssetModel, AssetModel.id == AssetEvent.asset_id)
+            .where(AssetModel.name == "orders")
+            .order_by(AssetEvent.id)
+        )
+        return list(session.scalars(query))
+
+
+def staged(stager_url: str) -> bool:
+    """Return whether the delivery's staging table is there."""
+    with psycopg.connect(stager_url) as connection:
+        table = f"staging.{names.staging_table(DELIVERY)}"
+        return connection.execute("SELECT to_regclass(%s)", [table]).fetchone() != (None,)
+
+
+def test_good_delivery_is_loaded_and_becomes_a_partition(
+    run, delivered, django_server, stager_url: str
+) -> None:
+    """Stage, check and load succeed in order; the asset gets tenant and day; nothing stays staged."""
+    django_server.answer(
+        "GET", OBJECT, (200, {"status": "landed"}), (200, {"status": "loading"}), (200, {"status": "loaded"})
+    )
+    django_server.answer("POST", f"{OBJECT}check-runs/", (200, {"decision": "accepted", "reasons": []}))
+    django_server.answer("POST", f"{OBJECT}load/", (202, {"status": "loading"}))
+    before = partitions()
+    assert run("orders.ingest", delivered("EWR,1", "EWR,2")) == dict.fromkeys(
+        ("stage", "check", "load", "unstage"), "success"
+    )
+    assert [(method, path) for method, path, _ in django_server.asked] == [
+        ("GET", OBJECT),
+        ("POST", f"{OBJECT}check-runs/"),
+        ("POST", f"{OBJECT}load/"),
+        ("GET", OBJECT),
+        ("GET", OBJECT),
+    ]
+    report = django_server.asked[1][2]
+    assert (report["source"], report["delivery"], report["rows"], report["success"]) == (
+        "orders", DELIVERY, 2, True,
+    )  # fmt: skip
+    assert partitions() == [*before, "EWR.2013-11-01"]
+    assert not staged(stager_url)
+
+
+def test_rejected_delivery_fails_with_its_reasons(run, delivered, django_server, stager_url: str) -> None:
+    """A critical failure reaches Django in the report; its decision stops the load; the table goes all the same."""
+    django_server.answer("GET", OBJECT, (200, {"status": "landed"}))
+    django_server.answer(
+        "POST",
+        f"{OBJECT}check-runs/",
+        (200, {"decision": "rejected", "reasons": ["number must be at least 1"]}),
+    )
+    before = partitions()
+    states = run("orders.ingest", delivered("EWR,0"))
+    assert states == {"stage": "success", "check": "success", "load": "failed", "unstage": "success"}
+    report = django_server.asked[1][2]
+    assert [r["severity"] for r in report["results"] if not r["success"]] == ["critical"]
+    assert ("POST", f"{OBJECT}load/") not in [(m, p) for m, p, _ in django_server.asked]
+    assert partitions() == before
+    assert not staged(stager_url)
+
+
+def test_delivery_that_is_loaded_already_only_adds_its_partition(run, delivered, django_server) -> None:
+    """A run that was killed after the load does not load again, and its partition is not lost."""
+    django_server.answer("GET", OBJECT, (200, {"status": "loaded"}))
+    before = partitions()
+    assert run("orders.ingest", delivered("EWR,1"))["load"] == "success"
+    assert [m for m, _, _ in django_server.asked] == ["GET"]
+    assert partitions() == [*before, "EWR.2013-11-01"]
+
+
+def test_score_waits_for_its_batch(run, django_server) -> None:
+    """The batch has the run's id as its key and the slice it was asked for."""
+    django_server.answer("POST", "batches/", (202, {"id": "b1", "status": "pending"}))
+    django_server.answer(
+        "GET", "batches/b1/", (200, {"status": "running"}), (200, {"status": "done", "rows_done": 9})
+    )
+    assert run("late.score", {"tenant": "EWR", "day": "2013-11-01"}) == {"batch": "success"}
+    body = django_server.asked[0][2]
+    assert {k: body[k] for k in ("model", "tenant", "day")} == {
+        "model": "late", "tenant": "EWR", "day": "2013-11-01",
+    }  # fmt: skip
+    assert body["key"].startswith("manual__")
+
+
+def test_score_without_a_champion_is_skipped(run, django_server) -> None:
+    """409 is no failure: there is nothing to score with yet."""
+    django_server.answer("POST", "batches/", (409, {"detail": "late has no champion"}))
+    assert run("late.score", {"tenant": "EWR", "day": "2013-11-01"}) == {"batch": "skipped"}
+
+
+def test_failed_batch_fails_the_task(run, django_server) -> None:
+    """A batch that failed is a failed task."""
+    django_server.answer("POST", "batches/", (202, {"id": "b1", "status": "pending"}))
+    django_server.answer("GET", "batches/b1/", (200, {"status": "failed", "error": "no view"}))
+    assert run("late.score", {"tenant": "EWR", "day": "2013-11-01"}) == {"batch": "failed"}
+
+
+def test_replay_scores_its_data_interval(run, django_server) -> None:
+    """Replay asks for every tenant's rows of the local day that its run stands for."""
+    django_server.answer("POST", "batches/", (202, {"id": "b1", "status": "pending"}))
+    django_server.answer("GET", "batches/b1/", (200, {"status": "done"}))
+    assert run("late.replay", {}) == {"batch": "success"}
+    body = json.loads(json.dumps(django_server.asked[0][2]))
+    assert set(body) == {"model", "key", "start", "end"}
+    assert body["start"] < body["end"]

@@ -1,0 +1,45 @@
+"""Fixtures of the launcher's tests."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stack import leftovers, lifecycle
+from stack.environment import Stack
+from stack.home import Home
+from stack.settings import Settings
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    """A state folder of its own; whatever still runs from it is ended afterwards."""
+    made = Home(tmp_path / "var")
+    made.make()
+    yield made
+    leftovers.end(made)
+
+
+@pytest.fixture
+def settings(home: Home, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings that nothing on this machine influences."""
+    monkeypatch.setitem(Settings.model_config, "env_file", None)
+    return Settings(home=home.root, port_shift=3000)
+
+
+@pytest.fixture
+def stack(settings: Settings) -> Stack:
+    """A stack whose folders and secrets are made and of which nothing runs."""
+    return lifecycle.open_stack(settings)
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,83 @@
+"""What stops the launcher before anything starts, and what it then says."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stack import preflight
+from stack.errors import StackError
+from stack.home import Home
+from stack.ports import Ports
+from stack.settings import ROOT
+
+
+def test_a_taken_port_is_named_with_its_holder_and_the_variable(free_port: int) -> None:
+    """The message has the port, who holds it, and what shifts all of ours."""
+    ports = Ports(django=free_port, serving=1, airflow=1, mlflow=1)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", free_port))
+        other.listen()
+        with pytest.raises(StackError) as caught:
+            ports.require_free()
+    assert f"{free_port} (django)" in caught.value.problem
+    assert "by process" in caught.value.problem
+    assert "HOTCLUB_PORT_SHIFT" in caught.value.fix
+
+
+def test_the_shift_moves_every_port() -> None:
+    """No port stays where the other stack has it."""
+    first, second = Ports.shifted(0).named(), Ports.shifted(100).named()
+    assert {name: port + 100 for name, port in first.items()} == second
+    assert Ports.shifted(5).url("mlflow") == "http://127.0.0.1:5005"
+
+
+@pytest.mark.parametrize("version", [(3, 10), (3, 14)])
+def test_an_unsupported_python_is_refused(version: tuple[int, int]) -> None:
+    """Too old and too new alike; the message says which are fine."""
+    with pytest.raises(StackError, match=rf"Python 3.{version[1]} is not supported: 3.11 to 3.13 are"):
+        preflight.check_python(version)
+
+
+def test_this_python_is_fine() -> None:
+    """The tests run on a Python that the launcher accepts."""
+    preflight.check_python()
+
+
+def test_a_full_disk_is_refused_with_the_numbers(tmp_path: Path) -> None:
+    """What is free, what is needed, and the variable that moves the data."""
+    with pytest.raises(StackError, match="GiB free; 1048576 GiB are needed") as caught:
+        preflight.check_disk(tmp_path, 1024**5)
+    assert "HOTCLUB_HOME" in caught.value.fix
+    preflight.check_disk(tmp_path, 1)
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    """A file stands where the folder should be: root could write anywhere else."""
+    (tmp_path / "file").touch()
+    with pytest.raises(StackError, match="cannot be written") as caught:
+        Home(tmp_path / "file" / "var").make()
+    assert "HOTCLUB_HOME" in caught.value.fix
+
+
+def test_a_second_launcher_is_refused_and_the_lock_dies_with_its_holder(home: Home) -> None:
+    """The message names the first launcher's process; when that is killed, the lock is free."""
+    code = (
+        "import sys, pathlib, time\n"
+        "from stack import preflight, home\n"
+        "with preflight.only_launcher(home.Home(pathlib.Path(sys.argv[1]))):\n"
+        "    print('held', flush=True); time.sleep(60)\n"
+    )
+    command = [sys.executable, "-c", code, str(home.root)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == b"held\n"
+        with pytest.raises(StackError, match=rf"process {first.pid}"), preflight.only_launcher(home):
+            pass
+        first.kill()
+    with preflight.only_launcher(home):
+        pass

@@ -1,0 +1,164 @@
+"""Who may do what in PostgreSQL, tried by real logins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import psycopg
+import pytest
+
+from hotclub import names
+from stack import roles
+from tests.conftest import Database
+
+pytestmark = pytest.mark.integration
+
+TABLE = "public.things"
+VIEW = "features.ml_things_v1"
+STAGED = "staging.delivery_1"
+READ = {"select"}
+ROWS = {"select", "insert", "update", "delete"}
+ALL = {"select", "insert", "update", "delete", "truncate", "alter", "drop"}
+
+STATEMENTS = {
+    "select": "SELECT * FROM {}",
+    "insert": "INSERT INTO {} VALUES (2)",
+    "update": "UPDATE {} SET id = 3",
+    "delete": "DELETE FROM {}",
+    "truncate": "TRUNCATE {}",
+    "alter": "ALTER TABLE {} RENAME TO renamed",
+    "drop": "DROP TABLE {}",
+}
+MATRIX: dict[str, dict[str, set[str]]] = {
+    names.ROLE_MIGRATOR: {TABLE: ALL, VIEW: set(), STAGED: set()},
+    names.ROLE_APP: {TABLE: ROWS, VIEW: READ, STAGED: READ},
+    names.ROLE_READER: {TABLE: set(), VIEW: READ, STAGED: set()},
+    names.ROLE_SERVING: {TABLE: set(), VIEW: READ, STAGED: set()},
+    names.ROLE_STAGER: {TABLE: set(), VIEW: set(), STAGED: ALL},
+}
+CREATORS = {
+    names.SCHEMA_TABLES: {names.ROLE_MIGRATOR},
+    names.SCHEMA_FEATURES: set(),
+    names.SCHEMA_STAGING: {names.ROLE_STAGER},
+}
+CELLS = [
+    (role, thing, verb, verb in allowed)
+    for role, things in MATRIX.items()
+    for thing, allowed in things.items()
+    for verb in STATEMENTS
+    if (thing, verb) != (VIEW, "truncate")  # no such thing
+]
+
+
+@pytest.fixture(scope="module")
+def database(provision: Callable[[str], Database]) -> Database:
+    """A database with a table, a feature view and a staged table, each made by the role that makes them."""
+    made = provision("stack_roles")
+    with psycopg.connect(made.url(names.ROLE_MIGRATOR)) as connection:
+        connection.execute(f"CREATE TABLE {TABLE} (id bigint)")
+        connection.execute(f"INSERT INTO {TABLE} VALUES (1)")
+        connection.execute(f"SET ROLE {names.ROLE_VIEWS}")
+        connection.execute(f"CREATE VIEW {VIEW} AS SELECT id FROM {TABLE}")
+    with psycopg.connect(made.url(names.ROLE_STAGER)) as connection:
+        connection.execute(f"CREATE TABLE {STAGED} (id bigint)")
+    return made
+
+
+def may(url: str, statement: str) -> bool:
+    """Return whether the login may run the statement; nothing of it stays."""
+    with psycopg.connect(url) as connection:
+        try:
+            connection.execute(statement)
+        except psycopg.errors.InsufficientPrivilege:
+            return False
+        except psycopg.errors.DependentObjectsStillExist:
+            return True  # the right is there; the view on the table is in the way
+        finally:
+            connection.rollback()
+    return True
+
+
+@pytest.mark.parametrize(("role", "thing", "verb", "allowed"), CELLS)
+def test_each_role_may_do_what_the_architecture_says_and_nothing_else(
+    database: Database, role: str, thing: str, verb: str, allowed: bool
+) -> None:
+    """Every cell of role, object and verb, the denied ones included."""
+    statement = STATEMENTS[verb].format(thing)
+    if thing == VIEW:
+        statement = statement.replace("TABLE", "VIEW")
+    assert may(database.url(role), statement) is allowed
+
+
+@pytest.mark.parametrize("schema", CREATORS)
+@pytest.mark.parametrize("role", MATRIX)
+def test_only_the_owner_of_a_schema_makes_tables_in_it(database: Database, schema: str, role: str) -> None:
+    """Nobody has DDL in another's schema."""
+    assert may(database.url(role), f"CREATE TABLE {schema}.made (id int)") is (role in CREATORS[schema])
+
+
+@pytest.mark.parametrize("role", [r for r in MATRIX if r != names.ROLE_MIGRATOR])
+@pytest.mark.parametrize("owner", roles.OWNING_ROLES)
+def test_only_the_migrator_acts_as_an_owner(database: Database, role: str, owner: str) -> None:
+    """SET ROLE to an owning role is refused to every login but the migrator's."""
+    assert not may(database.url(role), f"SET ROLE {owner}")
+    assert may(database.url(names.ROLE_MIGRATOR), f"SET ROLE {owner}")
+
+
+@pytest.mark.parametrize("role", [*roles.LOGIN_ROLES])
+@pytest.mark.parametrize("other", roles.DATABASE_ROLES)
+def test_no_login_reaches_another_services_database(database: Database, role: str, other: str) -> None:
+    """CONNECT is no longer everybody's."""
+    url = roles.role_url(database.admin_url, role, database.passwords[role], other)
+    with pytest.raises(psycopg.OperationalError, match="permission denied"):
+        psycopg.connect(url)
+
+
+@pytest.mark.parametrize("role", roles.DATABASE_ROLES)
+def test_a_service_with_a_database_of_its_own_may_do_anything_there_and_nothing_elsewhere(
+    database: Database, role: str
+) -> None:
+    """Airflow and MLflow migrate their own tables and cannot reach Hotclub's."""
+    own = roles.role_url(database.admin_url, role, database.passwords[role], role)
+    assert may(own, "CREATE TABLE things (id int)")
+    with pytest.raises(psycopg.OperationalError, match="permission denied"):
+        psycopg.connect(roles.role_url(database.admin_url, role, database.passwords[role], database.name))
+
+
+def test_a_wrong_password_is_refused(database: Database) -> None:
+    """Nobody gets in on trust."""
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(roles.role_url(database.admin_url, names.ROLE_APP, "wrong", database.name))
+
+
+def test_provisioning_again_repairs_what_was_taken_away(
+    database: Database, provision: Callable[[str], Database]
+) -> None:
+    """Provisioning is safe to repeat, and brings a grant back."""
+    with psycopg.connect(roles.database_url(database.admin_url, database.name)) as connection:
+        connection.execute(f"REVOKE ALL ON {TABLE} FROM {names.ROLE_APP}")
+    assert not may(database.url(names.ROLE_APP), f"SELECT * FROM {TABLE}")
+
+    provision(database.name)
+
+    assert may(database.url(names.ROLE_APP), f"SELECT * FROM {TABLE}")
+
+
+def test_an_administrator_needs_not_be_a_superuser(database: Database) -> None:
+    """A managed server gives no superuser; CREATEROLE and CREATEDB are enough, on a server of its own."""
+    plain = "CREATE ROLE plain_admin LOGIN CREATEROLE CREATEDB PASSWORD 'plain'"
+    made = (*roles.OWNING_ROLES, *roles.LOGIN_ROLES)
+    with psycopg.connect(database.admin_url, autocommit=True) as connection:
+        connection.execute(plain)
+        # The roles are there already: whoever made them administers them.
+        for role in made:
+            connection.execute(f"GRANT {role} TO plain_admin WITH ADMIN TRUE")
+    passwords = {role: database.passwords[role] for role in roles.LOGIN_ROLES}
+
+    roles.provision(
+        roles.role_url(database.admin_url, "plain_admin", "plain", "postgres"), passwords, "stack_plain"
+    )
+
+    url = roles.role_url(
+        database.admin_url, names.ROLE_MIGRATOR, passwords[names.ROLE_MIGRATOR], "stack_plain"
+    )
+    assert may(url, "CREATE TABLE public.things (id int)")

@@ -1,0 +1,106 @@
+"""Every variable is explained, and none that is explained is read by nobody."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+from pydantic_settings import BaseSettings
+
+from stack import settings
+from stack.errors import StackError
+from stack.settings import ROOT, Settings, passed_on
+
+PARTS = ("stack", "django_app", "dags", "data_checks", "training", "serving")
+VARIABLE = re.compile(r"HOTCLUB_[A-Z][A-Z_]*[A-Z]")
+
+
+def settings_classes() -> list[type[BaseSettings]]:
+    """Return the settings classes of every part, found by their files' names."""
+    found: list[type[BaseSettings]] = []
+    for part in PARTS:
+        for path in sorted((ROOT / part).rglob("*.py")):
+            if path.stem in {"settings", "environment"} and "BaseSettings" in path.read_text():
+                module = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+                found += [
+                    value
+                    for value in vars(module).values()
+                    if isinstance(value, type)
+                    and issubclass(value, BaseSettings)
+                    and value.__module__ == module.__name__
+                ]
+    return found
+
+
+def documented() -> set[str]:
+    """Return the variables of .env.example."""
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    return {match.group() for line in lines if (match := VARIABLE.match(line.lstrip("#")))}
+
+
+def test_the_classes_of_the_parts_are_found() -> None:
+    """The search below sees more than the launcher's own class."""
+    assert {c.__module__.split(".")[0] for c in settings_classes()} >= {"stack", "django_app", "training"}
+
+
+def test_env_example_has_every_variable_that_a_part_reads() -> None:
+    """A field of a settings class that .env.example lacks fails here."""
+    read = {
+        f"{cls.model_config.get('env_prefix', '')}{name}".upper()
+        for cls in settings_classes()
+        for name in cls.model_fields
+    }
+    assert read - documented() == set()
+
+
+def test_env_example_has_no_variable_that_nobody_reads() -> None:
+    """A variable that was renamed or removed does not stay behind."""
+    fields = {f"HOTCLUB_{name}".upper() for cls in settings_classes() for name in cls.model_fields}
+    named = {
+        match
+        for part in PARTS
+        for path in (ROOT / part).rglob("*.py")
+        for match in VARIABLE.findall(path.read_text())
+    }
+    assert documented() - fields - named == set()
+
+
+def test_every_variable_of_env_example_has_a_comment_above() -> None:
+    """No variable without a word of explanation; those that belong together may share one."""
+    explained = False
+    for line in (ROOT / ".env.example").read_text().splitlines():
+        if line.startswith("# "):
+            explained = True
+        elif not line.strip():
+            explained = False
+        else:
+            assert explained, line
+
+
+def test_a_wrong_value_is_named_with_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names the variable as the user wrote it."""
+    monkeypatch.setenv("HOTCLUB_PORT_SHIFT", "many")
+    with pytest.raises(StackError, match="HOTCLUB_PORT_SHIFT: Input should be a valid integer"):
+        settings.load()
+
+
+def test_home_is_relative_to_the_repository(settings: Settings) -> None:
+    """Wherever `make` is called from, the state is in one place."""
+    assert settings.model_copy().home.is_absolute()
+    assert Settings(home=Path("var")).home == ROOT / "var"
+
+
+def test_variables_of_single_services_are_passed_on_but_no_secrets() -> None:
+    """A part's own knob reaches it; a password in the shell reaches no service."""
+    environ = {
+        "HOTCLUB_TRAINING_THREADS": "1",
+        "HOTCLUB_DATABASE_URL": "postgresql://somewhere",
+        "HOTCLUB_ADMIN_PASSWORD": "x",
+        "HOTCLUB_PORT_SHIFT": "7",
+        "PATH": "/bin",
+    }
+    found = passed_on(environ)
+    assert found.get("HOTCLUB_TRAINING_THREADS") == "1"
+    assert not {"HOTCLUB_DATABASE_URL", "HOTCLUB_ADMIN_PASSWORD", "HOTCLUB_PORT_SHIFT", "PATH"} & set(found)

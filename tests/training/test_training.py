@@ -1,0 +1,211 @@
+"""Training, on a laptop: rows in a folder, a real MLflow, and the version that comes out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from hotclub import names, package
+from hotclub.cache import PackageCache
+from hotclub.errors import HotclubError, NotFoundError, RegistryError
+from hotclub.mlflow_rest import MlflowRegistry
+from hotclub.predictor import Predictor
+from tests.factories import make_contract, make_rows
+from training import evaluate, snapshot, steps
+from training.folder import RunFolder, StepMissingError
+from training.settings import TrainingSettings
+from training.split import SplitError, boundaries, split
+
+
+def _run(folder: Path, key: str, url: str = "http://127.0.0.1:9", **options: Any) -> steps.Run:
+    contract = make_contract(**options.pop("contract", {"name": options.pop("name", "arrival_delay")}))
+    settings = TrainingSettings(
+        mlflow_url=url, snapshots=folder / "runs", cache=folder / "cache", training_threads=1
+    )
+    run = steps.Run(
+        settings=settings,
+        contract=contract,
+        folder=RunFolder.of(settings.snapshots, contract.name, key),
+        key=key,
+        progress=lambda text: None,
+        **options,
+    )
+    rows = make_rows(task=contract.schema.task)
+    digest = snapshot.write(run.folder.snapshot, rows)
+    run.folder.write("snapshot", snapshot.describe(contract, rows, digest))
+    return run
+
+
+def test_split_is_ordered_by_time() -> None:
+    """No row of a later slice is older than one of an earlier slice, and every row is in one."""
+    rows = make_rows()
+    parts = split(rows, boundaries(make_contract(), rows))
+    times = [
+        getattr(parts, name)[names.COLUMN_EVENT_TIME].to_pylist()
+        for name in ("fit", "stopping", "evaluation")
+    ]
+    assert max(times[0]) < min(times[1]) <= max(times[1]) < min(times[2])
+    assert sum(map(len, times)) == rows.num_rows
+
+
+def test_too_little_history_names_the_slice() -> None:
+    """Days that do not reach for three slices are told, with what to change."""
+    rows = make_rows(2000)
+    with pytest.raises(SplitError, match=r"the fit slice has 0 rows.*evaluate_days"):
+        split(rows, boundaries(make_contract(evaluate_days=90, stopping_days=90), rows))
+
+
+def test_step_without_the_one_before(tmp_path: Path) -> None:
+    """Evaluating before fitting says which step is missing."""
+    run = _run(tmp_path, "k")
+    with pytest.raises(StepMissingError, match="python -m training fit"):
+        steps.evaluate(run)
+
+
+class TestGates:
+    """What passes and what does not."""
+
+    def test_direction_of_each_metric(self) -> None:
+        """An AUC has to be at least its limit, an RMSE at most."""
+        binary = make_contract(gates={"roc_auc": 0.7})
+        regression = make_contract(task="regression", metric="rmse", gates={"rmse": 40})
+        assert [evaluate.gates(binary, {"roc_auc": v}, None)[0]["passed"] for v in (0.69, 0.7)] == [
+            False,
+            True,
+        ]
+        assert [evaluate.gates(regression, {"rmse": v}, None)[0]["passed"] for v in (41.0, 40.0)] == [
+            False,
+            True,
+        ]
+
+    @pytest.mark.parametrize(("candidate", "passed"), [(0.745, True), (0.744, True), (0.73, False)])
+    def test_worse_than_champion(self, candidate: float, passed: bool) -> None:
+        """A little worse than the champion is allowed, more is not."""
+        contract = make_contract(gates={"worse_than_champion_by": 0.0061})
+        (verdict,) = evaluate.gates(contract, {"roc_auc": candidate}, {"roc_auc": 0.75})
+        assert verdict["passed"] is passed
+
+    def test_metric_that_cannot_be_computed_fails(self) -> None:
+        """A slice with one class has no AUC, and a gate on it does not pass."""
+        quality = evaluate.quality("binary", np.zeros(5), np.full(5, 0.1))
+        assert "roc_auc" not in quality
+        assert not evaluate.gates(make_contract(gates={"roc_auc": 0.1}), quality, None)[0]["passed"]
+
+
+def test_without_leaves_features_out_by_name_and_group(tmp_path: Path) -> None:
+    """A group's features are gone from the package, and such a run is never registered."""
+    run = _run(tmp_path, "k", without=("weather", "holiday"))
+    steps.fit(run)
+    assert package.read(run.folder.package).contract.feature_names == ("carrier", "hour")
+    with pytest.raises(HotclubError, match="not registered"):
+        steps.register(run)
+    with pytest.raises(HotclubError, match="no feature or group; there are: carrier"):
+        steps.fit(_run(tmp_path, "k", without=("wether",)))
+
+
+def test_same_rows_give_the_same_package(tmp_path: Path) -> None:
+    """Two runs over one snapshot write packages with one digest."""
+    first, second = (steps.fit(_run(tmp_path, key))["digest"] for key in ("a", "b"))
+    assert first == second
+
+
+@pytest.mark.integration
+class TestRegistered:
+    """Through a real MLflow."""
+
+    def test_challenger_with_what_serving_needs(self, tmp_path: Path, mlflow_url: str) -> None:
+        """A run that passes its gates is a version with tags, a description and the alias challenger, once."""
+        run = _run(tmp_path, "once", mlflow_url, name="passes")
+        for step in (steps.fit, steps.evaluate):
+            step(run)
+        first, again = steps.register(run), steps.register(run)
+        registry = MlflowRegistry(mlflow_url)
+        version = registry.version_by_alias("passes", names.ALIAS_CHALLENGER)
+        assert (first["version"], again["version"], version.version) == ("1", "1", "1")
+        assert version.contract_fingerprint == run.contract.fingerprint
+        version.require_gates()
+        for words in ("Will it be late?", "roc_auc ↑", "mean by carrier hour", "✓ roc_auc"):
+            assert words in version.description
+        assert "passes" in {model.name for model in registry.models()}
+        metrics = registry.metrics(version.run_id)
+        assert metrics["roc_auc"] > metrics["baseline_mean_by_carrier_hour_roc_auc"] > 0.5
+        registry.close()
+
+    def test_failed_gates_are_registered_without_alias(self, tmp_path: Path, mlflow_url: str) -> None:
+        """A version below its gates is kept for people to see, tagged, and no alias points at it."""
+        options = {"name": "fails", "gates": {"roc_auc": 0.99}}
+        run = _run(tmp_path, "k", mlflow_url, contract=options)
+        for step in (steps.fit, steps.evaluate, steps.register):
+            step(run)
+        registry = MlflowRegistry(mlflow_url)
+        assert registry.version("fails", "1").tags[names.TAG_GATES] == names.GATES_FAILED
+        with pytest.raises(NotFoundError):
+            registry.version_by_alias("fails", names.ALIAS_CHALLENGER)
+        registry.close()
+
+    def test_champion_is_measured_on_the_same_rows(self, tmp_path: Path, mlflow_url: str) -> None:
+        """With a champion there, its metrics stand beside the candidate's; identical models are equally good."""
+        registry = MlflowRegistry(mlflow_url)
+        for key in ("first", "second"):
+            run = _run(tmp_path, key, mlflow_url, name="crowned")
+            steps.fit(run)
+            result = steps.evaluate(run)
+            version = steps.register(run)["version"]
+            if key == "first":
+                registry.set_alias("crowned", names.ALIAS_CHAMPION, version)
+        registry.close()
+        assert result["champion"]["version"] == "1"
+        assert result["champion"]["metrics"] == result["metrics"]
+
+    def test_evaluation_serving_and_mlflow_agree(self, tmp_path: Path, mlflow_url: str) -> None:
+        """The package from the registry, MLflow's own loader and the evaluation give equal scores."""
+        import mlflow
+
+        run = _run(tmp_path, "k", mlflow_url, name="agrees")
+        for step in (steps.fit, steps.evaluate, steps.register):
+            step(run)
+        registry = MlflowRegistry(mlflow_url)
+        version = registry.version("agrees", "1")
+        predictor = Predictor.load(PackageCache(tmp_path / "cache", registry).fetch(version))
+        registry.close()
+        scored = pq.read_table(run.folder.scores)
+        every = pq.read_table(run.folder.snapshot)
+        rows = every.slice(every.num_rows - scored.num_rows)
+        np.testing.assert_array_equal(scored["score"].to_numpy(), predictor.predict(rows).scores)
+        mlflow.set_tracking_uri(mlflow_url)
+        model = mlflow.pyfunc.load_model("models:/agrees/1")
+        frame = rows.select(run.contract.feature_names).slice(0, 50).to_pandas()
+        np.testing.assert_array_equal(scored["score"].to_numpy()[:50], model.predict(frame))
+
+    def test_no_pickle_is_registered(self, tmp_path: Path, mlflow_url: str) -> None:
+        """None of the files that MLflow keeps for a version is a pickle."""
+        run = _run(tmp_path, "k", mlflow_url, name="clean")
+        for step in (steps.fit, steps.evaluate, steps.register):
+            step(run)
+        import mlflow
+
+        mlflow.set_tracking_uri(mlflow_url)
+        folder = Path(mlflow.artifacts.download_artifacts("models:/clean/1", dst_path=str(tmp_path / "all")))
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        assert {"MLmodel", "model.ubj", "golden.parquet"} <= {path.name for path in files}
+        assert not [
+            p
+            for p in files
+            if p.suffix in {".pkl", ".pickle", ".joblib"} or p.read_bytes()[:2] == b"\x80\x04"
+        ]
+        signature = json.loads((folder / "MLmodel").read_text().split("inputs: '")[1].split("'")[0])
+        assert {c["name"]: c["required"] for c in signature}["wind_speed"] is False
+
+
+def test_registry_that_is_down_says_where(tmp_path: Path) -> None:
+    """An MLflow that does not answer is a RegistryError with its address."""
+    registry = MlflowRegistry("http://127.0.0.1:9", client=httpx.Client(base_url="http://127.0.0.1:9"))
+    with pytest.raises(RegistryError, match=r"does not answer at http://127\.0\.0\.1:9"):
+        registry.models()
+    registry.close()
