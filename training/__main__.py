@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -59,6 +60,8 @@ def _say(text: str) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; return the exit status."""
     options = _parser().parse_args(arguments)
+    # XGBoost's threads, read when its library is loaded: sleep while waiting, others need the cores too.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     settings = TrainingSettings()
     started = time.monotonic()
     try:

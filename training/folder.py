@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,3 +72,16 @@ class RunFolder:
             )
         content: dict[str, Any] = json.loads(file.read_text())
         return content
+
+
+@contextmanager
+def turn(snapshots: Path) -> Iterator[None]:
+    """Wait until no other fit runs on this machine.
+
+    Two fits with all cores each do not share them: their threads wait for one another in busy loops, and both
+    took ten times as long. The lock goes with the process, however it ends.
+    """
+    snapshots.mkdir(parents=True, exist_ok=True)
+    with (snapshots / ".fit.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -60,7 +60,6 @@ def register(
         version = _log(client, contract, folder, key, snapshot, facts, evaluation)
     _tag(client, contract, version, facts, evaluation)
     passed = bool(evaluation["passed"])
-    client.set_model_version_tag(contract.name, version.version, TAG_RUN_KEY, key)
     if passed:
         client.set_registered_model_alias(contract.name, names.ALIAS_CHALLENGER, version.version)
     return {
@@ -117,9 +116,8 @@ def _log(
         if not client.search_registered_models(f"name='{contract.name}'"):
             client.create_registered_model(contract.name, description=contract.policy.doc)
         client.set_registered_model_tag(contract.name, names.TAG_KIND, "model")
-        return client.create_model_version(
-            contract.name, info.model_uri, run.info.run_id, tags={TAG_RUN_KEY: key}
-        )
+        version = mlflow.register_model(info.model_uri, contract.name, tags={TAG_RUN_KEY: key})
+        return client.get_model_version(contract.name, version.version)
 
 
 def input_example(contract: ModelContract, folder: RunFolder) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from hotclub import names, package
 from hotclub.contract import FeatureSpec, ModelContract
 from hotclub.errors import HotclubError
 from training import snapshot
-from training.folder import RunFolder
+from training.folder import RunFolder, turn
 from training.settings import TrainingSettings
 from training.split import Boundaries, boundaries, split
 
@@ -96,9 +96,10 @@ def fit(run: Run) -> dict[str, Any]:
 
     parts, at = _slices(run)
     run.progress(f"fitting on {parts.fit.num_rows} rows, stopping on {parts.stopping.num_rows}")
-    model, vocabulary, facts = fitting.fit(
-        run.effective, parts, threads=run.settings.training_threads, progress=run.progress
-    )
+    with turn(run.settings.snapshots):
+        model, vocabulary, facts = fitting.fit(
+            run.effective, parts, threads=run.settings.training_threads, progress=run.progress
+        )
     digest = fitting.write_package(run.folder.package, run.effective, model, vocabulary, parts.fit)
     times = {"stopping_from": at.stopping.isoformat(), "evaluation_from": at.evaluation.isoformat()}
     return run.folder.write("fit", facts | times | {"digest": digest})

@@ -1,0 +1,17 @@
+"""What a worker and beat run: ``celery -A django_app.config.celery:app``."""
+
+from __future__ import annotations
+
+from celery import Celery
+from kombu import Queue
+
+from django_app.config import select_settings
+from hotclub import names
+
+select_settings()
+app = Celery("hotclub")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.task_queues = [Queue(name) for name in names.QUEUES]
+app.autodiscover_tasks()
+# The default of every thread: a request in another thread than the one that imported this enqueues too.
+app.set_default()

@@ -1,0 +1,1 @@
+"""One module per environment over a common base."""

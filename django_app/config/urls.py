@@ -1,0 +1,14 @@
+"""The example project's addresses: admin, API, health."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    path("admin/", admin.site.urls),
+    path("api/", include("django_app.api.urls")),
+    path("health/", include("django_app.api.health_urls")),
+]
