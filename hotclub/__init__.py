@@ -5,3 +5,5 @@ feature matrix (`matrix`), the model package (`package`), the predictor (`predic
 registry (`registry`, `mlflow_rest`, `cache`). Nothing here imports Django, Airflow, FastAPI,
 Celery, MLflow or Great Expectations; an import-linter contract holds that border.
 """
+
+__version__ = "0.1.0"

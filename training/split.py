@@ -14,6 +14,8 @@ from hotclub.errors import HotclubError
 
 #: Fewer rows than this in a slice say nothing.
 LEAST_ROWS = 50
+#: Neither of the two newer slices takes more than this share of the history.
+MOST_OF_SPAN = 0.2
 
 
 class SplitError(HotclubError):
@@ -40,6 +42,9 @@ class Split:
 def boundaries(contract: ModelContract, table: pa.Table) -> Boundaries:
     """Return the boundaries that the contract's policy asks for, counted back from the newest row.
 
+    A history too short for them is cut to the same purpose: each of the two newer slices takes at most
+    `MOST_OF_SPAN` of the time that the rows span.
+
     Raises:
         SplitError: there are no rows.
     """
@@ -47,9 +52,11 @@ def boundaries(contract: ModelContract, table: pa.Table) -> Boundaries:
         raise SplitError(
             f"{contract.view} has no labelled rows yet: load data, or look at label_known in ml.py"
         )
-    newest: dt.datetime = pc.max(table[names.COLUMN_EVENT_TIME]).as_py()
-    evaluation = newest - dt.timedelta(days=contract.policy.evaluate_days)
-    return Boundaries(evaluation - dt.timedelta(days=contract.policy.stopping_days), evaluation)
+    times = table[names.COLUMN_EVENT_TIME]
+    newest: dt.datetime = pc.max(times).as_py()
+    most = (newest - pc.min(times).as_py()) * MOST_OF_SPAN
+    evaluation = newest - min(dt.timedelta(days=contract.policy.evaluate_days), most)
+    return Boundaries(evaluation - min(dt.timedelta(days=contract.policy.stopping_days), most), evaluation)
 
 
 def split(table: pa.Table, at: Boundaries) -> Split:

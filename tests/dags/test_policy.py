@@ -76,7 +76,7 @@ def test_schedules(bag) -> None:
     assert (type(replay).__name__, str(replay.timezone)) == (
         "CronDataIntervalTimetable", "America/New_York",
     )  # fmt: skip
-    assert bag.dags["nightly.train"].timetable._expression == "0 3 * * *"
+    assert bag.dags["nightly.train"].timetable.expression == "0 3 * * *"
     assert type(bag.dags["late.train"].timetable).__name__ == "NullTimetable"
 
 

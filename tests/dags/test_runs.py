@@ -31,13 +31,9 @@ def run(stager_url: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
     def go(dag_id: str, conf: dict[str, Any]) -> dict[str, str]:
-        from airflow.dag_processing.bundles.manager import DagBundlesManager
-        from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+        from airflow.dag_processing.dagbag import DagBag
 
-        DagBundlesManager().sync_bundles_to_db()
-        bag = DagBag(str(ROOT / "dags"), bundle_name="dags-folder", bundle_path=ROOT / "dags")
-        sync_bag_to_db(bag, "dags-folder", None)
-        dag_run = bag.dags[dag_id].test(run_conf=conf)
+        dag_run = DagBag(str(ROOT / "dags")).dags[dag_id].test(run_conf=conf)
         return {ti.task_id: str(ti.state) for ti in dag_run.get_task_instances()}
 
     return go

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,11 @@ from hotclub.contract import (
     SourceSchema,
     ViewSpec,
 )
+
+# Its import warns of its own dependencies; what it does for us afterwards may not warn.
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import great_expectations.expectations  # noqa: F401
 
 
 @pytest.fixture(scope="session")

@@ -75,3 +75,9 @@ def test_preparing_postgres_leaves_secrets_closed(home: Home) -> None:
     assert mode(home.secrets) == 0o700
     assert mode(home.run) == 0o700
     assert mode(home.postgres / "data") == 0o700
+
+
+def test_no_traceback_shows_a_secret(home: Home) -> None:
+    """Representations end up in logs."""
+    made = secrets.ensure(home)
+    assert made.admin_password not in repr(made)

@@ -54,11 +54,19 @@ def test_split_is_ordered_by_time() -> None:
     assert sum(map(len, times)) == rows.num_rows
 
 
-def test_too_little_history_names_the_slice() -> None:
-    """Days that do not reach for three slices are told, with what to change."""
+def test_short_history_is_cut_in_proportion() -> None:
+    """With fewer days than the policy asks for, the two newer slices take a fifth of the time each."""
     rows = make_rows(2000)
-    with pytest.raises(SplitError, match=r"the fit slice has 0 rows.*evaluate_days"):
-        split(rows, boundaries(make_contract(evaluate_days=90, stopping_days=90), rows))
+    parts = split(rows, boundaries(make_contract(evaluate_days=90, stopping_days=90), rows))
+    sizes = [getattr(parts, name).num_rows / 2000 for name in ("fit", "stopping", "evaluation")]
+    assert sizes == pytest.approx([0.6, 0.2, 0.2], abs=0.01)
+
+
+def test_too_few_rows_name_the_slice() -> None:
+    """Rows that do not reach for three slices are told, with what to do."""
+    rows = make_rows(100)
+    with pytest.raises(SplitError, match=r"the stopping slice has \d+ rows, at least 50"):
+        split(rows, boundaries(make_contract(), rows))
 
 
 def test_step_without_the_one_before(tmp_path: Path) -> None:

@@ -1,0 +1,63 @@
+# Everything starts here; `make` alone lists what there is. Needs python3 (3.11 to 3.13) and nothing else.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+UV := $(VENV)/bin/uv
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help venv up down status logs deliver test check bench drill lock clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: $(STAMP) ## The Python environment in .venv, as requirements.lock has it
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "Python %d.%d is too old or too new: 3.11 to 3.13 are supported. Run: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" % v)'
+	@echo "Making the environment in $(VENV): about a minute, 2.2 GB, once"
+	@started=$$(date +%s); set -e; \
+	  test -x $(PY) || $(PYTHON) -m venv $(VENV); \
+	  $(PY) -m pip --disable-pip-version-check install --quiet uv; \
+	  $(UV) pip install --python $(PY) --require-hashes -r requirements.lock; \
+	  $(UV) pip install --python $(PY) --no-deps --quiet -e .; \
+	  touch $@; echo "Environment made in $$(($$(date +%s) - started)) s"
+
+up: $(STAMP) ## Start everything; the first time also load, train, promote and score
+	@$(PY) -m stack up
+
+down: $(STAMP) ## Stop everything; the data stays
+	@$(PY) -m stack down
+
+status: $(STAMP) ## What runs, where, and its memory
+	@$(PY) -m stack status
+
+logs: $(STAMP) ## Follow the logs; SERVICE=django for one
+	@$(PY) -m stack logs $(SERVICE)
+
+deliver: $(STAMP) ## Land one day's files and wait until they are scored: DAY=2013-11-02
+	@$(PY) -m stack deliver $(or $(DAY),$(error Which day? make deliver DAY=2013-11-02))
+
+test: $(STAMP) ## Every test
+	@$(PY) -m pytest
+
+check: $(STAMP) ## Lint, format, types, borders between parts, migrations and contracts up to date
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@$(VENV)/bin/lint-imports
+	@$(PY) -m django_app.manage makemigrations --check --dry-run
+	@$(PY) -m django_app.manage makecontracts --check
+
+bench: $(STAMP) ## Measure speed; needs a running stack
+	@$(PY) -m pytest tests/bench
+
+drill: $(STAMP) ## Kill and load drills, on a stack of their own
+	@$(PY) -m pytest tests/drill
+
+lock: $(STAMP) ## Write requirements.lock anew from pyproject.toml
+	@$(UV) pip compile pyproject.toml --extra all --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --custom-compile-command "make lock" --quiet --output-file requirements.lock
+
+clean: ## Remove the environment and caches; the data in var/ stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build *.egg-info

@@ -1,0 +1,14 @@
+"""Shows broken contract files where people look: as an import error of Airflow, and of this file alone.
+
+It holds no DAG, so its error stops no DAG of a good contract. See `dags.factory`.
+"""
+
+from __future__ import annotations
+
+from dags.factory import load
+from hotclub import store
+from hotclub.errors import ContractError
+
+_broken = load(store.folders()).broken
+if _broken:
+    raise ContractError("their DAGs are missing until these are mended:\n" + "\n".join(_broken))

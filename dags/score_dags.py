@@ -1,0 +1,76 @@
+"""``<model>.score`` and ``<model>.replay``: batches pinned to the champion, for new partitions and for past days."""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG, CronDataIntervalTimetable, Param, PartitionedAssetTimetable
+
+from dags import factory
+from dags.operators import BatchOperator
+from hotclub import names
+from hotclub.contract import ModelContract
+
+_PARAMS = {
+    "tenant": Param(None, type=["null", "string"], description="For a run by hand; empty: every tenant."),
+    "day": Param(None, type=["null", "string"], format="date", description="For a run by hand."),
+}
+
+
+def score_dag(contract: ModelContract) -> DAG:
+    """Score a tenant's day as soon as it is loaded, with the version that is champion at that moment.
+
+    `batch` asks Django for a batch over the partition of this run, waits without holding a slot, and returns
+    the version and the number of rows.
+
+    **When it is skipped**: the model has no champion yet. Promote a version in MLflow, then clear the task.
+
+    **When it fails**: the reason of the batch is in the log and on the batch in Django's admin. Clear the task
+    once it is mended; this run's id is the batch's key, so no row is scored twice by one version.
+
+    A day that was missed is scored by the replay DAG, or by triggering this one with a tenant and a day.
+    """
+    dag = factory.make_dag(
+        names.score_dag_id(contract.name),
+        contract,
+        score_dag,
+        factory.Owner.ML,
+        {factory.Tag.SCORE, factory.Tag.MODEL},
+        schedule=PartitionedAssetTimetable(assets=factory.asset(contract.policy.score_on))
+        if contract.policy.score_on
+        else None,
+        # One at a time can leave a partition waiting until the next one comes.
+        max_active_runs=8,
+        params=_PARAMS,
+    )
+    with dag:
+        BatchOperator(task_id="batch", model=contract.name, slice_of="partition")
+    return dag
+
+
+def replay_dag(contract: ModelContract) -> DAG:
+    """Score the past day of every tenant, and by backfill any days before.
+
+    It runs after midnight in the model's time zone, for the day that ended. What an earlier batch of the same
+    version scored is written again with the same numbers.
+
+    **To replay a range** with the champion of today, say after a promotion: the button "Backfill" of this DAG,
+    or `airflow backfill create --dag-id <model>.replay --from-date 2013-11-01 --to-date 2013-11-30`.
+
+    **When it is skipped or fails**: as with the score DAG.
+    """
+    dag = factory.make_dag(
+        names.replay_dag_id(contract.name),
+        contract,
+        replay_dag,
+        factory.Owner.ML,
+        {factory.Tag.REPLAY, factory.Tag.MODEL},
+        schedule=CronDataIntervalTimetable("@daily", timezone=contract.schema.timezone),
+        max_active_runs=2,
+    )
+    with dag:
+        BatchOperator(task_id="batch", model=contract.name, slice_of="interval")
+    return dag
+
+
+for _contract in factory.models():
+    for _dag in (score_dag(_contract), replay_dag(_contract)):
+        globals()[_dag.dag_id] = _dag

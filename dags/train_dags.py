@@ -1,0 +1,79 @@
+"""``<model>.train``: from the feature view to a registered challenger."""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG, CronTriggerTimetable, Param
+
+from dags import factory
+from dags.operators import CommandOperator
+from hotclub import names
+from hotclub.contract import ModelContract
+
+_DAY = {
+    "until": "Leave out rows from this UTC day on.",
+    "stopping_from": "First UTC day of the early-stopping slice.",
+    "evaluation_from": "First UTC day of the held-out slice.",
+}
+_PARAMS = {
+    name: Param(
+        None, type=["null", "string"], format="date", description=f"{text} Empty: as the contract says."
+    )
+    for name, text in _DAY.items()
+}
+
+
+def train_dag(contract: ModelContract) -> DAG:
+    """Train, judge and register a version; a person promotes it.
+
+    `snapshot` copies the view to Parquet, `check` holds it against the contract, `fit` fits with early
+    stopping, `evaluate` scores the newest slice beside the baselines and the champion, `register` registers
+    the package in MLflow, as `challenger` when its gates passed. Nothing goes live by itself: an ML engineer
+    moves the alias `champion` in MLflow.
+
+    **When a task fails**
+
+    - `snapshot`: PostgreSQL, or the view of this contract version is missing (run `migrate`).
+    - `check`: the log names the features that break the contract. Mend the data, or declare what is true in
+      `ml.py` and run `makecontracts`. Clear from `snapshot` on.
+    - `fit`, `evaluate`: mostly too few rows in a slice, said in the log. Widen the slices or wait for data.
+    - `register`: MLflow was away: clear the task; everything before is kept in the run's folder.
+
+    Every task may run again: its folder is named after this run and its files are replaced.
+    """
+    model = contract.name
+    schedule = contract.policy.schedule
+    dag = factory.make_dag(
+        names.train_dag_id(model),
+        contract,
+        train_dag,
+        factory.Owner.ML,
+        {factory.Tag.TRAIN, factory.Tag.MODEL},
+        schedule=CronTriggerTimetable(schedule, timezone=contract.schema.timezone) if schedule else None,
+        max_active_runs=1,
+        params=_PARAMS,
+    )
+    run = {"model": model, "run-key": "{{ run_key(dag_run.run_id) }}"}
+    days = {name.replace("_", "-"): f"{{{{ params.{name} or '' }}}}" for name in _DAY}
+    folder = f"{{{{ snapshots() }}}}/{model}/{{{{ run_key(dag_run.run_id) }}}}"
+    with dag:
+        steps = {
+            name: CommandOperator(task_id=name, module="training", command=name, options={**run, **days})
+            for name in ("snapshot", "fit", "evaluate", "register")
+        }
+        check = CommandOperator(
+            task_id="check",
+            module="data_checks",
+            command="snapshot",
+            options={
+                "model": model,
+                "parquet": f"{folder}/snapshot.parquet",
+                "report": f"{folder}/checks.json",
+            },
+        )
+        steps["snapshot"] >> check >> steps["fit"] >> steps["evaluate"] >> steps["register"]
+    return dag
+
+
+for _contract in factory.models():
+    _dag = train_dag(_contract)
+    globals()[_dag.dag_id] = _dag

@@ -1,0 +1,90 @@
+"""The report of a run of checks: what Django stores and decides upon."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+Severity = Literal["critical", "warning", "info"]
+
+#: How many unexpected rows a result shows; its count is exact whatever this is.
+EXAMPLES: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The outcome of one expectation.
+
+    Attributes:
+        expectation: the class name in Great Expectations.
+        unexpected_count: how many rows fail it, exactly; 0 or 1 for an expectation about the table.
+        unexpected_examples: up to 20 of those rows: ``{"_row": 3, "carrier": null}``.
+        message: one sentence for the data owner.
+    """
+
+    expectation: str
+    arguments: dict[str, Any]
+    severity: Severity
+    success: bool
+    unexpected_count: int
+    unexpected_examples: list[Any] = field(default_factory=list)
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Every result of a run over one delivery or one training snapshot.
+
+    Attributes:
+        subject: ``{"source": …, "delivery": …}`` or ``{"model": …}``; members of the JSON's top level.
+    """
+
+    subject: dict[str, str]
+    rows: int
+    contract_version: int
+    started_at: dt.datetime
+    finished_at: dt.datetime
+    results: Sequence[Result]
+
+    @property
+    def success(self) -> bool:
+        """Whether every expectation held, whatever its severity."""
+        return all(result.success for result in self.results)
+
+    def failed(self, severity: Severity) -> list[Result]:
+        """Return the failed results of one severity: critical ones stop a load."""
+        return [r for r in self.results if not r.success and r.severity == severity]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report file's content."""
+        return {
+            **self.subject,
+            "rows": self.rows,
+            "contract_version": self.contract_version,
+            "started_at": self.started_at.isoformat(),
+            "finished_at": self.finished_at.isoformat(),
+            "success": self.success,
+            "results": [asdict(result) for result in self.results],
+        }
+
+    def summary(self) -> dict[str, Any]:
+        """Return what a command prints last: counts and the critical messages, small enough for XCom."""
+        return {
+            **self.subject,
+            "rows": self.rows,
+            "success": self.success,
+            "expectations": len(self.results),
+            **{f"{s}_failed": len(self.failed(s)) for s in ("critical", "warning", "info")},
+            "reasons": [result.message for result in self.failed("critical")][:EXAMPLES],
+        }
+
+    def write(self, path: Path) -> None:
+        """Write the report as JSON, whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        part.write_text(json.dumps(self.to_json(), indent=2, allow_nan=False, default=str), encoding="utf-8")
+        part.replace(path)

@@ -1,0 +1,20 @@
+"""What data_checks reads from the environment."""
+
+from __future__ import annotations
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """The variables of data_checks, prefix ``HOTCLUB_``.
+
+    Attributes:
+        stager_database_url: PostgreSQL as role hotclub_stager; needed by stage, check and unstage only.
+        contracts: folders of contract files, separated as in PATH.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="HOTCLUB_", extra="ignore")
+
+    stager_database_url: SecretStr | None = None
+    contracts: str = ""

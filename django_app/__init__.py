@@ -1,0 +1,1 @@
+"""Django: the reusable apps and the example project."""

@@ -1,0 +1,13 @@
+"""The API app."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class ApiConfig(AppConfig):
+    """The operational API: one router over what the other apps bring."""
+
+    name = "django_app.api"
+    label = "api"
+    verbose_name = "API"

@@ -1,0 +1,56 @@
+"""Contracts as they are published: what is predicted from what, and what files must hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, viewsets
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from django_app.api.schemas import problems
+from hotclub import store
+from hotclub.contract import Contract
+
+
+class ContractOut(serializers.Serializer[Any]):
+    """A contract's newest version."""
+
+    name = serializers.CharField()
+    kind = serializers.ChoiceField(choices=("model", "source"))
+    app = serializers.CharField()
+    version = serializers.IntegerField()
+    fingerprint = serializers.CharField(help_text="sha256 of the schema part")
+    policy_revision = serializers.IntegerField()
+
+
+class ContractDetailOut(ContractOut):
+    """A contract's newest version with its parts."""
+
+    schema = serializers.DictField(help_text="what a model version is tied to")
+    policy = serializers.DictField(help_text="what may change without retraining")
+
+
+def _plain(contract: Contract) -> dict[str, Any]:
+    return contract.to_json()
+
+
+class ContractViewSet(viewsets.ViewSet):
+    """Contracts. They belong to no tenant: whoever may log in may read them."""
+
+    lookup_field = "name"
+    lookup_value_regex = "[a-z][a-z0-9_]*"
+    serializer_class = ContractDetailOut
+
+    @extend_schema(responses={200: ContractOut(many=True), **problems(401)})
+    def list(self, request: Request) -> Response:
+        """List the newest version of every contract."""
+        contracts = store.read_all(settings.HOTCLUB_CONTRACTS)
+        return Response(ContractOut([_plain(contracts[name]) for name in sorted(contracts)], many=True).data)
+
+    @extend_schema(responses={200: ContractDetailOut, **problems(401, 404)})
+    def retrieve(self, request: Request, name: str) -> Response:
+        """Return the newest version of one contract."""
+        return Response(ContractDetailOut(_plain(store.find(name, settings.HOTCLUB_CONTRACTS))).data)

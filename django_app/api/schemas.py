@@ -1,0 +1,43 @@
+"""Problem answers in the OpenAPI file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiResponse
+from rest_framework import serializers
+
+
+class FieldErrorOut(serializers.Serializer[Any]):
+    """One thing wrong with one field."""
+
+    field = serializers.CharField(help_text="dotted path, such as features.hour")
+    message = serializers.CharField()
+
+
+class ProblemOut(serializers.Serializer[Any]):
+    """RFC 9457 problem details."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    errors = FieldErrorOut(many=True)
+
+
+_MEANINGS = {
+    401: "no or a wrong token",
+    403: "not allowed",
+    404: "there is no such object, or it is another tenant's",
+    409: "does not fit the present state",
+    422: "fields that are not right, all at once",
+    503: "the model registry does not answer",
+}
+
+
+def problems(*codes: int) -> dict[Any, OpenApiResponse]:
+    """Return the `responses` of an operation that may answer with these problems."""
+    return {
+        (code, "application/problem+json"): OpenApiResponse(ProblemOut, description=_MEANINGS[code])
+        for code in codes
+    }

@@ -1,0 +1,26 @@
+"""Everything below ``/api/``."""
+
+from __future__ import annotations
+
+from django.urls import include, path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from rest_framework.routers import SimpleRouter
+
+from django_app.api.contracts import ContractViewSet
+from django_app.api.problems import not_found
+from django_app.ingest.api.urls import ROUTES as INGEST
+from django_app.scoring.api.urls import ROUTES as SCORING
+
+router = SimpleRouter()
+router.register("contracts", ContractViewSet, basename="contract")
+for prefix, viewset, basename in (*INGEST, *SCORING):
+    router.register(prefix, viewset, basename=basename)
+
+# The schema tells nothing that the public source does not; the data behind it needs a token.
+OPEN = {"authentication_classes": [], "permission_classes": []}
+urlpatterns = [
+    path("v1/", include((router.urls, "api"), namespace="v1")),
+    path("schema/", SpectacularAPIView.as_view(**OPEN), name="schema"),
+    path("docs/", SpectacularSwaggerView.as_view(url_name="schema", **OPEN), name="docs"),
+    re_path("", not_found),
+]

@@ -1,0 +1,97 @@
+"""How right the batch scores of a day were, once its flights have landed."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from django.db import connection
+from psycopg import sql
+
+from django_app.scoring.models import Batch
+from django_app.scoring.selectors import contract_by_fingerprint
+from hotclub import names
+from hotclub.contract import ModelContract
+
+Floats = npt.NDArray[np.float64]
+
+
+def day_scores(day: dt.date) -> dict[str, dict[str, Any]]:
+    """Return, per model, how the scores of a day's newest batches compare with what was flown.
+
+    Beside each metric stands the baseline's: the mean label of what went before that day, by the contract's
+    ``baseline_by``. Metrics are absent where no outcome is known yet.
+    """
+    report = {}
+    models = Batch.objects.filter(day=day, status=Batch.Status.DONE).values_list("model", flat=True)
+    for model in sorted(set(models)):
+        newest = (
+            Batch.objects.filter(day=day, status=Batch.Status.DONE, model=model)
+            .order_by("tenant", "-created_at")
+            .distinct("tenant")
+        )
+        batches = list(newest)
+        contract = contract_by_fingerprint(model, batches[0].contract_fingerprint)
+        report[model] = _model_scores(contract, batches)
+    return report
+
+
+def _model_scores(contract: ModelContract, batches: list[Batch]) -> dict[str, Any]:
+    statement = _statement(contract)
+    start = min(batch.start for batch in batches)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {"batches": [batch.pk for batch in batches], "start": start})
+        rows = cursor.fetchall()
+    known = np.array([row for row in rows if row[1] is not None], dtype=float).reshape(-1, 3)
+    report: dict[str, Any] = {
+        "versions": sorted({batch.model_version for batch in batches}),
+        "rows_scored": len(rows),
+        "rows_with_outcome": len(known),
+    }
+    if len(known):
+        score, label, baseline = known.T
+        metrics = binary_metrics if contract.schema.task == "binary" else regression_metrics
+        report |= metrics(label, score)
+        report |= {f"baseline_{name}": value for name, value in metrics(label, baseline).items()}
+    return report
+
+
+def _statement(contract: ModelContract) -> sql.Composed:
+    """Return score, label and baseline of each scored row."""
+    keys = contract.policy.baseline_by
+    listed = sql.SQL(", ").join(map(sql.Identifier, keys)) if keys else sql.SQL("1")
+    same = [sql.SQL("b.{0} IS NOT DISTINCT FROM v.{0}").format(sql.Identifier(key)) for key in keys]
+    return sql.SQL(
+        "WITH past AS MATERIALIZED (SELECT {columns} label FROM {view} WHERE event_time < %(start)s AND label IS NOT NULL),"
+        " groups AS (SELECT {columns} avg(label) AS mean FROM past GROUP BY {listed})"
+        " SELECT p.score, v.label, coalesce(b.mean, (SELECT avg(label) FROM past), 0)"
+        " FROM scoring_prediction p JOIN {view} v ON v.entity = p.entity::{type}"
+        " LEFT JOIN groups b ON {same} WHERE p.batch_id = ANY(%(batches)s)"
+    ).format(
+        columns=listed + sql.SQL(", ") if keys else sql.SQL(""),
+        view=sql.Identifier(names.SCHEMA_FEATURES, names.view_name(contract.name, contract.version)),
+        listed=listed,
+        type=sql.SQL(contract.schema.entity_type),  # type: ignore[arg-type]  # a contract's own word
+        same=sql.SQL(" AND ").join(same) if same else sql.SQL("true"),
+    )
+
+
+def binary_metrics(label: Floats, score: Floats) -> dict[str, float]:
+    """Return the area under the ROC curve (Mann-Whitney, ties count half) and the Brier score."""
+    values = {"brier": float(np.mean((score - label) ** 2))}
+    positives = int(label.sum())
+    negatives = len(label) - positives
+    if positives and negatives:
+        _, place, counts = np.unique(score, return_inverse=True, return_counts=True)
+        ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
+        above = ranks[label == 1].sum() - positives * (positives + 1) / 2
+        values = {"roc_auc": float(above / (positives * negatives)), **values}
+    return values
+
+
+def regression_metrics(label: Floats, score: Floats) -> dict[str, float]:
+    """Return the mean absolute error and the root of the mean squared error, in the label's unit."""
+    error = score - label
+    return {"mae": float(np.abs(error).mean()), "rmse": float(np.sqrt((error**2).mean()))}

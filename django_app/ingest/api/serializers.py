@@ -1,0 +1,85 @@
+"""The ingest app's rows as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from django_app.ingest.models import CheckRun, Delivery
+
+
+class DeliveryOut(serializers.ModelSerializer[Delivery]):
+    """A delivery with what became of it."""
+
+    day = serializers.DateField(source="data_date", help_text="the day that the data is about")
+
+    class Meta:
+        model = Delivery
+        fields = (
+            "id",
+            "source",
+            "tenant",
+            "day",
+            "sha256",
+            "size_bytes",
+            "status",
+            "attempts",
+            "dag_run_id",
+            "rows_staged",
+            "rows_loaded",
+            "rows_changed",
+            "rows_unchanged",
+            "reasons",
+            "warnings",
+            "landed_at",
+            "started_at",
+            "finished_at",
+        )
+        read_only_fields = fields
+
+
+class DeliveryFilters(serializers.Serializer[Any]):
+    """Query parameters of the list."""
+
+    source = serializers.CharField(required=False)
+    tenant = serializers.CharField(required=False)
+    day = serializers.DateField(required=False, source="data_date")
+    status = serializers.ChoiceField(choices=Delivery.Status.choices, required=False)
+
+
+class CheckResultIn(serializers.Serializer[Any]):
+    """One expectation's result. What else a result holds is kept as it is."""
+
+    expectation = serializers.CharField()
+    severity = serializers.ChoiceField(choices=("critical", "warning", "info"))
+    success = serializers.BooleanField()
+    message = serializers.CharField(allow_blank=True)
+    arguments = serializers.DictField(required=False)
+    unexpected_count = serializers.IntegerField(required=False, allow_null=True)
+    unexpected_examples = serializers.ListField(required=False, allow_null=True)
+
+
+class CheckReportIn(serializers.Serializer[Any]):
+    """A check report, as data_checks writes it."""
+
+    source = serializers.CharField()
+    delivery = serializers.UUIDField()
+    rows = serializers.IntegerField(min_value=0)
+    contract_version = serializers.IntegerField(min_value=1)
+    started_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField()
+    success = serializers.BooleanField()
+    results = CheckResultIn(many=True)
+
+
+class CheckRunOut(serializers.ModelSerializer[CheckRun]):
+    """What was decided, and why."""
+
+    reasons = serializers.ListField(child=serializers.CharField(), source="delivery.reasons")
+    warnings = serializers.ListField(child=serializers.CharField(), source="delivery.warnings")
+
+    class Meta:
+        model = CheckRun
+        fields = ("decision", "severity", "reasons", "warnings")
+        read_only_fields = fields

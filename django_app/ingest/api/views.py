@@ -1,0 +1,66 @@
+"""Deliveries over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from django_app.api.permissions import ActsForAnyTenant
+from django_app.api.problems import Conflict
+from django_app.api.schemas import problems
+from django_app.ingest import selectors, services
+from django_app.ingest.api.serializers import CheckReportIn, CheckRunOut, DeliveryFilters, DeliveryOut
+from django_app.ingest.models import Delivery
+from hotclub.errors import InvalidInputError
+
+
+class DeliveryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Delivery]):
+    """Files that landed, and what became of them."""
+
+    serializer_class = DeliveryOut
+    lookup_value_regex = "[0-9a-fA-F-]{36}"
+    queryset = Delivery.objects.none()
+
+    def get_queryset(self) -> QuerySet[Delivery]:
+        """Return the caller's deliveries, filtered by ?source=, ?tenant=, ?day= and ?status=."""
+        rows = selectors.deliveries(self.request.user)
+        filters = DeliveryFilters(data=self.request.query_params)
+        filters.is_valid(raise_exception=True)
+        return rows.filter(**filters.validated_data)
+
+    @extend_schema(
+        parameters=[DeliveryFilters], responses={200: DeliveryOut(many=True), **problems(401, 422)}
+    )
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List deliveries, newest first."""
+        return super().list(request, *args, **kwargs)
+
+    @extend_schema(request=CheckReportIn, responses={200: CheckRunOut, **problems(401, 403, 404, 422)})
+    @action(detail=True, methods=["post"], url_path="check-runs", permission_classes=[ActsForAnyTenant])
+    def check_runs(self, request: Request, **kwargs: Any) -> Response:
+        """Record a check report and decide whether the delivery is accepted."""
+        delivery = self.get_object()
+        report = CheckReportIn(data=request.data)
+        report.is_valid(raise_exception=True)
+        if report.validated_data["delivery"] != delivery.pk:
+            raise InvalidInputError.of("delivery", f"the report is about another delivery than {delivery.pk}")
+        plain = {**report.validated_data, "results": [dict(r) for r in request.data["results"]]}
+        run = services.check_run_record(delivery_id=delivery.pk, report=plain, now=timezone.now())
+        return Response(CheckRunOut(run).data)
+
+    @extend_schema(request=None, responses={202: DeliveryOut, **problems(401, 403, 404, 409)})
+    @action(detail=True, methods=["post"], permission_classes=[ActsForAnyTenant])
+    def load(self, request: Request, **kwargs: Any) -> Response:
+        """Ask for an accepted delivery to be loaded; a worker does it."""
+        try:
+            delivery = services.delivery_load_request(delivery_id=self.get_object().pk)
+        except services.DeliveryStateError as error:
+            raise Conflict(str(error)) from error
+        return Response(DeliveryOut(delivery).data, status=202)

@@ -1,0 +1,110 @@
+"""Deliveries and the checks that they went through."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+from django.utils import timezone
+
+from django_app.tenants.models import Tenant
+
+#: Runs of the ingest DAG that a delivery gets before it counts as failed.
+ATTEMPTS = 5
+
+
+class Delivery(models.Model):
+    """One file of a source, for one tenant's day, by its content."""
+
+    class Status(models.TextChoices):
+        LANDED = "landed", "landed"
+        CHECKING = "checking", "checking"
+        ACCEPTED = "accepted", "accepted"
+        LOADING = "loading", "loading"
+        LOADED = "loaded", "loaded"
+        REJECTED = "rejected", "rejected"
+        FAILED = "failed", "failed"
+
+    FINAL: ClassVar = frozenset({Status.LOADED, Status.REJECTED, Status.FAILED})
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    source = models.CharField(max_length=40)
+    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="deliveries")
+    data_date = models.DateField("day", help_text="the day that the data is about")
+    sha256 = models.CharField("SHA-256", max_length=64)
+    size_bytes = models.PositiveBigIntegerField()
+    archive_path = models.CharField(max_length=500)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.LANDED)
+    attempts = models.PositiveIntegerField(default=0, help_text="runs of the ingest DAG so far")
+    attempt_limit = models.PositiveIntegerField(default=ATTEMPTS)
+    dag_run_id = models.CharField("Airflow run", max_length=250, blank=True)
+    rows_staged = models.PositiveIntegerField(null=True, help_text="rows in the file")
+    rows_loaded = models.PositiveIntegerField(null=True, help_text="rows that are in the table now")
+    rows_changed = models.PositiveIntegerField(null=True, help_text="of those, new or different")
+    rows_unchanged = models.PositiveIntegerField(null=True, help_text="of those, as they were before")
+    reasons = models.JSONField(default=list, blank=True, help_text="why it was rejected or failed")
+    warnings = models.JSONField(default=list, blank=True)
+    landed_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True, help_text="when its newest DAG run was asked for")
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        ordering = ("-landed_at", "id")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("source", "tenant", "data_date", "sha256"), name="ingest_delivery_once"
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=("status",),
+                name="ingest_delivery_open",
+                condition=~models.Q(status__in=("loaded", "rejected", "failed")),
+            ),
+            models.Index(fields=("-landed_at",), name="ingest_delivery_landed"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.tenant_id} {self.data_date}"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more happens to it by itself."""
+        return self.status in self.FINAL
+
+
+class CheckRun(models.Model):
+    """What Great Expectations found in one attempt at a delivery, and what followed from it."""
+
+    class Decision(models.TextChoices):
+        ACCEPTED = "accepted", "accepted"
+        REJECTED = "rejected", "rejected"
+
+    class Severity(models.TextChoices):
+        NONE = "", "nothing failed"
+        INFO = "info", "info"
+        WARNING = "warning", "warning"
+        CRITICAL = "critical", "critical"
+
+    delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="check_runs")
+    attempt = models.PositiveIntegerField()
+    decision = models.CharField(max_length=10, choices=Decision.choices)
+    severity = models.CharField(
+        max_length=10, choices=Severity.choices, blank=True, help_text="the highest that failed"
+    )
+    rows = models.PositiveIntegerField()
+    contract_version = models.PositiveIntegerField()
+    results = models.JSONField(default=list)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-finished_at",)
+        constraints = (
+            models.UniqueConstraint(fields=("delivery", "attempt"), name="ingest_check_run_once_per_attempt"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.delivery}: {self.decision}"

@@ -1,0 +1,35 @@
+"""Reads of the ingest app."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Q, QuerySet
+
+from django_app.ingest.models import CheckRun, Delivery
+from django_app.tenants.selectors import scoped
+from hotclub import store
+from hotclub.contract import SourceContract
+
+
+def deliveries(user: Any) -> QuerySet[Delivery]:
+    """Return the deliveries that the user may see, newest first."""
+    return scoped(Delivery.objects.all(), user)
+
+
+def check_runs(user: Any) -> QuerySet[CheckRun]:
+    """Return the check runs that the user may see, newest first."""
+    return scoped(CheckRun.objects.select_related("delivery"), user, path="delivery__tenant")
+
+
+def source_contract(name: str) -> SourceContract:
+    """Return the newest contract of a source; ContractError when there is none."""
+    return store.find_source(name, settings.HOTCLUB_CONTRACTS)
+
+
+def stuck(now: dt.datetime, after: dt.timedelta) -> QuerySet[Delivery]:
+    """Return deliveries that are not final and whose newest start lies longer ago than `after`."""
+    waiting = Q(started_at__lt=now - after) | Q(started_at=None, landed_at__lt=now - after)
+    return Delivery.objects.exclude(status__in=Delivery.FINAL).filter(waiting).order_by("landed_at")

@@ -1,0 +1,133 @@
+"""Batches and prediction requests in the admin."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+from django.conf import settings
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import TabularInline
+from unfold.contrib.filters.admin import RangeDateFilter
+from unfold.decorators import display
+
+from django_app.scoring.models import Batch, BatchChunk, PredictionRequest
+from django_app.tenants.admin import ReadOnlyAdmin
+
+_BADGES = {"pending": "info", "running": "info", "done": "success", "failed": "danger"}
+
+
+class _ScoredAdmin(ReadOnlyAdmin):
+    """What admins of scored work share."""
+
+    list_filter_submit = True
+    list_select_related = ("tenant",)
+    date_hierarchy = "created_at"
+
+    @display(description="status", ordering="status", label=_BADGES)
+    def badge(self, work: Any) -> tuple[str, str]:
+        """Return the status as a badge."""
+        return work.status, work.get_status_display()
+
+    @display(description="version", ordering="model_version")
+    def version(self, work: Any) -> SafeString:
+        """Return a link to the model version in MLflow."""
+        url = (
+            f"{settings.HOTCLUB_MLFLOW_URL}/#/models/{quote(work.model)}/versions/{quote(work.model_version)}"
+        )
+        return format_html(
+            '<a href="{}" target="_blank" rel="noopener">version {}</a>', url, work.model_version
+        )
+
+
+class ChunkInline(TabularInline):
+    """Chunks on the batch's page."""
+
+    model = BatchChunk
+    extra = 0
+    can_delete = False
+    fields = readonly_fields = ("number", "status", "rows", "attempts", "error")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Return False: chunks are cut by the service."""
+        return False
+
+
+@admin.register(Batch)
+class BatchAdmin(_ScoredAdmin):
+    """Batches with their progress."""
+
+    list_display = ("model", "tenant_name", "slice", "badge", "progress", "version", "created_at", "took")
+    list_filter = ("status", "model", "tenant", ("created_at", RangeDateFilter))
+    search_fields = ("key", "model", "tenant__slug")
+    search_help_text = "idempotency key, model or tenant"
+    inlines = (ChunkInline,)
+    fieldsets = (
+        (None, {"fields": ("model", "version", "tenant_name", "slice", "badge", "progress", "error")}),
+        ("Asked for", {"fields": ("key", "requested_by", "start", "end")}),
+        ("Times", {"fields": ("created_at", "started_at", "finished_at")}),
+        ("Pinned", {"fields": ("package_digest", "contract_version", "contract_fingerprint")}),
+    )
+    readonly_fields = ("version", "badge", "progress", "slice", "tenant_name")
+
+    @display(description="tenant", ordering="tenant")
+    def tenant_name(self, batch: Batch) -> str:
+        """Return the tenant, or that it is every one."""
+        return batch.tenant_id or "every tenant"
+
+    @display(description="rows of", ordering="start")
+    def slice(self, batch: Batch) -> str:
+        """Return the day, or the interval."""
+        return str(batch.day) if batch.day else f"{batch.start:%Y-%m-%d %H:%M} – {batch.end:%Y-%m-%d %H:%M}"
+
+    @display(description="rows")
+    def progress(self, batch: Batch) -> str:
+        """Return how many rows are scored, of how many."""
+        return f"{batch.rows_done:,} of {batch.rows_total:,}"
+
+    @display(description="took")
+    def took(self, batch: Batch) -> str:
+        """Return the time from acceptance to the end, in seconds."""
+        if batch.finished_at is None:
+            return "–"
+        return f"{(batch.finished_at - batch.created_at).total_seconds():.1f} s"
+
+
+@admin.register(PredictionRequest)
+class PredictionRequestAdmin(_ScoredAdmin):
+    """Prediction requests with their results."""
+
+    list_display = ("model", "tenant", "badge", "result", "version", "requested_by", "created_at")
+    list_filter = ("status", "model", "tenant", ("created_at", RangeDateFilter))
+    list_select_related = ("tenant", "requested_by")
+    search_fields = ("model", "tenant__slug")
+    fields = (
+        "model",
+        "version",
+        "tenant",
+        "badge",
+        "result",
+        "error",
+        "features_shown",
+        "unseen",
+        "requested_by",
+        "created_at",
+        "finished_at",
+    )
+    readonly_fields = ("version", "badge", "result", "features_shown")
+
+    @display(description="result")
+    def result(self, request: PredictionRequest) -> str:
+        """Return the score, or the scores by class."""
+        if request.scores is not None:
+            return ", ".join(f"{score:.4f}" for score in request.scores)
+        return "–" if request.score is None else f"{request.score:.4f}"
+
+    @display(description="features")
+    def features_shown(self, request: PredictionRequest) -> SafeString:
+        """Return the features as they were sent."""
+        return format_html("<pre>{}</pre>", json.dumps(request.features, indent=2, ensure_ascii=False))

@@ -1,0 +1,103 @@
+"""The scoring app's rows as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from django_app.scoring.models import Batch, Prediction, PredictionRequest
+
+
+@extend_schema_field(OpenApiTypes.OBJECT)
+class FeaturesField(serializers.JSONField):
+    """Features by name. Which, and of what type, the model's contract says."""
+
+
+class PredictionRequestIn(serializers.Serializer[Any]):
+    """One row to be scored."""
+
+    tenant = serializers.CharField()
+    model = serializers.CharField()
+    features = FeaturesField()
+
+
+class PredictionRequestOut(serializers.ModelSerializer[PredictionRequest]):
+    """A prediction request with its result once it is done."""
+
+    class Meta:
+        model = PredictionRequest
+        fields = (
+            "id",
+            "tenant",
+            "model",
+            "model_version",
+            "contract_version",
+            "features",
+            "status",
+            "score",
+            "scores",
+            "unseen",
+            "error",
+            "created_at",
+            "finished_at",
+        )
+        read_only_fields = fields
+
+
+class BatchIn(serializers.Serializer[Any]):
+    """A slice to be scored: a day of the model's own zone, or event times from start until end."""
+
+    model = serializers.CharField()
+    tenant = serializers.CharField(required=False, allow_null=True, help_text="without it: every tenant")
+    day = serializers.DateField(required=False)
+    start = serializers.DateTimeField(required=False)
+    end = serializers.DateTimeField(required=False)
+    key = serializers.CharField(required=False, max_length=250, help_text="idempotency key")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Require either a day or both ends."""
+        if "day" in attrs:
+            if "start" in attrs or "end" in attrs:
+                raise serializers.ValidationError({"day": "give a day, or start and end, not both"})
+        elif not ("start" in attrs and "end" in attrs):
+            missing = "end" if "start" in attrs else "start" if "end" in attrs else "day"
+            raise serializers.ValidationError({missing: "give a day, or start and end"})
+        return attrs
+
+
+class BatchOut(serializers.ModelSerializer[Batch]):
+    """A batch with its progress."""
+
+    class Meta:
+        model = Batch
+        fields = (
+            "id",
+            "key",
+            "model",
+            "model_version",
+            "contract_version",
+            "tenant",
+            "day",
+            "start",
+            "end",
+            "status",
+            "rows_total",
+            "rows_done",
+            "error",
+            "created_at",
+            "started_at",
+            "finished_at",
+        )
+        read_only_fields = fields
+
+
+class PredictionOut(serializers.ModelSerializer[Prediction]):
+    """One scored row."""
+
+    class Meta:
+        model = Prediction
+        fields = ("entity", "tenant", "event_time", "score", "scores")
+        read_only_fields = fields

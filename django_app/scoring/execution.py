@@ -1,0 +1,179 @@
+"""What workers do: score a chunk of a batch, or one request. Each is one transaction."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+import logging
+from typing import Any
+
+import pyarrow as pa
+from django.db import connection, transaction
+from django.db.models import F
+
+from django_app.scoring import slices
+from django_app.scoring.models import ATTEMPTS, Batch, BatchChunk, Prediction, PredictionRequest
+from django_app.scoring.predictors import predictor_for
+from hotclub import names
+from hotclub.columns import COPY_SETTINGS, table_from_csv, view_schema
+from hotclub.contract import ModelContract
+from hotclub.errors import ContractError, PackageError
+
+logger = logging.getLogger(__name__)
+
+#: Failures that the same package would meet again.
+PERMANENT = (ContractError, PackageError)
+
+
+def chunk_score(*, chunk_id: int, now: dt.datetime) -> bool:
+    """Score a chunk: rows out by COPY, predictions in by COPY, and the chunk done, in one transaction.
+
+    Returns:
+        Whether this call scored it. It does nothing where the chunk is done or another process has it.
+
+    Raises:
+        RegistryError: the package is not here yet and the model registry does not answer.
+        PackageError, ContractError: the pinned version cannot score; the caller gives the batch up.
+    """
+    if not _chunk_begin(chunk_id=chunk_id, now=now):
+        return False
+    with transaction.atomic():
+        chunk = (
+            BatchChunk.objects.select_for_update(skip_locked=True, of=("self",))
+            .select_related("batch")
+            .filter(pk=chunk_id, status=BatchChunk.Status.PENDING)
+            .first()
+        )
+        if chunk is None:
+            return False
+        batch = chunk.batch
+        predictor = predictor_for(batch)
+        table = _rows_out(predictor.contract, batch, chunk)
+        scores = predictor.predict(table).scores
+        _predictions_in(batch, table, scores)
+        chunk.status, chunk.rows, chunk.error = BatchChunk.Status.DONE, table.num_rows, ""
+        chunk.save(update_fields=["status", "rows", "error"])
+        _batch_progress(batch_id=batch.pk, rows=table.num_rows, now=now)
+    return True
+
+
+@transaction.atomic
+def _chunk_begin(*, chunk_id: int, now: dt.datetime) -> bool:
+    """Count the attempt, in a transaction of its own: a crash must not undo that."""
+    chunk = (
+        BatchChunk.objects.select_for_update(skip_locked=True)
+        .filter(pk=chunk_id, status=BatchChunk.Status.PENDING)
+        .first()
+    )
+    if chunk is None:
+        return False
+    if chunk.attempts >= ATTEMPTS:
+        batch_fail(
+            chunk_id=chunk_id, reason=f"begun {ATTEMPTS} times and never finished: {chunk.error}", now=now
+        )
+        return False
+    chunk.attempts += 1
+    chunk.enqueued_at = now
+    chunk.save(update_fields=["attempts", "enqueued_at"])
+    Batch.objects.filter(pk=chunk.batch_id, status=Batch.Status.PENDING).update(
+        status=Batch.Status.RUNNING, started_at=now
+    )
+    return True
+
+
+def _rows_out(contract: ModelContract, batch: Batch, chunk: BatchChunk) -> pa.Table:
+    buffer = io.BytesIO()
+    with connection.cursor() as cursor:
+        cursor.execute(COPY_SETTINGS)
+        with cursor.copy(slices.copy_statement(contract, batch, chunk)) as rows:
+            for block in rows:
+                buffer.write(block)
+    schema = view_schema(contract)
+    wanted = schema.remove(schema.get_field_index(names.COLUMN_LABEL))
+    return table_from_csv(buffer.getvalue(), wanted)
+
+
+def _predictions_in(batch: Batch, table: pa.Table, scores: Any) -> None:
+    by_class = scores.ndim == 2
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    keys = [table[name].to_pylist() for name in names.KEY_COLUMNS]
+    for entity, tenant, event_time, score in zip(*keys, scores.tolist(), strict=True):
+        value = "{" + ",".join(map(repr, score)) + "}" if by_class else repr(score)
+        writer.writerow((batch.pk, entity, tenant, event_time.isoformat(), value))
+    column = "scores" if by_class else "score"
+    with connection.cursor() as cursor:
+        statement = (
+            f"COPY {Prediction._meta.db_table} (batch_id, entity, tenant_id, event_time, {column})"
+            " FROM STDIN (FORMAT csv)"
+        )
+        with cursor.copy(statement) as rows:
+            rows.write(buffer.getvalue())
+
+
+def _batch_progress(*, batch_id: Any, rows: int, now: dt.datetime) -> None:
+    # The batch's row is locked last and for a moment only, so chunks of one batch run side by side.
+    batch = Batch.objects.select_for_update(no_key=True).get(pk=batch_id)
+    batch.rows_done = F("rows_done") + rows
+    if not batch.chunks.exclude(status=BatchChunk.Status.DONE).exists():
+        batch.status, batch.finished_at = Batch.Status.DONE, now
+    batch.save(update_fields=["rows_done", "status", "finished_at"])
+
+
+@transaction.atomic
+def batch_fail(*, chunk_id: int, reason: str, now: dt.datetime) -> None:
+    """Give a chunk's whole batch up, with the reason. Chunks that are done stay."""
+    chunk = BatchChunk.objects.select_related("batch").get(pk=chunk_id)
+    chunk.batch.chunks.filter(status=BatchChunk.Status.PENDING).update(
+        status=BatchChunk.Status.FAILED, error=reason
+    )
+    Batch.objects.filter(pk=chunk.batch_id).exclude(status=Batch.Status.DONE).update(
+        status=Batch.Status.FAILED, error=reason, finished_at=now
+    )
+    logger.error("batch failed", extra={"batch": chunk.batch_id, "reason": reason})
+
+
+def chunk_note(*, chunk_id: int, reason: str) -> None:
+    """Write why an attempt at a chunk failed; the sweep tries again."""
+    BatchChunk.objects.filter(pk=chunk_id).update(error=reason[:500])
+
+
+@transaction.atomic
+def request_score(*, request_id: Any, now: dt.datetime) -> bool:
+    """Score a prediction request; return whether this call did.
+
+    Raises:
+        RegistryError: the package is not here yet and the model registry does not answer.
+        PackageError: the pinned version cannot score; the caller gives the request up.
+    """
+    request = (
+        PredictionRequest.objects.select_for_update(skip_locked=True)
+        .filter(pk=request_id, status=PredictionRequest.Status.PENDING)
+        .first()
+    )
+    if request is None:
+        return False
+    answer = predictor_for(request).predict_rows([request.features])
+    score = answer.scores[0].tolist()
+    if isinstance(score, list):
+        request.scores = score
+    else:
+        request.score = score
+    request.unseen = answer.unseen
+    request.status, request.finished_at, request.error = PredictionRequest.Status.DONE, now, ""
+    request.save()
+    return True
+
+
+@transaction.atomic
+def request_note(*, request_id: Any, reason: str, now: dt.datetime, permanent: bool) -> None:
+    """Write why an attempt at a request failed, and give it up where that cannot change or was the last."""
+    request = PredictionRequest.objects.select_for_update().get(pk=request_id)
+    if request.status != PredictionRequest.Status.PENDING:
+        return
+    request.attempts += 1
+    request.error = reason[:500]
+    if permanent or request.attempts >= ATTEMPTS:
+        request.status, request.finished_at = PredictionRequest.Status.FAILED, now
+    request.save()

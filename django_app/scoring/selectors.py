@@ -1,0 +1,62 @@
+"""Reads of the scoring app."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.db.models import QuerySet
+
+from django_app.registry.models import ContractVersion
+from django_app.scoring.models import Batch, BatchChunk, Prediction, PredictionRequest
+from django_app.tenants.selectors import scoped
+from hotclub.contract import ModelContract
+from hotclub.errors import ContractError
+
+
+def batches(user: Any) -> QuerySet[Batch]:
+    """Return the batches that the user may see, newest first. Those over all tenants are for few."""
+    return scoped(Batch.objects.all(), user)
+
+
+def predictions(batch: Batch) -> QuerySet[Prediction]:
+    """Return a batch's results, by entity."""
+    return Prediction.objects.filter(batch=batch).order_by("entity")
+
+
+def prediction_requests(user: Any) -> QuerySet[PredictionRequest]:
+    """Return the prediction requests that the user may see, newest first."""
+    return scoped(PredictionRequest.objects.all(), user)
+
+
+def contract_by_fingerprint(model: str, fingerprint: str | None) -> ModelContract:
+    """Return the contract that a model version was trained under, as ``migrate`` recorded it.
+
+    Raises:
+        ContractError: this database knows no such contract; its file is missing, or migrate has not run.
+    """
+    row = ContractVersion.objects.filter(name=model, fingerprint=fingerprint or "", kind="model").first()
+    if row is None:
+        raise ContractError(
+            f"{model}: the contract with the fingerprint {(fingerprint or 'none')[:12]} is not known here; "
+            "bring its file and run migrate"
+        )
+    return ModelContract.from_json(row.content)
+
+
+def chunks_to_enqueue(before: dt.datetime) -> QuerySet[BatchChunk]:
+    """Return pending chunks that were last enqueued before a moment and that nobody is scoring now."""
+    return (
+        BatchChunk.objects.select_for_update(skip_locked=True)
+        .filter(status=BatchChunk.Status.PENDING, enqueued_at__lt=before)
+        .order_by("enqueued_at", "pk")
+    )
+
+
+def requests_to_enqueue(before: dt.datetime) -> QuerySet[PredictionRequest]:
+    """Return pending requests that were last enqueued before a moment and that nobody is scoring now."""
+    return (
+        PredictionRequest.objects.select_for_update(skip_locked=True)
+        .filter(status=PredictionRequest.Status.PENDING, enqueued_at__lt=before)
+        .order_by("enqueued_at", "pk")
+    )

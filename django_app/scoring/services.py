@@ -1,0 +1,141 @@
+"""Writes of the scoring app: what is accepted, and what the sweep does for it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import uuid
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from django_app.queueing import enqueue
+from django_app.scoring import selectors, slices
+from django_app.scoring.models import Batch, BatchChunk, PredictionRequest
+from django_app.scoring.pinning import Pin
+from django_app.tenants.models import Tenant
+from hotclub.errors import FieldError, InvalidInputError
+from hotclub.validation import feature_errors
+
+logger = logging.getLogger(__name__)
+
+#: Work that was enqueued longer ago than this and is not done is enqueued again.
+STUCK_AFTER = dt.timedelta(seconds=30)
+#: The largest number of tasks that one sweep sends.
+SWEEP_LIMIT = 500
+
+
+class KeyConflictError(Exception):
+    """An idempotency key that belongs to another batch."""
+
+
+def batch_create(
+    *, pin: Pin, piece: slices.Slice, tenant: Tenant | None, key: str | None, user: Any, now: dt.datetime
+) -> tuple[Batch, bool]:
+    """Write a batch and its chunks, and enqueue them after commit.
+
+    Args:
+        pin: the version that scores, whatever the alias points to later.
+        piece: which rows.
+        key: an idempotency key; the batch that has it already is returned as it is.
+
+    Returns:
+        The batch, and whether it is new.
+
+    Raises:
+        KeyConflictError: the key's batch is of another slice.
+    """
+    key = key or str(uuid.uuid4())
+    existing = Batch.objects.filter(tenant=tenant, model=pin.version.model, key=key).first()
+    if existing is not None:
+        return _same(existing, piece), False
+    try:
+        with transaction.atomic():
+            batch = Batch.objects.create(
+                **pin.fields(),
+                key=key,
+                tenant=tenant,
+                day=piece.day,
+                start=piece.start,
+                end=piece.end,
+                requested_by=user,
+                created_at=now,
+            )
+            _chunks_create(batch=batch, pin=pin, now=now)
+    except IntegrityError:
+        # Someone else was first with this key; anything else is theirs to see.
+        existing = Batch.objects.filter(tenant=tenant, model=pin.version.model, key=key).first()
+        if existing is None:
+            raise
+        return _same(existing, piece), False
+    logger.info(
+        "batch accepted",
+        extra={"batch": batch.pk, "model": batch.model, "version": batch.model_version, "rows": batch.rows_total},
+    )  # fmt: skip
+    return batch, True
+
+
+def _same(batch: Batch, piece: slices.Slice) -> Batch:
+    if (batch.start, batch.end) != (piece.start, piece.end):
+        raise KeyConflictError(f"the key {batch.key!r} belongs to another batch: {batch.pk}")
+    return batch
+
+
+def _chunks_create(*, batch: Batch, pin: Pin, now: dt.datetime) -> None:
+    from django_app.scoring.tasks import chunk_score  # noqa: PLC0415  # tasks call services
+
+    chunks = BatchChunk.objects.bulk_create(
+        BatchChunk(
+            batch=batch, number=number, first_entity=first, last_entity=last, rows=rows, enqueued_at=now
+        )
+        for number, (first, last, rows) in enumerate(slices.chunks(pin.contract, batch))
+    )
+    batch.rows_total = sum(chunk.rows for chunk in chunks)
+    if not chunks:
+        batch.status, batch.started_at, batch.finished_at = Batch.Status.DONE, now, now
+    batch.save()
+    for chunk in chunks:
+        enqueue(chunk_score, chunk.pk)
+
+
+@transaction.atomic
+def request_create(
+    *, pin: Pin, tenant: Tenant, features: object, user: Any, now: dt.datetime
+) -> PredictionRequest:
+    """Check features against the champion's contract, write the request, and enqueue it after commit.
+
+    Raises:
+        InvalidInputError: with every field's error.
+    """
+    from django_app.scoring.tasks import request_score  # noqa: PLC0415  # tasks call services
+
+    errors: list[FieldError] = feature_errors(pin.contract, features, "features")
+    if errors:
+        raise InvalidInputError(errors)
+    request = PredictionRequest.objects.create(
+        **pin.fields(), tenant=tenant, features=features, requested_by=user, created_at=now, enqueued_at=now
+    )
+    enqueue(request_score, str(request.pk))
+    return request
+
+
+@transaction.atomic
+def scoring_sweep(*, now: dt.datetime) -> int:
+    """Enqueue again what a dead worker or broker dropped, and return how much.
+
+    Sending a task twice does no harm: the second finds its work done.
+    """
+    from django_app.scoring.tasks import chunk_score, request_score  # noqa: PLC0415  # tasks call services
+
+    before = now - STUCK_AFTER
+    chunks = list(selectors.chunks_to_enqueue(before)[:SWEEP_LIMIT])
+    requests = list(selectors.requests_to_enqueue(before)[:SWEEP_LIMIT])
+    BatchChunk.objects.filter(pk__in=[c.pk for c in chunks]).update(enqueued_at=now)
+    PredictionRequest.objects.filter(pk__in=[r.pk for r in requests]).update(enqueued_at=now)
+    for request in requests:
+        enqueue(request_score, str(request.pk))
+    for chunk in chunks:
+        enqueue(chunk_score, chunk.pk)
+    if chunks or requests:
+        logger.info("sweep enqueued", extra={"chunks": len(chunks), "requests": len(requests)})
+    return len(chunks) + len(requests)

@@ -1,0 +1,70 @@
+"""Tenants and memberships in the admin, and what other apps' admins share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin, TabularInline
+
+from django_app.tenants.models import Membership, Tenant
+from django_app.tenants.selectors import scoped
+
+
+class ScopedAdmin(ModelAdmin):
+    """An admin that shows a user the rows of their own tenants only.
+
+    Attributes:
+        tenant_path: the lookup from the model to its tenant.
+    """
+
+    tenant_path = "tenant"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Return the rows that the user may see."""
+        return scoped(super().get_queryset(request), request.user, self.tenant_path)
+
+
+class ReadOnlyAdmin(ScopedAdmin):
+    """An admin of what machines write: people look and do not touch."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Return False: rows come from the machines alone."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Return False: the rows are the record of what happened."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Return False: the rows are the record of what happened."""
+        return False
+
+
+class MembershipInline(TabularInline):
+    """Members on the tenant's page."""
+
+    model = Membership
+    extra = 0
+    raw_id_fields = ("user",)
+
+
+@admin.register(Tenant)
+class TenantAdmin(ScopedAdmin):
+    """Tenants with their members."""
+
+    tenant_path = "pk"
+    list_display = ("slug", "name", "timezone", "members")
+    search_fields = ("slug", "name")
+    inlines = (MembershipInline,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
+        """Add the number of members."""
+        return super().get_queryset(request).annotate(member_count=Count("memberships"))
+
+    @admin.display(description="members", ordering="member_count")
+    def members(self, tenant: Any) -> int:
+        """Return the number of members."""
+        return int(tenant.member_count)

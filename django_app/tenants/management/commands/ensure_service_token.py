@@ -1,0 +1,32 @@
+"""``ensure_service_token``: the account that DAGs act as."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from django_app.tenants.services import service_account_ensure
+
+VARIABLE = "HOTCLUB_SERVICE_TOKEN"
+#: The length of a DRF token's column.
+MAX_LENGTH = 40
+
+
+class Command(BaseCommand):
+    """Make the user "airflow" and give it the token in HOTCLUB_SERVICE_TOKEN. Safe to repeat."""
+
+    help = __doc__
+
+    def add_arguments(self, parser: Any) -> None:
+        """Declare ``--username``."""
+        parser.add_argument("--username", default="airflow")
+
+    def handle(self, *, username: str, **options: Any) -> None:
+        """Create or update the account."""
+        key = os.environ.get(VARIABLE, "")
+        if not 20 <= len(key) <= MAX_LENGTH:
+            raise CommandError(f"{VARIABLE}: set a random text of 20 to {MAX_LENGTH} characters")
+        service_account_ensure(username=username, key=key)
+        self.stdout.write(f"{username}: may act for every tenant, by token")

@@ -1,0 +1,51 @@
+"""Who sees what. Every read of a tenant's rows goes through `scoped`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from django.db.models import Model, QuerySet
+
+from django_app.tenants.models import Membership, Tenant
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+
+_M = TypeVar("_M", bound=Model)
+
+ACT_FOR_ANY = "tenants.act_for_any_tenant"
+
+
+def sees_every_tenant(user: AbstractBaseUser | AnonymousUser | Any) -> bool:
+    """Return whether the user is active and a superuser or holds `act_for_any_tenant`."""
+    return bool(user.is_active and (user.is_superuser or user.has_perm(ACT_FOR_ANY)))
+
+
+def scoped(
+    queryset: QuerySet[_M], user: AbstractBaseUser | AnonymousUser | Any, path: str = "tenant"
+) -> QuerySet[_M]:
+    """Return the rows that the user may see.
+
+    Args:
+        queryset: rows of any model that leads to a tenant.
+        path: the lookup from that model to the tenant; ``"pk"`` for tenants themselves.
+    """
+    if sees_every_tenant(user):
+        return queryset
+    if not user.is_active or user.pk is None:
+        return queryset.none()
+    mine = Tenant.objects.filter(memberships__user=user.pk).values("pk")
+    return queryset.filter(**{f"{path}__in": mine})
+
+
+def tenants_of(user: AbstractBaseUser | AnonymousUser | Any) -> QuerySet[Tenant]:
+    """Return the tenants that the user may see."""
+    return scoped(Tenant.objects.all(), user, path="pk")
+
+
+def tenants_writable_by(user: AbstractBaseUser | AnonymousUser | Any) -> QuerySet[Tenant]:
+    """Return the tenants that the user may start work for: a viewer only looks."""
+    if sees_every_tenant(user):
+        return Tenant.objects.all()
+    mine = Membership.objects.filter(user=user.pk).exclude(role=Membership.Role.VIEWER)
+    return tenants_of(user).filter(pk__in=mine.values("tenant"))

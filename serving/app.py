@@ -1,0 +1,183 @@
+"""The FastAPI application: ``uvicorn --factory serving.app:create_app``."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+
+from hotclub.cache import PackageCache
+from hotclub.errors import InvalidInputError
+from hotclub.mlflow_rest import MlflowRegistry
+from hotclub.registry import Registry
+from serving import openapi, predict, problems
+from serving.lookup import FeatureLookup
+from serving.metrics import Metrics
+from serving.settings import Settings
+from serving.slot import Slot
+from serving.state import StateFile
+from serving.watcher import Pace, Watcher
+
+logger = logging.getLogger(__name__)
+
+_PROBLEM = {"content": {problems.CONTENT_TYPE: {"schema": {"type": "object"}}}}
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    404: {"description": "No such model; the known names are in the answer.", **_PROBLEM},
+    413: {"description": "Too many rows or bytes.", **_PROBLEM},
+    422: {"description": "The contract refuses the input; every field's error is in the answer.", **_PROBLEM},
+    503: {"description": "Nothing is loaded, or features cannot be looked up.", **_PROBLEM},
+}
+
+
+def create_app(settings: Settings | None = None, registry: Registry | None = None) -> FastAPI:
+    """Return the application.
+
+    Args:
+        settings: default: from the environment.
+        registry: default: MLflow at the settings' URL.
+    """
+    settings = settings or Settings()
+    logging.getLogger("serving").setLevel(logging.INFO)
+    app = FastAPI(
+        title="Hotclub serving",
+        version="1",
+        description="Predictions of the versions that have the alias champion. A path per model, typed by its contract.",
+        lifespan=_lifespan,
+    )
+    app.state.settings = settings
+    app.state.metrics = Metrics()
+    app.state.watcher = _watcher(settings, registry or MlflowRegistry(settings.mlflow_url), app.state.metrics)
+    app.state.lookup = None
+    app.state.limits = predict.Limits(settings.serving_max_rows, settings.serving_max_bytes)
+    problems.install(app)
+    app.include_router(router)
+    # A method of the application that FastAPI's own docs page calls: the file follows what is live.
+    app.openapi = lambda: openapi.build(  # type: ignore[method-assign]
+        app, app.state.watcher.slots.values(), settings.serving_max_rows
+    )
+    return app
+
+
+def _watcher(settings: Settings, registry: Registry, metrics: Metrics) -> Watcher:
+    return Watcher(
+        registry,
+        PackageCache(settings.cache, registry),
+        StateFile(settings.cache / "serving.json"),
+        metrics,
+        pace=Pace(
+            settings.serving_poll_seconds, settings.serving_retry_seconds, settings.serving_drain_seconds
+        ),
+        threads=settings.serving_threads,
+    )
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    watcher: Watcher = app.state.watcher
+    url = app.state.settings.serving_database_url
+    if url is not None:
+        app.state.lookup = FeatureLookup(url.get_secret_value())
+        await app.state.lookup.open()
+    await watcher.restore()
+    polling = asyncio.create_task(watcher.run())
+    try:
+        yield
+    finally:
+        # uvicorn has let the requests finish before it comes here.
+        polling.cancel()
+        with suppress(asyncio.CancelledError):
+            await polling
+        await watcher.close()
+        if app.state.lookup is not None:
+            await app.state.lookup.close()
+
+
+router = APIRouter()
+
+
+@router.get("/v1/models", tags=["models"], summary="What is live, and why not what the alias says")
+async def models(request: Request) -> dict[str, Any]:
+    """Return every registered model with its live version, the alias's version and the reason where they differ."""
+    watcher: Watcher = request.app.state.watcher
+    slots = sorted(watcher.slots.values(), key=lambda slot: slot.model)
+    return {"registry_failure": watcher.registry_failure, "models": [_describe(slot) for slot in slots]}
+
+
+def _describe(slot: Slot) -> dict[str, Any]:
+    live = slot.live
+    return {
+        "name": slot.model,
+        "version": live.version if live else None,
+        "champion": slot.champion,
+        "failure": slot.failure,
+        "failed_at": slot.failed_at.isoformat() if slot.failed_at else None,
+        "loaded_at": live.loaded_at.isoformat() if live else None,
+        "engine": live.predictor.engine.name if live else None,
+        "engines_refused": live.predictor.refused if live else {},
+        "contract_version": live.contract.version if live else None,
+        "package_digest": live.predictor.package.digest if live else None,
+        "task": live.contract.schema.task if live else None,
+        "features": list(live.contract.feature_names) if live else [],
+        "in_flight": live.in_flight if live else 0,
+        "draining": [{"version": old.version, "in_flight": old.in_flight} for old in slot.draining],
+    }
+
+
+@router.post(openapi.PREDICT_PATH, tags=["predict"], summary="Predict", responses=_RESPONSES)
+async def predict_model(name: str, request: Request) -> Response:
+    """Score rows of features, or of entity keys whose features are looked up, with the live version."""
+    state = request.app.state
+    form, rows = await predict.read_body(request, state.limits)
+    live = predict.find_live(state.watcher.slots, name)
+    started = time.perf_counter()
+    status = 500
+    with live.lease():
+        try:
+            body, nulls = await predict.answer(live, form, rows, state.lookup)
+            state.metrics.scored(live, len(rows), nulls, body["unseen"])
+            status = 200
+            return JSONResponse(body)
+        except InvalidInputError as error:
+            status = 422
+            raise problems.invalid_input(error, model=live.model, version=live.version) from error
+        except problems.ProblemError as problem:
+            status = problem.status
+            problem.members |= {"model": live.model, "version": live.version}
+            raise
+        finally:
+            state.metrics.answered(live, status, time.perf_counter() - started)
+
+
+@router.get("/v2/health/live", tags=["health"], summary="The process answers")
+async def health_live() -> dict[str, bool]:
+    """Say that the process answers, whatever the state of the registry, the database and the models."""
+    return {"live": True}
+
+
+@router.get(
+    "/v2/health/ready",
+    tags=["health"],
+    summary="The service may get requests",
+    responses={503: _RESPONSES[503]},
+)
+async def health_ready(request: Request) -> dict[str, bool]:
+    """Say that the registry was read once, or that what was live before the restart is live again."""
+    watcher: Watcher = request.app.state.watcher
+    if not watcher.is_ready:
+        raise problems.ProblemError(
+            503, f"Not ready: {watcher.registry_failure or 'the registry is not read yet'}."
+        )
+    return {"ready": True}
+
+
+@router.get("/metrics", include_in_schema=False)
+async def metrics(request: Request) -> Response:
+    """Return the metrics for Prometheus."""
+    content, media_type = request.app.state.metrics.render()
+    return Response(content, media_type=media_type)

@@ -1,0 +1,134 @@
+"""OpenAPI typed from the live contracts: each model has a path of its own, which changes with its version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from hotclub.contract import FeatureSpec, ModelContract
+from serving.slot import LoadedVersion, Slot
+
+_TYPES = {"number": "number", "boolean": "boolean", "category": "string"}
+PREDICT_PATH = "/v1/models/{name}/predict"
+
+
+def feature_schema(feature: FeatureSpec) -> dict[str, Any]:
+    """Return the JSON schema of one feature: type, bounds, unit."""
+    kind = _TYPES[feature.type]
+    schema: dict[str, Any] = {"type": [kind, "null"] if feature.nullable else kind}
+    described = [feature.doc.rstrip("."), f"In {feature.unit}" if feature.unit else ""]
+    if description := ". ".join(part for part in described if part):
+        schema["description"] = description
+    if feature.minimum is not None:
+        schema["minimum"] = feature.minimum
+    if feature.maximum is not None:
+        schema["maximum"] = feature.maximum
+    if feature.pattern is not None:
+        schema["pattern"] = f"^(?:{feature.pattern})$"
+    if feature.unit:
+        schema["x-unit"] = feature.unit
+    return schema
+
+
+def instance_schema(contract: ModelContract) -> dict[str, Any]:
+    """Return the JSON schema of one row of features."""
+    return {
+        "type": "object",
+        "title": f"Features of {contract.name}",
+        "properties": {f.name: feature_schema(f) for f in contract.features},
+        "required": [f.name for f in contract.features if not f.nullable],
+        "additionalProperties": False,
+    }
+
+
+def request_schema(contract: ModelContract, max_rows: int) -> dict[str, Any]:
+    """Return the JSON schema of a predict request: instances or entities."""
+
+    def form(name: str, items: dict[str, Any], description: str) -> dict[str, Any]:
+        array = {
+            "type": "array",
+            "items": items,
+            "minItems": 1,
+            "maxItems": max_rows,
+            "description": description,
+        }
+        return {
+            "type": "object",
+            "title": name,
+            "properties": {name: array},
+            "required": [name],
+            "additionalProperties": False,
+        }
+
+    reference = {"$ref": f"#/components/schemas/{contract.name}_features"}
+    key = {
+        "type": ["string", "integer"],
+        "description": f"{contract.schema.entity} ({contract.schema.entity_type})",
+    }
+    return {
+        "oneOf": [
+            form("instances", reference, "Rows of features."),
+            form("entities", key, f"Keys; features are looked up in {contract.view}."),
+        ]
+    }
+
+
+def response_schema(contract: ModelContract) -> dict[str, Any]:
+    """Return the JSON schema of the answer."""
+    task, classes = contract.schema.task, contract.schema.classes
+    score: dict[str, Any] = {"type": "number"}
+    if task == "binary":
+        score = {"type": "number", "minimum": 0, "maximum": 1, "description": "Probability of 1."}
+    elif task == "multiclass":
+        named = f"Probabilities of {', '.join(classes)}." if classes else "Probabilities by class."
+        score = {"type": "array", "items": {"type": "number"}, "description": named}
+    properties: dict[str, Any] = {
+        "model": {"const": contract.name},
+        "version": {"type": "string", "description": "The registered version that answered."},
+        "predictions": {"type": "array", "items": score},
+        "engine": {"type": "string"},
+        "unseen": {
+            "type": "object",
+            "additionalProperties": {"type": "integer"},
+            "description": "Values per category feature that training had never seen; they count as missing.",
+        },
+    }
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def build(app: FastAPI, slots: Iterable[Slot], max_rows: int) -> dict[str, Any]:
+    """Return the OpenAPI file for what is live now."""
+    document = get_openapi(
+        title=app.title, version=app.version, description=app.description, routes=app.routes
+    )
+    generic = document["paths"].pop(PREDICT_PATH)
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for slot in slots:
+        if slot.live is None:
+            continue
+        contract = slot.live.contract
+        schemas[f"{contract.name}_features"] = instance_schema(contract)
+        path = PREDICT_PATH.replace("{name}", contract.name)
+        document["paths"][path] = {"post": _operation(generic["post"], slot.live, max_rows)}
+    return document
+
+
+def _operation(generic: dict[str, Any], live: LoadedVersion, max_rows: int) -> dict[str, Any]:
+    contract = live.contract
+    body = {"application/json": {"schema": request_schema(contract, max_rows)}}
+    answer = {"application/json": {"schema": response_schema(contract)}}
+    about = f"Version {live.version}, contract version {contract.version}."
+    return {
+        "tags": ["predict"],
+        "summary": f"Predict {contract.name}",
+        "operationId": f"predict_{contract.name}",
+        "description": f"{contract.policy.doc}\n\n{about}".strip(),
+        "requestBody": {"required": True, "content": body},
+        "responses": {
+            **{status: r for status, r in generic["responses"].items() if status != "200"},
+            "200": {"description": "One prediction per row, in the order of the request.", "content": answer},
+        },
+    }

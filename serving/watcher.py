@@ -1,0 +1,223 @@
+"""Follows the alias `champion` of every registered model, and swaps what is live.
+
+The alias, polled, is the truth. A version is fetched, verified on its golden rows in a thread, and
+only then swapped in; whatever goes wrong on the way changes nothing but the slot's status.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import logging
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+from hotclub import names
+from hotclub.cache import PackageCache
+from hotclub.errors import HotclubError, RegistryError
+from hotclub.predictor import Predictor
+from hotclub.registry import RegisteredModel, RegisteredVersion, Registry
+from serving.metrics import Metrics
+from serving.slot import LoadedVersion, Slot
+from serving.state import StateFile
+
+logger = logging.getLogger(__name__)
+
+#: The wait after a failed load grows to this many times the first one.
+_LONGEST_WAIT = 10
+
+Clock = Callable[[], dt.datetime]
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How often the watcher looks, and how long it waits.
+
+    Attributes:
+        poll_seconds: between two polls.
+        retry_seconds: before a failed version is tried again although neither alias nor tags changed.
+        drain_seconds: how long a replaced version may go on answering.
+    """
+
+    poll_seconds: float = 1.0
+    retry_seconds: float = 30.0
+    drain_seconds: float = 30.0
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """A load that failed: of what, and when it may be tried again although nothing changed."""
+
+    of: Hashable
+    count: int
+    again_at: dt.datetime
+
+
+class Watcher:
+    """Keeps `slots` as the registry says.
+
+    Args:
+        registry: the port; called in threads, one call at a time.
+        cache: where packages come from.
+        state: what was live before.
+        metrics: gets swaps and failures.
+        pace: how often, how long.
+        threads: of the engine.
+        clock: the time, in UTC.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        cache: PackageCache,
+        state: StateFile,
+        metrics: Metrics,
+        *,
+        pace: Pace,
+        threads: int = 1,
+        clock: Clock = lambda: dt.datetime.now(dt.UTC),
+    ) -> None:
+        self.slots: dict[str, Slot] = {}
+        #: Why the registry could not be read at the last poll, or None.
+        self.registry_failure: str | None = None
+        #: Whether the registry was read once, or something could be restored.
+        self.is_ready = False
+        self._registry = registry
+        self._cache = cache
+        self._state = state
+        self._metrics = metrics
+        self._pace = pace
+        self._threads = threads
+        self._clock = clock
+        self._failed: dict[str, _Attempt] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def restore(self) -> None:
+        """Load what was live before, from the cache alone if it is there."""
+        for registered in await asyncio.to_thread(self._state.read):
+            slot = self._slot(registered.model)
+            try:
+                self._go_live(slot, await self._load(registered))
+            except HotclubError as error:
+                slot.fail(f"version {registered.version}, live before the restart: {error}", self._clock())
+                logger.warning("%s: %s", slot.model, slot.failure)
+        self.is_ready = any(slot.live for slot in self.slots.values())
+
+    async def run(self) -> None:
+        """Poll until cancelled."""
+        while True:
+            try:
+                await self.poll()
+            except Exception:  # a poll that fails in a new way must not be the last one
+                logger.exception("the poll of the registry failed")
+            await asyncio.sleep(self._pace.poll_seconds)
+
+    async def poll(self) -> None:
+        """Look at every model's alias once and follow it."""
+        try:
+            models = await asyncio.to_thread(self._registry.models)
+        except RegistryError as error:
+            if self.registry_failure is None:
+                logger.warning("the registry does not answer; serving what is live: %s", error)
+            self.registry_failure = str(error)
+            self._metrics.registry_up.set(0)
+            return
+        if self.registry_failure is not None:
+            logger.info("the registry answers again")
+        self.registry_failure = None
+        self._metrics.registry_up.set(1)
+        for model in models:
+            await self._follow(model)
+        for missing in self.slots.keys() - {model.name for model in models}:
+            self._leave(self.slots[missing], "the registry has no such model any more")
+        self.is_ready = True
+
+    async def close(self) -> None:
+        """Wait for replaced versions to finish what they have begun."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self._pace.drain_seconds)
+
+    async def _follow(self, model: RegisteredModel) -> None:
+        slot = self._slot(model.name)
+        slot.champion = model.aliases.get(names.ALIAS_CHAMPION)
+        if slot.champion is None:
+            self._leave(slot, f"no version has the alias {names.ALIAS_CHAMPION}")
+            return
+        if slot.live is not None and slot.live.version == slot.champion:
+            slot.clear()
+            self._failed.pop(model.name, None)
+            return
+        try:
+            registered = await asyncio.to_thread(self._registry.version, model.name, slot.champion)
+        except RegistryError as error:
+            slot.fail(f"version {slot.champion}: {error}", self._clock())
+            return
+        subject = (registered.version, registered.source, tuple(sorted(registered.tags.items())))
+        attempt = self._failed.get(model.name)
+        if attempt is not None and attempt.of == subject and self._clock() < attempt.again_at:
+            return
+        await self._promote(slot, registered, subject)
+
+    async def _promote(self, slot: Slot, registered: RegisteredVersion, subject: Hashable) -> None:
+        try:
+            registered.require_gates()
+            loaded = await self._load(registered)
+        except HotclubError as error:
+            self._refuse(slot, registered, subject, str(error))
+        except Exception as error:  # a package from outside may fail in ways nobody listed
+            logger.exception("%s version %s", slot.model, registered.version)
+            self._refuse(slot, registered, subject, f"{type(error).__name__}: {error}")
+        else:
+            self._failed.pop(slot.model, None)
+            self._go_live(slot, loaded)
+            live = [s.live.registered for s in self.slots.values() if s.live is not None]
+            await asyncio.to_thread(self._state.write, live)
+
+    async def _load(self, registered: RegisteredVersion) -> LoadedVersion:
+        def load() -> Predictor:
+            return Predictor.load(self._cache.fetch(registered), threads=self._threads)
+
+        predictor = await asyncio.to_thread(load)
+        return LoadedVersion(registered, predictor, self._clock())
+
+    def _go_live(self, slot: Slot, loaded: LoadedVersion) -> None:
+        replaced = slot.swap(loaded)
+        self._metrics.swapped(loaded, replaced)
+        before = f", replacing version {replaced.version}" if replaced else ""
+        logger.info(
+            "%s version %s is live on %s%s", slot.model, loaded.version, loaded.predictor.engine.name, before
+        )
+        for engine, reason in loaded.predictor.refused.items():
+            logger.warning("%s version %s: engine %s refused: %s", slot.model, loaded.version, engine, reason)
+        if replaced is not None and replaced.in_flight:
+            task = asyncio.create_task(self._drain(slot, replaced))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _drain(self, slot: Slot, replaced: LoadedVersion) -> None:
+        try:
+            await asyncio.wait_for(replaced.drained(), self._pace.drain_seconds)
+        except TimeoutError:
+            logger.warning(
+                "%s version %s still answers %d requests", slot.model, replaced.version, replaced.in_flight
+            )
+        # The requests keep their own reference: a version is freed when the last of them ends.
+        slot.draining.remove(replaced)
+
+    def _refuse(self, slot: Slot, registered: RegisteredVersion, subject: Hashable, reason: str) -> None:
+        now = self._clock()
+        before = self._failed.get(slot.model)
+        count = before.count + 1 if before is not None and before.of == subject else 1
+        wait = self._pace.retry_seconds * min(2 ** (count - 1), _LONGEST_WAIT)
+        self._failed[slot.model] = _Attempt(subject, count, now + dt.timedelta(seconds=wait))
+        slot.fail(f"version {registered.version}: {reason}", now)
+        self._metrics.load_failures.labels(slot.model).inc()
+        logger.warning("%s: %s", slot.model, slot.failure)
+
+    def _leave(self, slot: Slot, reason: str) -> None:
+        slot.champion = None
+        serving = f"; version {slot.live.version} goes on answering" if slot.live is not None else ""
+        slot.fail(reason + serving, self._clock())
+
+    def _slot(self, model: str) -> Slot:
+        return self.slots.setdefault(model, Slot(model))

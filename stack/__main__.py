@@ -1,0 +1,132 @@
+"""``python -m stack``: start, stop and look at every service on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+import httpx
+
+from hotclub.errors import HotclubError
+from stack import demo, lifecycle, preflight, secrets, settings, status
+from stack.environment import Stack
+from stack.errors import StackError
+from stack.progress import Progress
+
+_EPILOG = """\
+State lives in HOTCLUB_HOME (default: var/), passwords in its secrets/passwords.txt, logs in its logs/.
+Every variable is explained in .env.example. The first `up` also loads the example's history, trains and
+promotes two models, and scores a day; it may be interrupted and run again.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options) or 0)
+    except StackError as error:
+        print(f"\nerror: {error.problem}\n{error.fix}", file=sys.stderr)
+        return 1
+    except (HotclubError, httpx.HTTPError) as error:
+        print(
+            f"\nerror: {error!r}\nA service did not answer as it should: `make status` and `make logs` tell more.",
+            file=sys.stderr,
+        )
+        return 1
+    except KeyboardInterrupt:
+        print("\nInterrupted. `make up` goes on from here; `make down` stops what runs.", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m stack",
+        description=__doc__,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    def add(name: str, run: object, text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(run=run)
+        return command
+
+    up = add("up", _up, "Start everything that does not run yet; the first time, also the demo.")
+    up.add_argument("--only", default="", help="services, comma-separated; what they need starts with them")
+    up.add_argument(
+        "--no-demo", action="store_true", help="start services only, like HOTCLUB_DEMO=0 for once"
+    )
+    add("down", _down, "Stop everything; leftovers of a killed run too.")
+    add("status", _status, "Show what runs: state, uptime, memory, addresses.")
+    logs = add("logs", _logs, "Follow the logs; ends with Ctrl-C.")
+    logs.add_argument("service", nargs="?", default="", help="one service; all by default")
+    deliver = add("deliver", _deliver, "Land the example's files of one day and wait until they are scored.")
+    deliver.add_argument("day", type=demo.parse_day, help="a day of November or December 2013: 2013-11-02")
+    add("provision", _provision, "Make roles, databases and grants on PostgreSQL; safe to repeat.")
+    return parser
+
+
+def _open() -> Stack:
+    return lifecycle.open_stack(settings.load())
+
+
+def _up(options: argparse.Namespace) -> int:
+    preflight.check_python()
+    stack = _open()
+    progress = Progress()
+    only = [name for name in options.only.split(",") if name]
+    with preflight.only_launcher(stack.home):
+        lifecycle.up(stack, only, progress)
+        if stack.settings.demo and not only and not options.no_demo:
+            demo.run(stack, progress)
+        else:
+            progress.line(f"\nUp. Addresses: `make status`. Passwords: {secrets.passwords_file(stack.home)}")
+    return 0
+
+
+def _down(options: argparse.Namespace) -> int:
+    del options
+    stack = _open()
+    progress = Progress()
+    with preflight.only_launcher(stack.home):
+        lifecycle.down(stack.home, stack.secrets.supervisor_password, progress)
+    progress.line(f"Down. Nothing runs; the state stays in {stack.home.root}. `make up` starts it again.")
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    del options
+    text, running = status.table(_open())
+    print(text)
+    return 0 if running else 3
+
+
+def _logs(options: argparse.Namespace) -> int:
+    logs = _open().home.logs
+    found = sorted(logs.glob(f"{options.service or '*'}.log"))
+    if not found:
+        raise StackError(
+            f"No log of that name in {logs}",
+            f"There are: {', '.join(sorted(p.stem for p in logs.glob('*.log')))}",
+        )
+    os.execvp("tail", ["tail", "-n", "20", "-F", *map(str, found)])  # noqa: S606 - no shell is what we want
+
+
+def _deliver(options: argparse.Namespace) -> int:
+    demo.deliver(_open(), options.day, Progress())
+    return 0
+
+
+def _provision(options: argparse.Namespace) -> int:
+    del options
+    lifecycle.provision(_open())
+    print("Roles, databases and grants are as they should be. Next: `make up`.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""The REST APIs of the services, as far as the demo needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+
+from stack import secrets
+from stack.environment import Stack
+from stack.errors import StackError
+
+_TIMEOUT_SECONDS = 30.0
+
+
+def _client(base_url: str, headers: dict[str, str] | None = None) -> httpx.Client:
+    # What we ask is on this machine: never through a proxy. Restarts of a service are ridden out.
+    transport = httpx.HTTPTransport(retries=3)
+    return httpx.Client(
+        base_url=base_url, headers=headers, timeout=_TIMEOUT_SECONDS, trust_env=False, transport=transport
+    )
+
+
+def _json(response: httpx.Response) -> Any:
+    if not response.is_success:
+        raise StackError(
+            f"{response.request.method} {response.request.url} answered {response.status_code}: {response.text[:500]}",
+            "The service's log may tell more: `make logs`.",
+        )
+    return response.json()
+
+
+class Airflow:
+    """Airflow's REST API as the administrator."""
+
+    def __init__(self, stack: Stack) -> None:
+        url = stack.ports.url("airflow")
+        login = {"username": secrets.ADMIN_USERNAME, "password": stack.secrets.admin_password}
+        with _client(url) as anonymous:
+            token = _json(anonymous.post("/auth/token", json=login))["access_token"]
+        self._client = _client(f"{url}/api/v2", {"Authorization": f"Bearer {token}"})
+
+    def has_dag(self, dag_id: str) -> bool:
+        """Return whether the DAG was parsed."""
+        return self._client.get(f"/dags/{dag_id}").is_success
+
+    def import_errors(self) -> list[str]:
+        """Return the errors of DAG files that could not be read."""
+        found = _json(self._client.get("/importErrors"))["import_errors"]
+        return [f"{item['filename']}: {item['stack_trace'].strip()}" for item in found]
+
+    def runs(self, dag_id: str) -> list[dict[str, Any]]:
+        """Return the latest runs of a DAG, newest first."""
+        query: dict[str, str | int] = {"order_by": "-run_after", "limit": 100}
+        found: list[dict[str, Any]] = _json(self._client.get(f"/dags/{dag_id}/dagRuns", params=query))[
+            "dag_runs"
+        ]
+        return found
+
+    def trigger(self, dag_id: str, run_id: str, conf: dict[str, str] | None = None) -> None:
+        """Start a run; one of that id that is there already counts as started."""
+        body = {"dag_run_id": run_id, "logical_date": None, "conf": conf or {}}
+        answer = self._client.post(f"/dags/{dag_id}/dagRuns", json=body)
+        if answer.status_code != httpx.codes.CONFLICT:
+            _json(answer)
+
+    def state(self, dag_id: str, run_id: str) -> str:
+        """Return the state of a run: queued, running, success or failed."""
+        return str(_json(self._client.get(f"/dags/{dag_id}/dagRuns/{run_id}"))["state"])
+
+    def tasks(self, dag_id: str, run_id: str) -> dict[str, str]:
+        """Return the state of each task of a run."""
+        found = _json(self._client.get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances"))["task_instances"]
+        return {item["task_id"]: str(item["state"]) for item in found}
+
+
+class Django:
+    """Django's operational API as the service account."""
+
+    def __init__(self, stack: Stack) -> None:
+        headers = {"Authorization": f"Token {stack.secrets.service_token}"}
+        self._client = _client(f"{stack.ports.url('django')}/api/v1", headers)
+
+    def list(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
+        """Return every object of a list endpoint, across its pages."""
+        page = _json(self._client.get(path, params=query))
+        while True:
+            yield from page["results"] if isinstance(page, dict) else page
+            following = page.get("next") if isinstance(page, dict) else None
+            if not following:
+                return
+            page = _json(self._client.get(following))
+
+
+class Serving:
+    """The inference service."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._client = _client(f"{stack.ports.url('serving')}/v1")
+
+    def version(self, model: str) -> str | None:
+        """Return the version of ``model`` that answers now, or None."""
+        answer = _json(self._client.get("/models"))
+        models = answer["models"] if isinstance(answer, dict) else answer
+        for item in models:
+            if item["name"] == model and item.get("version"):
+                return str(item["version"])
+        return None
+
+    def predict(self, model: str, entity: str) -> dict[str, Any]:
+        """Return the endpoint's answer for one entity key."""
+        answer: dict[str, Any] = _json(
+            self._client.post(f"/models/{model}/predict", json={"entities": [entity]})
+        )
+        return answer

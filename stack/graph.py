@@ -1,0 +1,121 @@
+"""Start services and run jobs in the order of their needs, independent ones side by side."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stack.errors import StackError
+from stack.home import Home
+from stack.progress import Progress
+from stack.services import WORKING_DIRECTORY, Job, Node, Service
+from stack.supervisor import ProcessState, Supervisor
+
+_POLL_SECONDS = 0.2
+#: A service that died this often while it was starting will not come up by itself.
+_MOST_DEATHS = 3
+_LOG_LINES = 25
+
+
+@dataclass(slots=True)
+class _Started:
+    """What was started, and not yet healthy or done."""
+
+    node: Node
+    at: float
+    process: subprocess.Popen[bytes] | None = None
+    pids: set[int] = field(default_factory=set)
+
+
+def run(home: Home, nodes: Iterable[Node], supervisor: Supervisor, progress: Progress) -> None:
+    """Bring all ``nodes`` up; what is healthy already is left alone.
+
+    Raises:
+        StackError: a job failed, or a service did not become healthy; with the end of its log.
+    """
+    waiting = {node.name: node for node in nodes}
+    started: dict[str, _Started] = {}
+    ready: set[str] = set()
+    try:
+        while waiting or started:
+            for node in [n for n in waiting.values() if ready.issuperset(n.after)]:
+                started[node.name] = _start(home, waiting.pop(node.name), supervisor)
+            states = supervisor.states()
+            for item in list(started.values()):
+                if _is_ready(home, item, states):
+                    del started[item.node.name]
+                    ready.add(item.node.name)
+                    word = "done" if isinstance(item.node, Job) else "healthy"
+                    progress.step(item.node.name, f"{word} in {time.monotonic() - item.at:.1f} s")
+            if started:
+                progress.waiting(", ".join(started))
+                time.sleep(_POLL_SECONDS)
+    finally:
+        for item in started.values():
+            if item.process is not None:
+                item.process.terminate()
+                item.process.wait()
+
+
+def tail(path: Path, lines: int = _LOG_LINES) -> str:
+    """Return the last lines of a log, or what to make of its absence."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(path.stat().st_size - 64_000, 0))
+            return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
+    except OSError:
+        return "(no log was written)"
+
+
+def log_path(home: Home, name: str) -> Path:
+    """Return the log file of a service or job."""
+    return home.logs / f"{name}.log"
+
+
+def _start(home: Home, node: Node, supervisor: Supervisor) -> _Started:
+    if isinstance(node, Service):
+        supervisor.start(node.name)
+        return _Started(node, time.monotonic())
+    with log_path(home, node.name).open("wb") as log:
+        process = subprocess.Popen(
+            node.command,
+            env=dict(node.env),
+            cwd=WORKING_DIRECTORY,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+    return _Started(node, time.monotonic(), process)
+
+
+def _is_ready(home: Home, item: _Started, states: dict[str, ProcessState]) -> bool:
+    node = item.node
+    late = time.monotonic() - item.at > node.deadline_seconds
+    if item.process is not None:
+        code = item.process.poll()
+        if code or (late and code is None):
+            raise _failure(home, node.name, "took too long" if code is None else f"failed (exit code {code})")
+        return code is not None
+    state = states[node.name]
+    if state.pid:
+        item.pids.add(state.pid)
+    if state.state == "FATAL" or len(item.pids) > _MOST_DEATHS:
+        raise _failure(home, node.name, f"keeps ending ({state.detail})")
+    if isinstance(node, Service) and state.pid and node.probe():
+        return True
+    if late:
+        raise _failure(
+            home, node.name, f"was not healthy after {node.deadline_seconds:.0f} s ({state.state})"
+        )
+    return False
+
+
+def _failure(home: Home, name: str, what: str) -> StackError:
+    path = log_path(home, name)
+    return StackError(
+        f"{name} {what}. The end of {path}:\n\n{tail(path)}\n",
+        "When that is mended: `make up` goes on from here. `make down` stops what runs.",
+    )

@@ -1,0 +1,118 @@
+"""Up and down: from nothing to a running stack, and back to no process at all."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+import psycopg
+
+from stack import graph, leftovers, postgres, preflight, redis, roles, secrets, services
+from stack.environment import Stack
+from stack.errors import StackError
+from stack.home import Home
+from stack.ports import Ports
+from stack.progress import Progress
+from stack.services import Service
+from stack.settings import Settings
+from stack.supervisor import Supervisor, configuration_path, configure
+
+#: What the others need to end cleanly: stopped after them.
+_DATA_SERVICES = ("postgres", "redis")
+
+
+def open_stack(settings: Settings) -> Stack:
+    """Make the folders and secrets of ``settings.home`` where they are missing, and return the stack.
+
+    Raises:
+        StackError: the folder cannot be written.
+    """
+    home = Home(settings.home)
+    home.make()
+    return Stack(settings, home, Ports.shifted(settings.port_shift), secrets.ensure(home))
+
+
+def up(stack: Stack, only: Iterable[str], progress: Progress) -> None:
+    """Start what does not run, in order of health. The caller holds the launcher's lock.
+
+    Raises:
+        StackError: something that must hold does not, or a service did not come up.
+    """
+    nodes = services.select(services.definitions(stack), only)
+    supervisor = Supervisor(stack.home, stack.secrets.supervisor_password)
+    if supervisor.alive():
+        progress.line("Already running: what is up keeps the code and settings that it started with.")
+    else:
+        _prepare(stack, progress)
+        supervisor.launch(stack.common())
+    graph.run(stack.home, nodes, supervisor, progress)
+
+
+def down(home: Home, password: str, progress: Progress) -> None:
+    """Stop everything, cleanly where it answers, and then by session and mark; no process is left."""
+    supervisor = Supervisor(home, password)
+    if supervisor.alive():
+        running = {name for name, state in supervisor.states().items() if state.pid}
+        with progress.timed("services stopped"):
+            supervisor.stop(running.difference(_DATA_SERVICES))
+        with progress.timed("data services stopped"):
+            supervisor.stop(running.intersection(_DATA_SERVICES))
+        supervisor.shutdown()
+        progress.waiting("supervisord to end")
+    ended = leftovers.end(home)
+    # A moment after its shutdown supervisord itself may still be there to be found: that is no leftover.
+    if ended > 1:
+        progress.step("leftovers ended", f"{ended} processes")
+
+
+def provision(stack: Stack) -> None:
+    """Make roles, databases, schemas and grants on the stack's PostgreSQL, which must be running."""
+    roles.provision(stack.admin_url, stack.secrets.role_passwords)
+    if stack.settings.postgres_url is None:
+        roles.close_maintenance_databases(stack.admin_url)
+
+
+def _prepare(stack: Stack, progress: Progress) -> None:
+    preflight.check_python()
+    preflight.check_disk(stack.home.root)
+    ended = leftovers.end(stack.home)
+    if ended:
+        progress.step("leftovers ended", f"{ended} processes of an earlier run")
+    stack.ports.require_free()
+    _require_reachable(stack.settings)
+    home = stack.home
+    if stack.settings.postgres_url is None:
+        with progress.timed("postgres prepared"):
+            postgres.prepare(home.postgres / "data", home.root, stack.secrets.postgres_superuser)
+    if stack.settings.redis_url is None:
+        redis.prepare(home.redis, home.root)
+    programs = [node for node in services.definitions(stack) if isinstance(node, Service)]
+    configure(home, programs, stack.secrets.supervisor_password)
+
+
+def is_configured(home: Home) -> bool:
+    """Return whether the stack of ``home`` was ever started."""
+    return configuration_path(home).exists()
+
+
+def _require_reachable(settings: Settings) -> None:
+    """Refuse to start without the external servers that were asked for."""
+    if settings.postgres_url is not None:
+        try:
+            psycopg.connect(settings.postgres_url.get_secret_value(), connect_timeout=5).close()
+        except psycopg.OperationalError as error:
+            raise StackError(
+                f"The PostgreSQL of HOTCLUB_POSTGRES_URL lets nobody in: {error}",
+                "Correct the address, or remove the variable to run the embedded server.",
+            ) from error
+    if settings.redis_url is not None:
+        parts = urlsplit(settings.redis_url.get_secret_value())
+        if parts.scheme in {"redis", "rediss"}:
+            try:
+                socket.create_connection((parts.hostname or "127.0.0.1", parts.port or 6379), 5).close()
+            except OSError as error:
+                raise StackError(
+                    f"The Redis of HOTCLUB_REDIS_URL does not answer: {error}",
+                    "Correct the address, or remove the variable to run the embedded server.",
+                ) from error

@@ -1,0 +1,89 @@
+"""What the launcher reads from the environment and from the file ``.env`` at the root of the repository."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from dotenv import dotenv_values
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from stack.errors import StackError
+
+#: The root of the repository.
+ROOT = Path(__file__).resolve().parent.parent
+PREFIX = "HOTCLUB_"
+_SECRET_SUFFIXES = ("_DATABASE_URL", "_BROKER_URL", "_PASSWORD", "_TOKEN", "_SECRET_KEY")
+
+
+class Settings(BaseSettings):
+    """The variables of the launcher, prefix ``HOTCLUB_``. A variable set to nothing counts as not set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=ROOT / ".env", extra="ignore", env_ignore_empty=True
+    )
+
+    home: Path = Field(default=Path("var"), description="where all state lives; relative to the repository")
+    port_shift: int = Field(
+        default=0, ge=0, le=50_000, description="added to every port, so that two stacks fit"
+    )
+    postgres_url: SecretStr | None = Field(
+        default=None,
+        description="an administrator's login on a PostgreSQL of yours; the embedded one stays off",
+    )
+    redis_url: SecretStr | None = Field(
+        default=None, description="a Redis of yours; the embedded one stays off"
+    )
+    demo: bool = Field(default=True, description="0: the services without flights and its data")
+    demo_history_from: dt.date = Field(
+        default=dt.date(2013, 1, 1), description="the first day of history that the demo loads"
+    )
+    worker_concurrency: int = Field(default=2, ge=1, description="processes of the Celery worker")
+    contracts: str | None = Field(
+        default=None,
+        description="folders of contract files, separated as in PATH; default: django_app/*/contracts",
+    )
+
+    @field_validator("home")
+    @classmethod
+    def _from_root(cls, value: Path) -> Path:
+        return (ROOT / value.expanduser()).resolve()
+
+    def contract_folders(self) -> str:
+        """Return HOTCLUB_CONTRACTS for the services: what was set, or every app's folder that is there."""
+        if self.contracts is not None:
+            return self.contracts
+        found = sorted((ROOT / "django_app").glob("*/contracts"))
+        folders = [str(p) for p in found if self.demo or p.parent.name != "flights"]
+        return os.pathsep.join(folders or [str(ROOT / "django_app" / "flights" / "contracts")])
+
+
+def load() -> Settings:
+    """Read the settings.
+
+    Raises:
+        StackError: a variable has a value that it cannot have.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()]
+        raise StackError("; ".join(lines), "Correct it in the environment or in .env.") from None
+
+
+def passed_on(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the HOTCLUB variables of the environment and ``.env`` that are not the launcher's own.
+
+    They belong to the settings of single services, which choose what they read. Secrets are not among
+    them: each service gets its own from the launcher, and no other's.
+    """
+    own = {PREFIX + name.upper() for name in Settings.model_fields}
+    found = {**dotenv_values(ROOT / ".env"), **environ}
+    return {
+        name: value
+        for name, value in found.items()
+        if value and name.startswith(PREFIX) and name not in own and not name.endswith(_SECRET_SUFFIXES)
+    }

@@ -1,0 +1,114 @@
+"""What the demo tells at its end: how good, how many, what the endpoint says, where to go."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import subprocess
+from typing import Any
+
+from hotclub import names
+from hotclub.mlflow_rest import MlflowRegistry
+from stack import secrets, services
+from stack.clients import Django, Serving
+from stack.environment import Stack
+from stack.errors import StackError
+from stack.settings import ROOT
+
+_BASELINE = "baseline_"
+
+
+def results(stack: Stack, day: dt.date) -> str:
+    """Return the champions' metrics beside their baselines, the day's scores, and one answer of the endpoint."""
+    parts = ["", "Quality on the newest slice of time, held out from training:", _metrics(stack)]
+    parts += ["", scores(stack, day), "", _answer(stack, day)]
+    return "\n".join(parts)
+
+
+def scores(stack: Stack, day: dt.date) -> str:
+    """Return how many rows of a day were scored, and how right the scores were."""
+    report = _score_report(stack, day)
+    lines = [f"Scored for {day}, against what was then flown:"]
+    lines += [f"  {key:<34} {_number(value)}" for key, value in _flat(report)]
+    return "\n".join(lines)
+
+
+def directions(stack: Stack, day: dt.date) -> str:
+    """Return where everything is and what to try next."""
+    ports = stack.ports
+    following = day + dt.timedelta(days=1)
+    return f"""
+Where
+  Django admin   {ports.url("django")}/admin/
+  Django API     {ports.url("django")}/api/docs/
+  Airflow        {ports.url("airflow")}
+  MLflow         {ports.url("mlflow")}
+  Endpoint       {ports.url("serving")}/docs
+  Passwords      {secrets.passwords_file(stack.home)}
+
+Next
+  make deliver DAY={following}   the files of the next day: loaded, scored, compared
+  make status                   what runs, and its memory
+  make logs                     what it says
+  make down                     stop everything; `make up` goes on with the same data
+"""
+
+
+def _metrics(stack: Stack) -> str:
+    registry = MlflowRegistry(stack.ports.url("mlflow"))
+    lines = []
+    for model in (m.name for m in registry.models()):
+        version = registry.version_by_alias(model, names.ALIAS_CHAMPION)
+        metrics = registry.metrics(version.run_id)
+        own = {k: v for k, v in metrics.items() if not k.startswith((_BASELINE, "champion_"))}
+        lines.append(f"  {model} version {version.version}")
+        for name, value in own.items():
+            beside = [
+                f"{key.removeprefix(_BASELINE).removesuffix(f'_{name}')} {other:.4g}"
+                for key, other in metrics.items()
+                if key.startswith(_BASELINE) and key.endswith(f"_{name}")
+            ]
+            lines.append(f"    {name:<12} {value:<10.4g} baselines: {', '.join(beside) or '-'}")
+    return "\n".join(lines)
+
+
+def _answer(stack: Stack, day: dt.date) -> str:
+    django = Django(stack)
+    done = [b for b in django.list("/batches/") if b["status"] == "done" and b["day"] == day.isoformat()]
+    batch = next((b for b in done if b["model"] == "arrival_delay"), None)
+    row = next(django.list(f"/batches/{batch['id']}/results/"), None) if batch else None
+    if batch is None or row is None:
+        raise StackError(f"No scored row of {day} was found", "Look at the batches in Django's admin.")
+    answer = Serving(stack).predict("arrival_delay", str(row["entity"]))
+    command = (
+        f"curl -s {stack.ports.url('serving')}/v1/models/arrival_delay/predict "
+        f"-H 'Content-Type: application/json' -d '{{\"entities\": [\"{row['entity']}\"]}}'"
+    )
+    return f"The endpoint, asked about one of those flights:\n  {command}\n  {json.dumps(answer)}"
+
+
+def _score_report(stack: Stack, day: dt.date) -> Any:
+    done = subprocess.run(
+        services.manage("score_report", day.isoformat(), "--json"),
+        env=stack.django(),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise StackError(f"manage score_report failed: {done.stderr[-2000:]}", "`make up` goes on from here.")
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def _flat(value: Any, path: str = "") -> list[tuple[str, Any]]:
+    """Return nested objects as dotted names and values."""
+    if isinstance(value, dict):
+        return [pair for key, item in value.items() for pair in _flat(item, f"{path}.{key}" if path else key)]
+    if isinstance(value, list):
+        return [pair for n, item in enumerate(value) for pair in _flat(item, f"{path}.{n}")]
+    return [(path, value)]
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,279 @@
+"""From a landed file to a checked delivery."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from django.utils import timezone
+
+from django_app.ingest import services
+from django_app.ingest.airflow import Airflow, AirflowError
+from django_app.ingest.models import ATTEMPTS, Delivery
+
+pytestmark = [pytest.mark.django_db, pytest.mark.integration]
+
+NOW = dt.datetime(2013, 11, 1, 12, tzinfo=dt.UTC)
+LATER = NOW + dt.timedelta(minutes=5)
+
+
+class FakeAirflow:
+    """Airflow's answers as its REST API gives them, and the runs that were asked for."""
+
+    def __init__(self) -> None:
+        self.runs: dict[str, str] = {}
+        self.conf: dict[str, Any] = {}
+        self.down = False
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if self.down:
+            raise httpx.ConnectError("refused")
+        if request.url.path == "/auth/token":
+            return httpx.Response(201, json={"access_token": "token"})
+        assert request.headers["Authorization"] == "Bearer token"
+        if request.method == "POST":
+            body = json.loads(request.content)
+            assert body["logical_date"] is None
+            if body["dag_run_id"] in self.runs:
+                return httpx.Response(409, json={"detail": "exists"})
+            self.runs[body["dag_run_id"]] = "queued"
+            self.conf = body["conf"]
+            return httpx.Response(200, json=body)
+        run = request.url.path.rsplit("/", 1)[1]
+        if run not in self.runs:
+            return httpx.Response(404, json={"detail": "no such run"})
+        return httpx.Response(200, json={"state": self.runs[run]})
+
+    def client(self) -> Airflow:
+        """Return a client that talks to this one."""
+        return Airflow("http://airflow", "u", "p", transport=httpx.MockTransport(self))
+
+
+@pytest.fixture
+def airflow() -> FakeAirflow:
+    """An Airflow without runs."""
+    return FakeAirflow()
+
+
+def _land(settings: Any, text: str = "a,b\n1,2\n", name: str = "flight_schedule/EWR/2013-11-01.csv") -> Path:
+    path = Path(settings.HOTCLUB_LANDING) / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def _find(settings: Any, now: dt.datetime = NOW) -> list[Delivery]:
+    return services.deliveries_find(
+        landing_root=settings.HOTCLUB_LANDING, archive_root=settings.HOTCLUB_ARCHIVE, now=now
+    )
+
+
+def _delivery(**changes: Any) -> Delivery:
+    values: dict[str, Any] = {
+        "source": "flight_schedule",
+        "tenant_id": "EWR",
+        "data_date": dt.date(2013, 11, 1),
+        "sha256": "0" * 64,
+        "size_bytes": 1,
+        "archive_path": "/nowhere",
+        "landed_at": NOW,
+    }
+    return Delivery.objects.create(**values | changes)
+
+
+def _report(delivery: Delivery, **severities: bool) -> dict[str, Any]:
+    results = [
+        {"expectation": "E", "severity": severity, "success": success, "message": f"{severity} one"}
+        for severity, success in severities.items()
+    ]
+    return {
+        "source": delivery.source,
+        "delivery": str(delivery.pk),
+        "rows": 3,
+        "contract_version": 1,
+        "started_at": NOW,
+        "finished_at": NOW,
+        "success": all(severities.values()),
+        "results": results,
+    }
+
+
+def test_a_landed_file_becomes_a_delivery(settings: Any) -> None:
+    """It is hashed, archived under its hash, registered, and gone from the landing folder."""
+    path = _land(settings)
+    (found,) = _find(settings)
+    assert (found.source, found.tenant_id, str(found.data_date)) == ("flight_schedule", "EWR", "2013-11-01")
+    assert Path(found.archive_path).read_text() == "a,b\n1,2\n"
+    assert Path(found.archive_path).name == f"{found.sha256}.csv"
+    assert not path.exists()
+    assert _find(settings) == []
+
+
+def test_the_same_file_again_is_the_same_delivery(settings: Any) -> None:
+    """Landing the same bytes twice makes one delivery, and other bytes another."""
+    _land(settings)
+    (first,) = _find(settings)
+    _land(settings)
+    (second,) = _find(settings)
+    _land(settings, "a,b\n1,3\n")
+    (third,) = _find(settings)
+    assert first.pk == second.pk != third.pk
+
+
+def test_a_crash_after_archiving_loses_nothing(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When registering fails, the file is still where it landed, and the next scan takes it."""
+    path = _land(settings)
+    with monkeypatch.context() as broken:
+        broken.setattr(Delivery.objects, "select_for_update", lambda: (_ for _ in ()).throw(MemoryError))
+        with pytest.raises(MemoryError):
+            _find(settings)
+    assert path.exists()
+    (found,) = _find(settings)
+    assert Path(found.archive_path).exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "flight_schedule/EWR/tomorrow.csv",
+        "flight_schedule/XXX/2013-11-01.csv",
+        "no_such_source/EWR/2013-11-01.csv",
+    ],
+)
+def test_a_file_of_nobody_is_set_aside(settings: Any, name: str) -> None:
+    """A file whose place names no day, tenant or source is renamed once, and makes no delivery."""
+    path = _land(settings, name=name)
+    assert _find(settings) == []
+    assert path.with_name(path.name + ".refused").exists()
+    assert not Delivery.objects.exists()
+
+
+def test_half_written_files_are_left_alone(settings: Any) -> None:
+    """A .part file is not looked at."""
+    path = _land(settings, name="flight_schedule/EWR/2013-11-01.part")
+    assert _find(settings) == []
+    assert path.exists()
+
+
+def test_starting_a_delivery_is_idempotent(airflow: FakeAirflow) -> None:
+    """Starting twice asks for the same run, whose conf has all that the DAG needs."""
+    delivery = _delivery()
+    for _ in range(2):
+        services.delivery_start(delivery_id=delivery.pk, airflow=airflow.client(), now=NOW)
+    delivery.refresh_from_db()
+    assert airflow.runs == {f"delivery-{delivery.pk}-1": "queued"}
+    assert airflow.conf == {
+        "delivery": str(delivery.pk),
+        "source": "flight_schedule",
+        "tenant": "EWR",
+        "day": "2013-11-01",
+        "file": "/nowhere",
+    }
+    assert (delivery.status, delivery.attempts) == ("checking", 1)
+
+
+def test_the_sweep_starts_what_airflow_missed(airflow: FakeAirflow) -> None:
+    """With Airflow down a delivery waits; the sweep asks for the same run once it is back."""
+    delivery = _delivery()
+    airflow.down = True
+    with pytest.raises(AirflowError):
+        services.delivery_start(delivery_id=delivery.pk, airflow=airflow.client(), now=NOW)
+    services.deliveries_sweep(airflow=airflow.client(), now=LATER)
+    assert airflow.runs == {}
+    airflow.down = False
+    services.deliveries_sweep(airflow=airflow.client(), now=LATER)
+    assert list(airflow.runs) == [f"delivery-{delivery.pk}-1"]
+
+
+def test_the_sweep_leaves_a_running_run_alone(airflow: FakeAirflow) -> None:
+    """A run that is going is not doubled."""
+    delivery = _delivery()
+    services.delivery_start(delivery_id=delivery.pk, airflow=airflow.client(), now=NOW)
+    airflow.runs[f"delivery-{delivery.pk}-1"] = "running"
+    services.deliveries_sweep(airflow=airflow.client(), now=LATER)
+    assert len(airflow.runs) == 1
+
+
+def test_failed_runs_are_tried_again_and_then_given_up(airflow: FakeAirflow) -> None:
+    """Each failed run is followed by another, up to the limit; then the delivery says why it failed."""
+    delivery = _delivery()
+    services.delivery_start(delivery_id=delivery.pk, airflow=airflow.client(), now=NOW)
+    now = NOW
+    for _ in range(ATTEMPTS + 2):
+        airflow.runs = dict.fromkeys(airflow.runs, "failed")
+        now += dt.timedelta(minutes=1)
+        services.deliveries_sweep(airflow=airflow.client(), now=now)
+    delivery.refresh_from_db()
+    assert len(airflow.runs) == ATTEMPTS
+    assert delivery.status == "failed"
+    assert "see their logs in Airflow" in delivery.reasons[0]
+
+
+def test_a_failed_delivery_that_lands_again_gets_another_round(settings: Any, airflow: FakeAirflow) -> None:
+    """Delivering the same bytes again starts a run with a number of its own."""
+    _land(settings)
+    (found,) = _find(settings)
+    Delivery.objects.filter(pk=found.pk).update(status="failed", attempts=5, reasons=["x"], dag_run_id="old")
+    _land(settings)
+    (again,) = _find(settings)
+    services.delivery_start(delivery_id=again.pk, airflow=airflow.client(), now=NOW)
+    again.refresh_from_db()
+    assert again.pk == found.pk
+    assert (again.attempts, again.attempt_limit, again.reasons) == (6, 10, [])
+    assert list(airflow.runs) == [f"delivery-{again.pk}-6"]
+
+
+def test_the_sweep_enqueues_a_lost_load(airflow: FakeAirflow, sent: list[Any],
+                                        django_capture_on_commit_callbacks: Any) -> None:  # fmt: skip
+    """A load that the broker lost is enqueued again."""
+    delivery = _delivery(status="loading", dag_run_id="r", started_at=NOW)
+    airflow.runs["r"] = "running"
+    with django_capture_on_commit_callbacks(execute=True):
+        services.deliveries_sweep(airflow=airflow.client(), now=LATER)
+    assert sent == [("ingest.tasks.delivery_load", (str(delivery.pk),))]
+
+
+@pytest.mark.parametrize(
+    ("severities", "decision", "status"),
+    [
+        ({"critical": True, "warning": True}, "accepted", "accepted"),
+        ({"critical": True, "warning": False}, "accepted", "accepted"),
+        ({"critical": False, "warning": False}, "rejected", "rejected"),
+    ],
+)
+def test_the_highest_failed_severity_decides(
+    severities: dict[str, bool], decision: str, status: str
+) -> None:
+    """Critical rejects, with its reasons; warnings are kept and let it through."""
+    delivery = _delivery(status="checking", attempts=1)
+    run = services.check_run_record(
+        delivery_id=delivery.pk, report=_report(delivery, **severities), now=timezone.now()
+    )
+    delivery.refresh_from_db()
+    assert (run.decision, delivery.status) == (decision, status)
+    assert delivery.reasons == ([] if severities["critical"] else ["critical one"])
+    assert delivery.warnings == ([] if severities["warning"] else ["warning one"])
+
+
+def test_a_repeated_report_changes_nothing(sent: list[Any]) -> None:
+    """A task that posts its report twice leaves one check run, and a loading delivery stays loading."""
+    delivery = _delivery(status="checking", attempts=1)
+    for _ in range(2):
+        services.check_run_record(delivery_id=delivery.pk, report=_report(delivery, critical=True), now=NOW)
+    services.delivery_load_request(delivery_id=delivery.pk)
+    services.check_run_record(delivery_id=delivery.pk, report=_report(delivery, critical=True), now=NOW)
+    delivery.refresh_from_db()
+    assert delivery.status == "loading"
+    assert delivery.check_runs.count() == 1
+
+
+@pytest.mark.parametrize("status", ["landed", "checking", "rejected", "failed"])
+def test_only_accepted_deliveries_can_be_loaded(status: str) -> None:
+    """A load of anything else is refused with the state it is in."""
+    delivery = _delivery(status=status)
+    with pytest.raises(services.DeliveryStateError, match=status):
+        services.delivery_load_request(delivery_id=delivery.pk)

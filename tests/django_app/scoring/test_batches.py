@@ -1,0 +1,194 @@
+"""Batches: every row once, whatever happens in between."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from django_app.scoring import execution, services, slices, tasks
+from django_app.scoring.models import ATTEMPTS, Batch, BatchChunk, Prediction
+from django_app.scoring.pinning import Pin
+from django_app.scoring.predictors import predictor_for
+from django_app.tenants.models import Tenant
+
+pytestmark = [pytest.mark.django_db, pytest.mark.integration]
+
+NOW = dt.datetime(2013, 11, 1, 12, tzinfo=dt.UTC)
+DAY = dt.date(2013, 10, 20)
+
+
+@pytest.fixture(autouse=True)
+def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks of 100 rows, so that a day has several."""
+    chunks = slices.chunks
+    monkeypatch.setattr(slices, "chunks", lambda contract, batch: chunks(contract, batch, 100))
+
+
+def _create(pin: Pin, key: str | None = "k", tenant: str | None = "EWR", day: dt.date = DAY) -> Batch:
+    batch, _ = services.batch_create(
+        pin=pin,
+        piece=slices.Slice.of_day(day, pin.contract.schema.timezone),
+        tenant=Tenant.objects.get(pk=tenant) if tenant else None,
+        key=key,
+        user=None,
+        now=NOW,
+    )
+    return batch
+
+
+def _score(batch: Batch) -> None:
+    for chunk in batch.chunks.all():
+        execution.chunk_score(chunk_id=chunk.pk, now=NOW)
+    batch.refresh_from_db()
+
+
+def _rows(sql: str, *params: Any) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return cursor.fetchall()
+
+
+def test_a_batch_scores_every_row_of_its_slice(pin: Pin) -> None:
+    """Each row of the tenant's day has one prediction, and it is the predictor's own answer."""
+    batch = _create(pin)
+    _score(batch)
+    slice_rows = _rows(
+        f"SELECT entity::text, event_time FROM {pin.contract.view}"
+        " WHERE tenant = 'EWR' AND event_time >= %s AND event_time < %s ORDER BY entity::text",
+        batch.start,
+        batch.end,
+    )
+    predictions = Prediction.objects.filter(batch=batch).order_by("entity")
+    assert len(slice_rows) > 200
+    assert list(predictions.values_list("entity", "event_time")) == slice_rows
+    assert (batch.status, batch.rows_done, batch.rows_total) == ("done", len(slice_rows), len(slice_rows))
+    assert set(predictions.values_list("tenant", flat=True)) == {"EWR"}
+
+    entity = predictions[0].entity
+    columns = ", ".join(f'"{name}"' for name in pin.contract.feature_names)
+    (values,) = _rows(f"SELECT {columns} FROM {pin.contract.view} WHERE entity = %s", int(entity))
+    row = dict(zip(pin.contract.feature_names, values, strict=True))
+    assert predictions[0].score == predictor_for(batch).predict_rows([row]).scores[0]
+
+
+def test_cancelled_flights_are_scored_too(pin: Pin) -> None:
+    """A batch over every tenant has as many rows as there are flights, cancelled ones among them."""
+    batch = _create(pin, tenant=None)
+    assert batch.rows_total == _rows(
+        "SELECT count(*) FROM flights_flight WHERE scheduled_departure >= %s AND scheduled_departure < %s",
+        batch.start,
+        batch.end,
+    )[0][0]
+
+
+def test_the_same_key_is_the_same_batch(pin: Pin) -> None:
+    """A retry finds what the first attempt made; the key for another day is refused."""
+    first = _create(pin)
+    assert _create(pin).pk == first.pk
+    assert Batch.objects.count() == 1
+    with pytest.raises(services.KeyConflictError, match=str(first.pk)):
+        _create(pin, day=dt.date(2013, 10, 21))
+
+
+def test_a_batch_over_all_tenants_has_keys_too(pin: Pin) -> None:
+    """A null tenant does not make keys distinct."""
+    assert _create(pin, tenant=None).pk == _create(pin, tenant=None).pk
+
+
+def test_an_empty_slice_is_done_at_once(pin: Pin) -> None:
+    """A day without flights is a batch of no rows, and it is done."""
+    batch = _create(pin, day=dt.date(2014, 6, 1))
+    assert (batch.status, batch.rows_total, batch.chunks.count()) == ("done", 0, 0)
+
+
+def test_a_chunk_delivered_twice_is_scored_once(pin: Pin) -> None:
+    """The second task finds the chunk done, and the count of rows does not move."""
+    batch = _create(pin)
+    _score(batch)
+    before = batch.rows_done
+    assert execution.chunk_score(chunk_id=batch.chunks.first().pk, now=NOW) is False
+    batch.refresh_from_db()
+    assert batch.rows_done == before
+
+
+def test_a_crash_between_writing_and_commit_resumes(pin: Pin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that dies after the predictions are written and before the commit leaves nothing half done."""
+    batch = _create(pin)
+    first, *rest = batch.chunks.all()
+    with monkeypatch.context() as dying:
+        dying.setattr(execution, "_batch_progress", lambda **_: (_ for _ in ()).throw(MemoryError))
+        with pytest.raises(MemoryError):
+            execution.chunk_score(chunk_id=first.pk, now=NOW)
+    first.refresh_from_db()
+    assert (first.status, first.attempts) == ("pending", 1)
+    assert not Prediction.objects.filter(batch=batch).exists()
+    assert rest
+    _score(batch)
+    assert (batch.status, batch.rows_done) == ("done", batch.rows_total)
+    assert Prediction.objects.filter(batch=batch).count() == batch.rows_total
+
+
+def test_the_sweep_finds_lost_chunks_within_a_minute(
+    pin: Pin, sent: list[Any], django_capture_on_commit_callbacks: Any
+) -> None:
+    """Chunks whose tasks a dead broker dropped are enqueued again, each once per sweep's patience."""
+    batch = _create(pin)
+    for seconds, expected in ((20, 0), (40, batch.chunks.count()), (50, 0)):
+        sent.clear()
+        with django_capture_on_commit_callbacks(execute=True):
+            services.scoring_sweep(now=NOW + dt.timedelta(seconds=seconds))
+        assert len(sent) == expected
+
+
+def test_new_chunks_are_sent_after_commit(
+    pin: Pin, sent: list[Any], django_capture_on_commit_callbacks: Any
+) -> None:
+    """Nothing is sent before the batch is committed; then every chunk is."""
+    with django_capture_on_commit_callbacks(execute=True):
+        batch = _create(pin)
+        assert sent == []
+    assert sorted(sent) == sorted(("scoring.tasks.chunk_score", (c.pk,)) for c in batch.chunks.all())
+
+
+def test_a_dead_broker_loses_nothing(
+    pin: Pin, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    """The batch is accepted although nothing could be sent."""
+    from celery import Task
+    from kombu.exceptions import OperationalError
+
+    monkeypatch.setattr(Task, "apply_async", lambda *_, **__: (_ for _ in ()).throw(OperationalError("down")))
+    with django_capture_on_commit_callbacks(execute=True):
+        batch = _create(pin)
+    assert Batch.objects.filter(pk=batch.pk, status="pending").exists()
+
+
+def test_an_altered_package_fails_the_batch_with_the_reason(pin: Pin, settings: Any) -> None:
+    """What was pinned is not there and cannot be brought: the batch fails, or waits, but never scores."""
+    batch = _create(pin)
+    Batch.objects.filter(pk=batch.pk).update(package_digest="not a digest")
+    tasks.chunk_score(batch.chunks.first().pk)
+    batch.refresh_from_db()
+    assert batch.status == "failed"
+    assert "not a sha256" in batch.error
+    assert not batch.chunks.exclude(status=BatchChunk.Status.FAILED).exists()
+
+
+def test_a_registry_that_is_down_is_waited_for(pin: Pin, settings: Any) -> None:
+    """Without its package and without MLflow a chunk stays pending with the reason; at the limit it fails."""
+    batch = _create(pin)
+    settings.HOTCLUB_MLFLOW_URL = "http://127.0.0.1:9"
+    settings.HOTCLUB_CACHE = Path(settings.HOTCLUB_CACHE) / "empty"
+    chunk = batch.chunks.first()
+    for attempt in range(1, ATTEMPTS + 1):
+        tasks.chunk_score(chunk.pk)
+        chunk.refresh_from_db()
+        assert (chunk.status, chunk.attempts) == ("pending", attempt)
+    assert "does not answer" in chunk.error
+    tasks.chunk_score(chunk.pk)
+    batch.refresh_from_db()
+    assert batch.status == "failed"
