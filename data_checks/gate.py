@@ -27,6 +27,7 @@ from great_expectations.data_context.types.base import (
     ProgressBarsConfig,
 )
 from sqlalchemy.engine import make_url
+from sqlalchemy.pool import NullPool
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +60,10 @@ def sqlalchemy_url(url: str, timezone: str) -> str:
 @contextmanager
 def postgresql_batches(url: str, timezone: str, tables: dict[On, str]) -> Iterator[dict[On, Batch]]:
     """Yield a batch for each table or view of the staging schema; its connections are closed afterwards."""
-    source = _context().data_sources.add_postgres("staging", connection_string=sqlalchemy_url(url, timezone))
+    # Great Expectations keeps engines of its own alive; without a pool none of them keeps a connection.
+    source = _context().data_sources.add_postgres(
+        "staging", connection_string=sqlalchemy_url(url, timezone), kwargs={"poolclass": NullPool}
+    )
     batches: dict[On, Batch] = {}
     for on, table in tables.items():
         asset = source.add_table_asset(on, table_name=table)

@@ -89,6 +89,7 @@ class Watcher:
         self._pace = pace
         self._threads = threads
         self._clock = clock
+        self._polling = asyncio.Lock()
         self._failed: dict[str, _Attempt] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -113,7 +114,11 @@ class Watcher:
             await asyncio.sleep(self._pace.poll_seconds)
 
     async def poll(self) -> None:
-        """Look at every model's alias once and follow it."""
+        """Look at every model's alias once and follow it. Polls do not overlap."""
+        async with self._polling:
+            await self._poll()
+
+    async def _poll(self) -> None:
         try:
             models = await asyncio.to_thread(self._registry.models)
         except RegistryError as error:

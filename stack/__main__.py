@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 
 import httpx
 
+from hotclub import names
 from hotclub.errors import HotclubError
-from stack import demo, lifecycle, preflight, secrets, settings, status
+from stack import demo, lifecycle, preflight, secrets, services, settings, status
 from stack.environment import Stack
 from stack.errors import StackError
 from stack.progress import Progress
@@ -66,6 +68,8 @@ def _parser() -> argparse.ArgumentParser:
     logs.add_argument("service", nargs="?", default="", help="one service; all by default")
     deliver = add("deliver", _deliver, "Land the example's files of one day and wait until they are scored.")
     deliver.add_argument("day", type=demo.parse_day, help="a day of November or December 2013: 2013-11-02")
+    manage = add("manage", _manage, "Run a command of Django's manage.py with this stack's settings.")
+    manage.add_argument("words", nargs=argparse.REMAINDER, metavar="...", help="such as: migrate, makecontracts")
     add("provision", _provision, "Make roles, databases and grants on PostgreSQL; safe to repeat.")
     return parser
 
@@ -119,6 +123,13 @@ def _logs(options: argparse.Namespace) -> int:
 def _deliver(options: argparse.Namespace) -> int:
     demo.deliver(_open(), options.day, Progress())
     return 0
+
+
+def _manage(options: argparse.Namespace) -> int:
+    # Migrations act as the tables' owner; nothing else does.
+    role = names.ROLE_MIGRATOR if "migrate" in options.words[:1] else names.ROLE_APP
+    environment = {**os.environ, **_open().django(role)}
+    return subprocess.run(services.manage(*options.words), env=environment, check=False).returncode
 
 
 def _provision(options: argparse.Namespace) -> int:

@@ -89,9 +89,15 @@ class Demo:
     def promotion(self) -> None:
         """Point `champion` at each first version whose gates passed, as the MLflow UI does; wait for serving."""
         for model in MODELS:
-            version = self.registry.version_by_alias(model, names.ALIAS_CHALLENGER)
             try:
+                version = self.registry.version_by_alias(model, names.ALIAS_CHALLENGER)
                 version.require_gates()
+            except NotFoundError:
+                url = f"{self.stack.ports.url('mlflow')}/#/models/{model}"
+                raise StackError(
+                    f"{model}: no version passed its gates, so none is challenger",
+                    f"The newest version's description has the verdicts: {url}. More history makes better models.",
+                ) from None
             except GateError as error:
                 raise StackError(
                     str(error), "Look at the run in MLflow; more history makes better models."

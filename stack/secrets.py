@@ -15,8 +15,8 @@ from stack.home import Home
 from stack.roles import DATABASE_ROLES, LOGIN_ROLES
 
 ADMIN_USERNAME: Final = "admin"
-ENGINEER_USERNAME: Final = "ml_engineer"
-OWNER_USERNAME: Final = "data_owner"
+ENGINEER_USERNAME: Final = "engineer"
+OWNER_USERNAME: Final = "owner"
 #: Whom Django logs into Airflow as, to start runs.
 AIRFLOW_SERVICE_USERNAME: Final = "django"
 _FILE: Final = "secrets.json"

@@ -27,9 +27,17 @@ def results(stack: Stack, day: dt.date) -> str:
 
 def scores(stack: Stack, day: dt.date) -> str:
     """Return how many rows of a day were scored, and how right the scores were."""
-    report = _score_report(stack, day)
-    lines = [f"Scored for {day}, against what was then flown:"]
-    lines += [f"  {key:<34} {_number(value)}" for key, value in _flat(report)]
+    lines = [f"Batch scores for {day}, against what was then flown:"]
+    for model, values in _score_report(stack, day)["models"].items():
+        lines.append(
+            f"  {model} version {', '.join(values['versions'])}: {values['rows_scored']} rows scored, "
+            f"{values['rows_with_outcome']} of them with an outcome"
+        )
+        lines += [
+            f"    {name:<18} {value:<10.4g} baseline: {values[_BASELINE + name]:.4g}"
+            for name, value in values.items()
+            if _BASELINE + name in values
+        ]
     return "\n".join(lines)
 
 
@@ -68,7 +76,7 @@ def _metrics(stack: Stack) -> str:
                 for key, other in metrics.items()
                 if key.startswith(_BASELINE) and key.endswith(f"_{name}")
             ]
-            lines.append(f"    {name:<12} {value:<10.4g} baselines: {', '.join(beside) or '-'}")
+            lines.append(f"    {name:<18} {value:<10.4g} baselines: {', '.join(beside) or '-'}")
     return "\n".join(lines)
 
 
@@ -99,16 +107,3 @@ def _score_report(stack: Stack, day: dt.date) -> Any:
     if done.returncode != 0:
         raise StackError(f"manage score_report failed: {done.stderr[-2000:]}", "`make up` goes on from here.")
     return json.loads(done.stdout.strip().splitlines()[-1])
-
-
-def _flat(value: Any, path: str = "") -> list[tuple[str, Any]]:
-    """Return nested objects as dotted names and values."""
-    if isinstance(value, dict):
-        return [pair for key, item in value.items() for pair in _flat(item, f"{path}.{key}" if path else key)]
-    if isinstance(value, list):
-        return [pair for n, item in enumerate(value) for pair in _flat(item, f"{path}.{n}")]
-    return [(path, value)]
-
-
-def _number(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -19,6 +19,9 @@ from hotclub.errors import ContractError
 
 logger = logging.getLogger(__name__)
 
+#: Tasks that this module sends, by name.
+LOAD = "django_app.ingest.tasks.delivery_load"
+
 #: How long a delivery may stand still before the sweep asks what became of it.
 STUCK_AFTER = dt.timedelta(seconds=20)
 _SEVERITIES = ("", "info", "warning", "critical")
@@ -197,8 +200,6 @@ def delivery_load_request(*, delivery_id: Any) -> Delivery:
     Raises:
         DeliveryStateError: it was not accepted.
     """
-    from django_app.ingest.tasks import delivery_load  # noqa: PLC0415  # tasks call services
-
     delivery = Delivery.objects.select_for_update().get(pk=delivery_id)
     if delivery.status == Delivery.Status.LOADED:
         return delivery
@@ -206,7 +207,7 @@ def delivery_load_request(*, delivery_id: Any) -> Delivery:
         raise DeliveryStateError(f"the delivery is {delivery.status}; only an accepted one can be loaded")
     delivery.status = Delivery.Status.LOADING
     delivery.save()
-    enqueue(delivery_load, str(delivery.pk))
+    enqueue(LOAD, str(delivery.pk), queue=names.QUEUE_INGEST)
     return delivery
 
 
@@ -221,11 +222,9 @@ def delivery_fail(*, delivery_id: Any, reason: str, now: dt.datetime) -> None:
 
 def deliveries_sweep(*, airflow: Airflow, now: dt.datetime) -> None:
     """Move on what stands still: loads that the broker lost, DAG runs that failed or never came to be."""
-    from django_app.ingest.tasks import delivery_load  # noqa: PLC0415  # tasks call services
-
     for delivery in selectors.stuck(now, STUCK_AFTER):
         if delivery.status == Delivery.Status.LOADING:
-            enqueue(delivery_load, str(delivery.pk))
+            enqueue(LOAD, str(delivery.pk), queue=names.QUEUE_INGEST)
         try:
             _run_recover(delivery=delivery, airflow=airflow, now=now)
         except AirflowError as error:

@@ -10,12 +10,11 @@ from django.utils import timezone
 
 from django_app.ingest import loading, services
 from django_app.ingest.airflow import Airflow, AirflowError
-from hotclub import names
 
 logger = logging.getLogger(__name__)
 
 
-@shared_task(queue=names.QUEUE_INGEST)
+@shared_task
 def deliveries_find() -> None:
     """Register what has landed and start its DAG runs."""
     now = timezone.now()
@@ -32,7 +31,7 @@ def deliveries_find() -> None:
             logger.warning("deliveries wait for the sweep: %s", error)
 
 
-@shared_task(queue=names.QUEUE_INGEST)
+@shared_task
 def delivery_load(delivery_id: str) -> None:
     """Load a delivery's staged rows. What the same rows would meet again is final; the rest is tried again."""
     try:
@@ -44,7 +43,7 @@ def delivery_load(delivery_id: str) -> None:
         logger.warning("load waits for the sweep", extra={"delivery": delivery_id, "error": str(error)})
 
 
-@shared_task(queue=names.QUEUE_SWEEPS)
+@shared_task
 def sweep() -> None:
     """Find deliveries that stand still."""
     with Airflow.from_settings() as airflow:

@@ -14,10 +14,15 @@ from django_app.scoring import selectors, slices
 from django_app.scoring.models import Batch, BatchChunk, PredictionRequest
 from django_app.scoring.pinning import Pin
 from django_app.tenants.models import Tenant
+from hotclub import names
 from hotclub.errors import FieldError, InvalidInputError
 from hotclub.validation import feature_errors
 
 logger = logging.getLogger(__name__)
+
+#: Tasks that this module sends, by name.
+CHUNK_SCORE = "django_app.scoring.tasks.chunk_score"
+REQUEST_SCORE = "django_app.scoring.tasks.request_score"
 
 #: Work that was enqueued longer ago than this and is not done is enqueued again.
 STUCK_AFTER = dt.timedelta(seconds=30)
@@ -82,8 +87,6 @@ def _same(batch: Batch, piece: slices.Slice) -> Batch:
 
 
 def _chunks_create(*, batch: Batch, pin: Pin, now: dt.datetime) -> None:
-    from django_app.scoring.tasks import chunk_score  # noqa: PLC0415  # tasks call services
-
     chunks = BatchChunk.objects.bulk_create(
         BatchChunk(
             batch=batch, number=number, first_entity=first, last_entity=last, rows=rows, enqueued_at=now
@@ -95,7 +98,7 @@ def _chunks_create(*, batch: Batch, pin: Pin, now: dt.datetime) -> None:
         batch.status, batch.started_at, batch.finished_at = Batch.Status.DONE, now, now
     batch.save()
     for chunk in chunks:
-        enqueue(chunk_score, chunk.pk)
+        enqueue(CHUNK_SCORE, chunk.pk, queue=names.QUEUE_BATCHES)
 
 
 @transaction.atomic
@@ -107,15 +110,13 @@ def request_create(
     Raises:
         InvalidInputError: with every field's error.
     """
-    from django_app.scoring.tasks import request_score  # noqa: PLC0415  # tasks call services
-
     errors: list[FieldError] = feature_errors(pin.contract, features, "features")
     if errors:
         raise InvalidInputError(errors)
     request = PredictionRequest.objects.create(
         **pin.fields(), tenant=tenant, features=features, requested_by=user, created_at=now, enqueued_at=now
     )
-    enqueue(request_score, str(request.pk))
+    enqueue(REQUEST_SCORE, str(request.pk), queue=names.QUEUE_REQUESTS)
     return request
 
 
@@ -125,17 +126,15 @@ def scoring_sweep(*, now: dt.datetime) -> int:
 
     Sending a task twice does no harm: the second finds its work done.
     """
-    from django_app.scoring.tasks import chunk_score, request_score  # noqa: PLC0415  # tasks call services
-
     before = now - STUCK_AFTER
     chunks = list(selectors.chunks_to_enqueue(before)[:SWEEP_LIMIT])
     requests = list(selectors.requests_to_enqueue(before)[:SWEEP_LIMIT])
     BatchChunk.objects.filter(pk__in=[c.pk for c in chunks]).update(enqueued_at=now)
     PredictionRequest.objects.filter(pk__in=[r.pk for r in requests]).update(enqueued_at=now)
     for request in requests:
-        enqueue(request_score, str(request.pk))
+        enqueue(REQUEST_SCORE, str(request.pk), queue=names.QUEUE_REQUESTS)
     for chunk in chunks:
-        enqueue(chunk_score, chunk.pk)
+        enqueue(CHUNK_SCORE, chunk.pk, queue=names.QUEUE_BATCHES)
     if chunks or requests:
         logger.info("sweep enqueued", extra={"chunks": len(chunks), "requests": len(requests)})
     return len(chunks) + len(requests)

@@ -8,13 +8,12 @@ from celery import shared_task
 from django.utils import timezone
 
 from django_app.scoring import execution, services
-from hotclub import names
 from hotclub.errors import RegistryError
 
 logger = logging.getLogger(__name__)
 
 
-@shared_task(queue=names.QUEUE_BATCHES)
+@shared_task
 def chunk_score(chunk_id: int) -> None:
     """Score a chunk of a batch."""
     try:
@@ -26,7 +25,7 @@ def chunk_score(chunk_id: int) -> None:
         logger.warning("chunk waits for the sweep", extra={"chunk": chunk_id, "error": str(error)})
 
 
-@shared_task(queue=names.QUEUE_REQUESTS)
+@shared_task
 def request_score(request_id: str) -> None:
     """Score a prediction request."""
     try:
@@ -39,7 +38,7 @@ def request_score(request_id: str) -> None:
         logger.warning("request not scored", extra={"request": request_id, "error": str(error)})
 
 
-@shared_task(queue=names.QUEUE_SWEEPS)
+@shared_task
 def sweep() -> None:
     """Find scoring work that a dead worker or broker dropped."""
     services.scoring_sweep(now=timezone.now())

@@ -77,31 +77,32 @@ def folders(tmp_path: Path, settings: Any) -> None:
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[Any, ...]]]:
     """What would have gone to the broker: (task name, arguments), in order."""
-    from celery import Task
+    from celery import Celery
 
     messages: list[tuple[str, tuple[Any, ...]]] = []
 
-    def record(task: Any, args: tuple[Any, ...] = (), **options: Any) -> None:
-        messages.append((task.name.removeprefix("django_app."), tuple(args)))
+    def record(app: Any, name: str, args: tuple[Any, ...], queue: str) -> None:
+        assert queue in names.QUEUES
+        messages.append((name.removeprefix("django_app."), tuple(args)))
 
-    monkeypatch.setattr(Task, "apply_async", record)
+    monkeypatch.setattr(Celery, "send_task", record)
     return messages
 
 
 @pytest.fixture
-def stage(database: Database) -> Iterator[Callable[[str, list[dict[str, Any]]], None]]:
-    """Stage rows of text for a delivery as data_checks does, by its own login."""
-    tables: list[str] = []
+def stage(database: Database) -> Callable[[str, list[dict[str, Any]]], None]:
+    """Stage rows of text for a delivery as data_checks does, by its own login.
+
+    The tables stay until the server goes: dropping them would wait for the test's own transaction.
+    """
     url = database.url(names.ROLE_STAGER)
 
     def make(delivery_id: str, rows: list[dict[str, Any]]) -> None:
         table = names.staging_table(delivery_id)
-        tables.append(table)
         columns = list(rows[0])
         with psycopg.connect(url, autocommit=True) as connection:
             place = sql.Identifier(names.SCHEMA_STAGING, table)
             definition = sql.SQL(", ").join(sql.SQL("{} text").format(sql.Identifier(c)) for c in columns)
-            connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(place))
             connection.execute(sql.SQL("CREATE TABLE {} (_row bigint, {})").format(place, definition))
             places = sql.SQL(", ").join([sql.Placeholder()] * (len(columns) + 1))
             insert = sql.SQL("INSERT INTO {} VALUES ({})").format(place, places)
@@ -109,11 +110,7 @@ def stage(database: Database) -> Iterator[Callable[[str, list[dict[str, Any]]], 
                 values = [None if row[c] is None else str(row[c]) for c in columns]
                 connection.execute(insert, [number, *values])
 
-    yield make
-    with psycopg.connect(url, autocommit=True) as connection:
-        for table in tables:
-            place = sql.Identifier(names.SCHEMA_STAGING, table)
-            connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(place))
+    return make
 
 
 @pytest.fixture

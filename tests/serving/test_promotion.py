@@ -170,10 +170,10 @@ def test_failed_version_is_left_alone_until_something_changes(
             registry.tag("3", "note", "mended")
             await running.watcher.poll()
             assert registry.downloads == ["3", "3"]
-        registry.downloads.clear()
         async with serve(serving_retry_seconds=1e-6) as running:
+            before = len(registry.downloads)
             await running.watcher.poll()
-            assert registry.downloads == ["3", "3"]
+            assert len(registry.downloads) > before
 
     asyncio.run(test())
 
@@ -339,6 +339,7 @@ def test_no_request_fails_and_no_client_sees_a_version_go_back(serve, registry: 
                     response = await running.predict({"instances": [ROW]})
                     assert response.status_code == 200, response.text
                     versions.append(response.json()["version"])
+                    await asyncio.sleep(0)  # an answer over ASGI in memory never lets others run by itself
 
             clients = [asyncio.create_task(client(versions)) for versions in seen]
             await asyncio.sleep(0)

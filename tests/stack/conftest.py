@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,12 +16,15 @@ from stack.settings import Settings
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
+def home() -> Iterator[Home]:
     """A state folder of its own; whatever still runs from it is ended afterwards."""
-    made = Home(tmp_path / "var")
-    made.make()
-    yield made
-    leftovers.end(made)
+    # Not in pytest's own folder: each pytest that starts makes it 0700, and a server started by root could
+    # no longer reach its data.
+    with tempfile.TemporaryDirectory(prefix="hotclub-test-") as folder:
+        made = Home(Path(folder) / "var")
+        made.make()
+        yield made
+        leftovers.end(made)
 
 
 @pytest.fixture

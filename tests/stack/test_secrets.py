@@ -64,7 +64,7 @@ def test_people_find_their_passwords_in_one_file(home: Home) -> None:
     users = json.loads(secrets.airflow_users_file(home).read_text())
     text = secrets.passwords_file(home).read_text()
 
-    assert all(users[name] in text for name in ("admin", "ml_engineer", "data_owner"))
+    assert all(users[name] in text for name in ("admin", "engineer", "owner"))
 
 
 def test_preparing_postgres_leaves_secrets_closed(home: Home) -> None:

@@ -12,7 +12,7 @@ import pytest
 from stack import migrations, postgres, redis
 from stack.errors import StackError
 from stack.roles import role_url
-from stack.sockets import make_socket_folder, socket_folder
+from stack.sockets import make_socket_folder, remove_socket_folder, socket_folder
 from tests.conftest import Database
 
 pytestmark = pytest.mark.integration
@@ -23,6 +23,7 @@ def folder() -> Iterator[Path]:
     """A folder that the servers' own user can reach."""
     with tempfile.TemporaryDirectory(prefix="hotclub-test-") as name:
         yield Path(name)
+        remove_socket_folder(Path(name))
 
 
 def test_postgres_listens_on_a_socket_only_and_wants_passwords(postgres_admin_url: str) -> None:

@@ -24,11 +24,11 @@ CONTRACTS = ROOT / "django_app" / "flights" / "contracts"
 
 
 def view_table(database: Database, contract: ModelContract) -> Any:
-    """Return every row of a feature view, read as the reader."""
+    """Return every labelled row of a feature view, read as the reader."""
     buffer = io.BytesIO()
     with psycopg.connect(database.url(names.ROLE_READER)) as connection, connection.cursor() as cursor:
         cursor.execute(COPY_SETTINGS)
-        with cursor.copy(f"COPY (SELECT * FROM {contract.view}) TO STDOUT {COPY_FORMAT}") as rows:
+        with cursor.copy(f"COPY (SELECT * FROM {contract.view} WHERE label IS NOT NULL) TO STDOUT {COPY_FORMAT}") as rows:
             for block in rows:
                 buffer.write(block)
     return table_from_csv(buffer.getvalue(), view_schema(contract))
