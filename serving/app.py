@@ -11,6 +11,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
+from fastapi_offline import FastAPIOffline
 
 from hotclub.cache import PackageCache
 from hotclub.errors import InvalidInputError
@@ -44,7 +45,8 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
     """
     settings = settings or Settings()
     logging.getLogger("serving").setLevel(logging.INFO)
-    app = FastAPI(
+    # FastAPI, with the docs page's scripts from an installed package instead of another machine.
+    app = FastAPIOffline(
         title="Hotclub serving",
         version="1",
         description="Predictions of the versions that have the alias champion. A path per model, typed by its contract.",

@@ -45,7 +45,7 @@ class HotclubService:
         # Reading verifies the files, loading the golden scores.
         self._predictor = Predictor.load(package.read(root / _PACKAGE))
 
-    @bentoml.api
+    @bentoml.api  # type: ignore[untyped-decorator]  # BentoML's
     def predict(self, instances: list[dict[str, Any]]) -> dict[str, Any]:
         """Score rows of features; 400 with every field's error when the contract refuses them."""
         if len(instances) > _MAX_ROWS:
@@ -112,9 +112,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         bento = build(arguments.package, arguments.version)
     except HotclubError as error:
-        print(f"serving.bento: {arguments.package}: {error}", file=sys.stderr)
+        print(f"serving.bento: {arguments.package}: {error}", file=sys.stderr)  # noqa: T201  # a command
         return 2
-    print(json.dumps({"tag": str(bento.tag), "path": bento.path}))
+    print(json.dumps({"tag": str(bento.tag), "path": bento.path}))  # noqa: T201  # a command
     return 0
 
 

@@ -29,8 +29,8 @@ def day_scores(day: dt.date) -> dict[str, dict[str, Any]]:
     for model in sorted(set(models)):
         newest = (
             Batch.objects.filter(day=day, status=Batch.Status.DONE, model=model)
-            .order_by("tenant", "-created_at")
-            .distinct("tenant")
+            .order_by("tenant_id", "-created_at")
+            .distinct("tenant_id")
         )
         batches = list(newest)
         contract = contract_by_fingerprint(model, batches[0].contract_fingerprint)
