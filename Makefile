@@ -6,7 +6,7 @@ UV := $(VENV)/bin/uv
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv up down status logs deliver test check bench drill lock clean
+.PHONY: help venv up down status logs deliver manage test check bench drill lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,8 +38,11 @@ logs: $(STAMP) ## Follow the logs; SERVICE=django for one
 deliver: $(STAMP) ## Land one day's files and wait until they are scored: DAY=2013-11-02
 	@$(PY) -m stack deliver $(or $(DAY),$(error Which day? make deliver DAY=2013-11-02))
 
-test: $(STAMP) ## Every test
-	@$(PY) -m pytest
+manage: $(STAMP) ## Django's manage.py with this stack's settings: CMD="makecontracts"
+	@$(PY) -m stack manage $(or $(CMD),$(error Which command? make manage CMD=migrate))
+
+test: $(STAMP) ## Every test, beside a stack that may be running
+	@$(PY) -m pytest -m "not drill" $(ARGS)
 
 check: $(STAMP) ## Lint, format, types, borders between parts, migrations and contracts up to date
 	@$(PY) -m ruff check .
@@ -49,11 +52,11 @@ check: $(STAMP) ## Lint, format, types, borders between parts, migrations and co
 	@$(PY) -m django_app.manage makemigrations --check --dry-run
 	@$(PY) -m django_app.manage makecontracts --check
 
-bench: $(STAMP) ## Measure speed; needs a running stack
-	@$(PY) -m pytest tests/bench
+bench: $(STAMP) ## Measure quality and speed beside baselines, peers and the limit; PARTS="quality engines http"
+	@$(PY) -m tests.bench $(PARTS)
 
 drill: $(STAMP) ## Kill and load drills, on a stack of their own
-	@$(PY) -m pytest tests/drill
+	@$(PY) -m pytest tests/drill -s $(ARGS)
 
 lock: $(STAMP) ## Write requirements.lock anew from pyproject.toml
 	@$(UV) pip compile pyproject.toml --extra all --universal --python-version 3.11 --generate-hashes \

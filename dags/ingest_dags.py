@@ -35,8 +35,8 @@ def ingest_dag(contract: SourceContract) -> DAG:
       clear the task. Faults of the *file* never fail these two: they are in the report.
     - `load`, "was rejected": the file is bad; the reasons are in the log and on the delivery in Django's admin.
       Ask who delivers for a corrected file and land it under the same name: it is a new delivery.
-    - `load`, anything else: the reason is on the delivery in the admin. Django's sweep starts a new run, up to
-      five times; later, clear this run.
+    - `load`, anything else: the reason is on the delivery in the admin. Django's sweep starts a new run by itself,
+      up to five times; after that the delivery is `failed`: mend the reason and land the file again.
     - `unstage`: a leftover table `staging.delivery_…`; clear the task.
 
     Every task may run again at any time: the table is made anew, and the load goes by the natural key.

@@ -26,6 +26,19 @@ INTERPRETERS: Final[Mapping[str, str]] = {
 #: Exit codes after which running again changes nothing: wrong arguments or contract (2), refused data (3).
 FINAL_EXIT_CODES: Final = frozenset({2, 3})
 _NO_CHAMPION: Final = 409
+_FAILED_DELIVERY: Final = ("failed", "rejected")
+
+
+def _call(method: str, path: str, json: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Call Django; what it has understood and refused is not tried again."""
+    try:
+        return django_api.call(method, path, json)
+    except django_api.ApiError as error:
+        raise (AirflowFailException if error.is_final else AirflowException)(str(error)) from error
+
+
+def _reasons(found: Mapping[str, Any]) -> str:
+    return "\n".join(f"- {reason}" for reason in found.get("reasons") or ["no reason given"])
 
 
 class CommandOperator(BaseOperator):
@@ -150,13 +163,18 @@ class DeliveryLoadOperator(_WaitingOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Post the report, ask for the load and defer. A delivery that is loaded already only adds its partition."""
         path = f"deliveries/{self.delivery}/"
-        found = django_api.call("GET", path)
-        if found.get("status") == "loaded":
+        found = _call("GET", path)
+        status = found.get("status")
+        if status == "loaded":
             self.log.info("Delivery %s is loaded already", self.delivery)
             return self._loaded(context, found)
-        if found.get("status") != "loading":
+        if status in _FAILED_DELIVERY:
+            raise AirflowFailException(f"delivery {self.delivery} is {status} already:\n{_reasons(found)}")
+        if status != "loading":
             self._submit(path)
-        return self._wait(path, done=("loaded",), failed=("failed", "rejected"))
+        # Again for one that is loading: an earlier run's table may have gone before it was read.
+        _call("POST", f"{path}load/")
+        return self._wait(path, done=("loaded",), failed=_FAILED_DELIVERY)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Add the partition once the delivery is loaded."""
@@ -164,13 +182,13 @@ class DeliveryLoadOperator(_WaitingOperator):
 
     def _submit(self, path: str) -> None:
         report = json.loads(Path(self.report).read_text(encoding="utf-8"))
-        answer = django_api.call("POST", f"{path}check-runs/", report)
+        answer = _call("POST", f"{path}check-runs/", report)
         if answer.get("decision") != "accepted":
             Path(self.report).unlink(missing_ok=True)
-            reasons = "\n".join(f"- {reason}" for reason in answer.get("reasons") or ["no reason given"])
-            raise AirflowFailException(f"delivery {self.delivery} was {answer.get('decision')}:\n{reasons}")
+            raise AirflowFailException(
+                f"delivery {self.delivery} was {answer.get('decision')}:\n{_reasons(answer)}"
+            )
         self.log.info("Accepted; loading")
-        django_api.call("POST", f"{path}load/")
 
     def _loaded(self, context: Context, found: dict[str, Any]) -> dict[str, Any]:
         key = names.partition_key(self.tenant, dt.date.fromisoformat(self.day))
@@ -200,15 +218,22 @@ class BatchOperator(_WaitingOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Create the batch, or find it, and defer."""
-        body = {"model": self.model, "key": context["dag_run"].run_id, **self._slice(context)}
+        run_id = context["dag_run"].run_id
+        body = {"model": self.model, "key": run_id, **self._slice(context)}
+        batch = self._create(body)
+        if batch.get("status") == "failed":
+            # A key belongs to its batch for ever: a task that was cleared after a failure needs a new one.
+            batch = self._create({**body, "key": f"{run_id}-{context['ti'].try_number}"})
+        self.log.info("Batch %s", batch["id"])
+        return self._wait(f"batches/{batch['id']}/", done=("done",), failed=("failed",))
+
+    def _create(self, body: dict[str, Any]) -> dict[str, Any]:
         try:
-            batch = django_api.call("POST", "batches/", body)
+            return django_api.call("POST", "batches/", body)
         except django_api.ApiError as error:
             if error.status == _NO_CHAMPION:
                 raise AirflowSkipException(error.detail) from error
             raise (AirflowFailException if error.is_final else AirflowException)(str(error)) from error
-        self.log.info("Batch %s", batch["id"])
-        return self._wait(f"batches/{batch['id']}/", done=("done",), failed=("failed",))
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002  # as above
         """Return the finished batch: its id, version and rows."""

@@ -89,6 +89,6 @@ class DjangoStatusTrigger(BaseTrigger):
         status = found.get("status")
         for outcome, statuses in (("done", self.done), ("failed", self.failed)):
             if status in statuses:
-                detail = found.get("error") or found.get("detail") or ""
+                detail = found.get("error") or "; ".join(map(str, found.get("reasons") or []))
                 return {"outcome": outcome, "status": status, "detail": str(detail), "object": found}
         return None

@@ -30,4 +30,6 @@ def _send(task: str, arguments: tuple[Any, ...], queue: str) -> None:
     try:
         current_app.send_task(task, args=arguments, queue=queue)
     except (OperationalError, OSError) as error:
-        logger.warning("broker does not answer; the sweep will enqueue it", extra={"task": task, "error": str(error)})
+        logger.warning(
+            "broker does not answer; the sweep will enqueue it", extra={"task": task, "error": str(error)}
+        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -17,15 +16,13 @@ from hotclub.cache import PackageCache
 from hotclub.errors import InvalidInputError
 from hotclub.mlflow_rest import MlflowRegistry
 from hotclub.registry import Registry
-from serving import openapi, predict, problems
+from serving import logs, openapi, predict, problems
 from serving.lookup import FeatureLookup
 from serving.metrics import Metrics
 from serving.settings import Settings
 from serving.slot import Slot
 from serving.state import StateFile
 from serving.watcher import Pace, Watcher
-
-logger = logging.getLogger(__name__)
 
 _PROBLEM = {"content": {problems.CONTENT_TYPE: {"schema": {"type": "object"}}}}
 _RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -44,7 +41,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
         registry: default: MLflow at the settings' URL.
     """
     settings = settings or Settings()
-    logging.getLogger("serving").setLevel(logging.INFO)
+    logs.configure()
     # FastAPI, with the docs page's scripts from an installed package instead of another machine.
     app = FastAPIOffline(
         title="Hotclub serving",

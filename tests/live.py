@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -201,18 +202,43 @@ def lower_the_gate(live: LiveStack) -> None:
     assert "policy changed; nothing is retrained" in live.must("manage", "makecontracts")
 
 
+def _start(folder: Path) -> LiveStack:
+    live = LiveStack(folder, _free_shift())
+    folder.mkdir(parents=True)
+    copy_tree(folder)
+    lower_the_gate(live)
+    live.output = live.must("up", seconds=900)
+    return live
+
+
 @contextmanager
 def live_stack() -> Iterator[LiveStack]:
-    """Copy the tree, bring the stack up with the demo, and take it down whole."""
+    """Copy the tree, bring the stack up with the demo, and take it down whole.
+
+    While working on a test, `HOTCLUB_TEST_STACK=/some/folder` keeps the stack there and finds it again;
+    its code is the copy's, and `python -m stack down` in the folder ends it.
+    """
+    kept = os.environ.get("HOTCLUB_TEST_STACK")
+    if kept:
+        yield _kept(Path(kept))
+        return
     # Not in pytest's folder: PostgreSQL started by root runs as another user, who may not pass there.
     with tempfile.TemporaryDirectory(prefix="hotclub-e2e-") as name:
-        live = LiveStack(Path(name) / "hotclub", _free_shift())
-        live.folder.mkdir()
-        copy_tree(live.folder)
-        lower_the_gate(live)
+        folder = Path(name) / "hotclub"
+        live = None
         try:
-            live.output = live.must("up", seconds=900)
+            live = _start(folder)
             yield live
         finally:
-            live.close()
-            live.launcher("down", seconds=120)
+            if live is not None:
+                live.close()
+            LiveStack(folder, 0).launcher("down", seconds=120)
+
+
+def _kept(folder: Path) -> LiveStack:
+    note = folder / "var" / "test-stack.json"
+    if note.is_file():
+        return LiveStack(folder, **json.loads(note.read_text()))
+    live = _start(folder)
+    note.write_text(json.dumps({"shift": live.shift, "output": live.output}))
+    return live

@@ -45,12 +45,12 @@ class ContractViewSet(viewsets.ViewSet):
     serializer_class = ContractDetailOut
 
     @extend_schema(responses={200: ContractOut(many=True), **problems(401)})
-    def list(self, request: Request) -> Response:
+    def list(self, _request: Request) -> Response:
         """List the newest version of every contract."""
         contracts = store.read_all(settings.HOTCLUB_CONTRACTS)
         return Response(ContractOut([_plain(contracts[name]) for name in sorted(contracts)], many=True).data)
 
     @extend_schema(responses={200: ContractDetailOut, **problems(401, 404)})
-    def retrieve(self, request: Request, name: str) -> Response:
+    def retrieve(self, _request: Request, name: str) -> Response:
         """Return the newest version of one contract."""
         return Response(ContractDetailOut(_plain(store.find(name, settings.HOTCLUB_CONTRACTS))).data)

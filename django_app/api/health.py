@@ -6,12 +6,12 @@ from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
 
 
-def live(request: HttpRequest) -> JsonResponse:
+def live(_request: HttpRequest) -> JsonResponse:
     """Answer 200 while the process answers at all."""
     return JsonResponse({"status": "live"})
 
 
-def ready(request: HttpRequest) -> JsonResponse:
+def ready(_request: HttpRequest) -> JsonResponse:
     """Answer 200 when the database answers too, else 503.
 
     The broker and the model registry are not asked: without them work is still accepted, or refused in words.

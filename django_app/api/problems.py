@@ -90,7 +90,7 @@ def _field_errors(detail: Any, path: str = "") -> Iterator[FieldError]:
         yield FieldError(path, str(detail))
 
 
-def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+def not_found(request: HttpRequest) -> JsonResponse:
     """Answer an address below /api/ that does not exist."""
     body = problem(404, f"There is nothing at {request.path}; see /api/docs/.")
     return JsonResponse(body, status=404, content_type=MEDIA_TYPE)

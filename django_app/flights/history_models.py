@@ -18,6 +18,9 @@ class _History(models.Model):
     class Meta:
         abstract = True
 
+    def __str__(self) -> str:
+        return " ".join(map(str, self.pk))
+
 
 class _Delays(_History):
     mean_delay_3h = models.FloatField(null=True, help_text="mean arrival delay of 3 h, min")

@@ -4,6 +4,7 @@ No tail number among the features: the data has the aircraft that flew, not the 
 last landed leg is there. No month: it does not help, and a model trained to October has never seen November.
 """
 
+# ruff: noqa: RUF012  # declarations are class attributes, read once and never changed
 from __future__ import annotations
 
 import datetime as dt

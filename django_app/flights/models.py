@@ -211,4 +211,4 @@ class Flight(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.carrier_id} {self.number} {self.origin_id}–{self.destination_id}"
+        return f"{self.carrier_id} {self.number} {self.origin_id}-{self.destination_id}"

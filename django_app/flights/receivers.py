@@ -20,7 +20,7 @@ _LATEST = dt.timedelta(days=2)
 
 
 @receiver(delivery_loaded, dispatch_uid="flights.history")
-def refresh_history(delivery: Delivery, contract: SourceContract, **kwargs: Any) -> None:
+def refresh_history(delivery: Delivery, contract: SourceContract, **_: Any) -> None:
     """Refresh the history of the hours that a loaded delivery touches.
 
     A schedule adds departures, whose hours are the day's own. Outcomes change what is known from the first

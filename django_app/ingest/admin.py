@@ -30,7 +30,7 @@ _BADGES = {
 
 
 def _lines(texts: list[str]) -> SafeString | str:
-    return format_html_join("", "<p>{}</p>", ((text,) for text in texts)) or "–"
+    return format_html_join("", "<p>{}</p>", ((text,) for text in texts)) or "-"
 
 
 class CheckRunInline(TabularInline):
@@ -44,6 +44,7 @@ class CheckRunInline(TabularInline):
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Return False: the checks write these."""
+        del request, obj
         return False
 
 
@@ -88,13 +89,13 @@ class DeliveryAdmin(ReadOnlyAdmin):
         """Return the first reason, else the first warning."""
         texts = [*delivery.reasons, *delivery.warnings]
         more = f" (+{len(texts) - 1})" if len(texts) > 1 else ""
-        return f"{texts[0][:80]}{more}" if texts else "–"
+        return f"{texts[0][:80]}{more}" if texts else "-"
 
     @display(description="Airflow")
     def airflow(self, delivery: Delivery) -> SafeString | str:
         """Return a link to the newest DAG run."""
         if not delivery.dag_run_id:
-            return "–"
+            return "-"
         dag = quote(names.ingest_dag_id(delivery.source))
         url = f"{settings.HOTCLUB_AIRFLOW_URL}/dags/{dag}/runs/{quote(delivery.dag_run_id)}"
         return format_html('<a href="{}" target="_blank" rel="noopener">run {}</a>', url, delivery.attempts)

@@ -148,7 +148,9 @@ def check_run_record(*, delivery_id: Any, report: dict[str, Any], now: dt.dateti
     A repeated report of the same attempt replaces the first; a delivery that is final keeps its decision.
 
     Args:
+        delivery_id: its key.
         report: as in the design page, validated.
+        now: when it was decided.
     """
     delivery = Delivery.objects.select_for_update().get(pk=delivery_id)
     failed = [result for result in report["results"] if not result["success"]]
@@ -252,13 +254,10 @@ def _attempt_renew(*, delivery: Delivery, state: str, now: dt.datetime) -> bool:
     if row.is_final or row.dag_run_id != delivery.dag_run_id:
         return False
     if row.attempts >= row.attempt_limit:
-        _finish(
-            row,
-            Delivery.Status.FAILED,
-            now,
-            [f"{row.attempts} runs of {names.ingest_dag_id(row.source)} ended without a result (the last: "
-             f"{state}); see their logs in Airflow, then deliver the file again"],
-        )  # fmt: skip
+        runs = f"{row.attempts} runs of {names.ingest_dag_id(row.source)}"
+        advice = "see their logs in Airflow, then deliver the file again"
+        reason = f"{runs} ended without a result (the last: {state}); {advice}"
+        _finish(row, Delivery.Status.FAILED, now, [reason])
         return False
     _next_attempt(row)
     row.status = Delivery.Status.LANDED

@@ -54,6 +54,7 @@ class ChunkInline(TabularInline):
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Return False: chunks are cut by the service."""
+        del request, obj
         return False
 
 
@@ -82,7 +83,7 @@ class BatchAdmin(_ScoredAdmin):
     @display(description="rows of", ordering="start")
     def slice(self, batch: Batch) -> str:
         """Return the day, or the interval."""
-        return str(batch.day) if batch.day else f"{batch.start:%Y-%m-%d %H:%M} – {batch.end:%Y-%m-%d %H:%M}"
+        return str(batch.day) if batch.day else f"{batch.start:%Y-%m-%d %H:%M} - {batch.end:%Y-%m-%d %H:%M}"
 
     @display(description="rows")
     def progress(self, batch: Batch) -> str:
@@ -93,7 +94,7 @@ class BatchAdmin(_ScoredAdmin):
     def took(self, batch: Batch) -> str:
         """Return the time from acceptance to the end, in seconds."""
         if batch.finished_at is None:
-            return "–"
+            return "-"
         return f"{(batch.finished_at - batch.created_at).total_seconds():.1f} s"
 
 
@@ -125,7 +126,7 @@ class PredictionRequestAdmin(_ScoredAdmin):
         """Return the score, or the scores by class."""
         if request.scores is not None:
             return ", ".join(f"{score:.4f}" for score in request.scores)
-        return "–" if request.score is None else f"{request.score:.4f}"
+        return "-" if request.score is None else f"{request.score:.4f}"
 
     @display(description="features")
     def features_shown(self, request: PredictionRequest) -> SafeString:

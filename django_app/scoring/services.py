@@ -42,6 +42,9 @@ def batch_create(
     Args:
         pin: the version that scores, whatever the alias points to later.
         piece: which rows.
+        tenant: whose rows, None for every tenant's.
+        user: who asks, None for nobody in particular.
+        now: when it was accepted.
         key: an idempotency key; the batch that has it already is returned as it is.
 
     Returns:

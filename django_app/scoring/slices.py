@@ -51,7 +51,7 @@ def chunks(contract: ModelContract, batch: Batch, size: int = CHUNK_ROWS) -> lis
         "SELECT entity::text, n FROM (SELECT entity, row_number() OVER (ORDER BY entity) AS n,"
         "  count(*) OVER () AS total FROM {view} WHERE {where}) AS numbered"
         " WHERE mod(n, {size}) IN (0, 1) OR n = total ORDER BY n"
-    ).format(size=sql.Literal(size), view=_view(contract), where=_where(contract, batch))
+    ).format(size=sql.Literal(size), view=_view(contract), where=_where(batch))
     with connection.cursor() as cursor:
         cursor.execute(query)
         ends = {n: entity for entity, n in cursor.fetchall()}
@@ -70,7 +70,7 @@ def copy_statement(contract: ModelContract, batch: Batch, chunk: BatchChunk) -> 
     ).format(
         columns=sql.SQL(", ").join(map(sql.Identifier, columns)),
         view=_view(contract),
-        where=_where(contract, batch),
+        where=_where(batch),
         first=sql.Literal(chunk.first_entity),
         last=sql.Literal(chunk.last_entity),
         type=entity_type,
@@ -82,7 +82,7 @@ def _view(contract: ModelContract) -> sql.Identifier:
     return sql.Identifier(names.SCHEMA_FEATURES, names.view_name(contract.name, contract.version))
 
 
-def _where(contract: ModelContract, batch: Batch) -> sql.Composed:
+def _where(batch: Batch) -> sql.Composed:
     parts: list[Any] = [
         sql.SQL("event_time >= {} AND event_time < {}").format(
             sql.Literal(batch.start), sql.Literal(batch.end)

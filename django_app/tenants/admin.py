@@ -32,14 +32,17 @@ class ReadOnlyAdmin(ScopedAdmin):
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Return False: rows come from the machines alone."""
+        del request, obj
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Return False: the rows are the record of what happened."""
+        del request, obj
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Return False: the rows are the record of what happened."""
+        del request, obj
         return False
 
 

@@ -28,6 +28,7 @@ def scoped(
 
     Args:
         queryset: rows of any model that leads to a tenant.
+        user: whoever asks.
         path: the lookup from that model to the tenant; ``"pk"`` for tenants themselves.
     """
     if sees_every_tenant(user):

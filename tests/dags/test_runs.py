@@ -131,6 +131,39 @@ def test_delivery_that_is_loaded_already_only_adds_its_partition(run, delivered,
     assert partitions() == [*before, "EWR.2013-11-01"]
 
 
+def test_delivery_that_is_loading_is_asked_for_again(run, delivered, django_server) -> None:
+    """A new run of a delivery whose load lost its table stages anew and asks for the load, without a new report."""
+    django_server.answer("GET", OBJECT, (200, {"status": "loading"}), (200, {"status": "loaded"}))
+    django_server.answer("POST", f"{OBJECT}load/", (202, {"status": "loading"}))
+    assert run("orders.ingest", delivered("EWR,1"))["load"] == "success"
+    assert [(m, p) for m, p, _ in django_server.asked] == [
+        ("GET", OBJECT), ("POST", f"{OBJECT}load/"), ("GET", OBJECT),
+    ]  # fmt: skip
+
+
+def test_delivery_that_fails_in_its_load_fails_the_task(run, delivered, django_server) -> None:
+    """What Celery could not load is a failed task, and no partition."""
+    django_server.answer(
+        "GET", OBJECT, (200, {"status": "landed"}), (200, {"status": "rejected", "reasons": ["no such shop"]})
+    )
+    django_server.answer("POST", f"{OBJECT}check-runs/", (200, {"decision": "accepted"}))
+    django_server.answer("POST", f"{OBJECT}load/", (202, {"status": "loading"}))
+    before = partitions()
+    assert run("orders.ingest", delivered("EWR,1"))["load"] == "failed"
+    assert partitions() == before
+
+
+def test_cleared_task_after_a_failed_batch_gets_a_new_batch(run, django_server) -> None:
+    """A key whose batch failed is not used again."""
+    django_server.answer(
+        "POST", "batches/", (200, {"id": "b1", "status": "failed"}), (202, {"id": "b2", "status": "pending"})
+    )
+    django_server.answer("GET", "batches/b2/", (200, {"status": "done"}))
+    assert run("late.score", {"tenant": "EWR", "day": "2013-11-01"}) == {"batch": "success"}
+    first, second = (body["key"] for method, _, body in django_server.asked if method == "POST")
+    assert second == f"{first}-1"
+
+
 def test_score_waits_for_its_batch(run, django_server) -> None:
     """The batch has the run's id as its key and the slice it was asked for."""
     django_server.answer("POST", "batches/", (202, {"id": "b1", "status": "pending"}))

@@ -16,7 +16,7 @@ import pytest
 from data_checks import checks, staging
 from data_checks.errors import CheckError, StagingError
 from data_checks.report import Report
-from data_checks.suite import DeliveryFacts
+from data_checks.suite import DeliveryFacts, source_suite
 from hotclub.contract import CheckSpec, ModelContract, SourceContract
 
 DELIVERY = str(uuid.UUID(int=8))
@@ -270,3 +270,17 @@ def test_bad_snapshot_is_found(
     """Each rule of the model's contract finds its own fault in a snapshot."""
     report = checks.check_snapshot(late, snapshot(tmp_path, **changes), lambda: NOW)
     assert failures(report) == expected
+
+
+def test_sources_of_the_repository_have_a_suite() -> None:
+    """Every check that the example declares can be planned, with its tenant, its day and its natural key."""
+    from hotclub import store
+
+    root = Path(__file__).parents[2] / "django_app" / "flights" / "contracts"
+    sources = [c for c in store.read_all([root]).values() if isinstance(c, SourceContract)]
+    assert sources
+    for source in sources:
+        planned = source_suite(source, DeliveryFacts("EWR", dt.date(2013, 11, 1)))
+        assert any("the tenant that delivers" in p.describes for p in planned), source.name
+        assert any("the day that is delivered" in p.describes for p in planned), source.name
+        assert any("must be unique" in p.describes for p in planned), source.name

@@ -137,7 +137,9 @@ def test_group_starts_alone(group: str, bare: Callable[[str], Path], tmp_path: P
     """The group's own dependencies are enough for its part, and other parts' frameworks do not come along."""
     part = PARTS[group]
     binaries = bare(group)
-    check = "import importlib.util as u, sys; sys.exit(', '.join(n for n in sys.argv[1:] if u.find_spec(n)) or 0)"
+    check = (
+        "import importlib.util as u, sys; sys.exit(', '.join(n for n in sys.argv[1:] if u.find_spec(n)) or 0)"
+    )
     _must([str(binaries / "python"), "-c", check, *part.absent], cwd=tmp_path)
     port = str(free_port())
     command = [str(binaries / part.command[0]), *(word.replace("{port}", port) for word in part.command[1:])]

@@ -18,7 +18,7 @@ def test_up_prints_results_and_the_way_on(live: LiveStack) -> None:
     """The first `up` ends with metrics beside baselines, scores beside outcomes, an answer, URLs and what to try next."""
     for words in (
         "arrival_delay version 1", "roc_auc", "mean_by_carrier_hour", "arrival_minutes version 1", "rmse",
-        "Scored for 2013-11-01", live.url("mlflow"), live.url("serving"), "passwords.txt", "make deliver DAY=2013-11-02",
+        "Batch scores for 2013-11-01", live.url("mlflow"), live.url("serving"), "passwords.txt", "make deliver DAY=2013-11-02",
     ):  # fmt: skip
         assert words in live.output, words
 

@@ -5,195 +5,446 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('tenants', '0001_initial'),
+        ("tenants", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='AircraftHistory',
+            name="AircraftHistory",
             fields=[
-                ('departure_hour', models.DateTimeField()),
-                ('pk', models.CompositePrimaryKey('tail_number', 'departure_hour', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('tail_number', models.CharField(max_length=8)),
-                ('last_delay', models.FloatField(help_text='arrival delay of that leg, min')),
-                ('hours_since_landing', models.FloatField(help_text='from that landing to one hour before departure_hour')),
+                ("departure_hour", models.DateTimeField()),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "tail_number",
+                        "departure_hour",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("tail_number", models.CharField(max_length=8)),
+                ("last_delay", models.FloatField(help_text="arrival delay of that leg, min")),
+                (
+                    "hours_since_landing",
+                    models.FloatField(help_text="from that landing to one hour before departure_hour"),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Carrier',
+            name="Carrier",
             fields=[
-                ('code', models.CharField(max_length=3, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=120)),
+                ("code", models.CharField(max_length=3, primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=120)),
             ],
             options={
-                'ordering': ('code',),
+                "ordering": ("code",),
             },
         ),
         migrations.CreateModel(
-            name='CarrierHistory',
+            name="CarrierHistory",
             fields=[
-                ('departure_hour', models.DateTimeField()),
-                ('mean_delay_3h', models.FloatField(help_text='mean arrival delay of 3 h, min', null=True)),
-                ('late_share_3h', models.FloatField(help_text='share of 3 h that was 15 min late or more', null=True)),
-                ('mean_delay_1d', models.FloatField(help_text='mean arrival delay of a day, min', null=True)),
-                ('late_share_1d', models.FloatField(help_text='share of a day that was 15 min late or more', null=True)),
-                ('pk', models.CompositePrimaryKey('carrier', 'departure_hour', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('carrier', models.CharField(max_length=3)),
+                ("departure_hour", models.DateTimeField()),
+                ("mean_delay_3h", models.FloatField(help_text="mean arrival delay of 3 h, min", null=True)),
+                (
+                    "late_share_3h",
+                    models.FloatField(help_text="share of 3 h that was 15 min late or more", null=True),
+                ),
+                ("mean_delay_1d", models.FloatField(help_text="mean arrival delay of a day, min", null=True)),
+                (
+                    "late_share_1d",
+                    models.FloatField(help_text="share of a day that was 15 min late or more", null=True),
+                ),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "carrier",
+                        "departure_hour",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("carrier", models.CharField(max_length=3)),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='CarrierRouteHistory',
+            name="CarrierRouteHistory",
             fields=[
-                ('departure_hour', models.DateTimeField()),
-                ('mean_delay_3h', models.FloatField(help_text='mean arrival delay of 3 h, min', null=True)),
-                ('late_share_3h', models.FloatField(help_text='share of 3 h that was 15 min late or more', null=True)),
-                ('mean_delay_1d', models.FloatField(help_text='mean arrival delay of a day, min', null=True)),
-                ('late_share_1d', models.FloatField(help_text='share of a day that was 15 min late or more', null=True)),
-                ('pk', models.CompositePrimaryKey('carrier', 'origin', 'destination', 'departure_hour', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('carrier', models.CharField(max_length=3)),
-                ('origin', models.CharField(max_length=4)),
-                ('destination', models.CharField(max_length=4)),
+                ("departure_hour", models.DateTimeField()),
+                ("mean_delay_3h", models.FloatField(help_text="mean arrival delay of 3 h, min", null=True)),
+                (
+                    "late_share_3h",
+                    models.FloatField(help_text="share of 3 h that was 15 min late or more", null=True),
+                ),
+                ("mean_delay_1d", models.FloatField(help_text="mean arrival delay of a day, min", null=True)),
+                (
+                    "late_share_1d",
+                    models.FloatField(help_text="share of a day that was 15 min late or more", null=True),
+                ),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "carrier",
+                        "origin",
+                        "destination",
+                        "departure_hour",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("carrier", models.CharField(max_length=3)),
+                ("origin", models.CharField(max_length=4)),
+                ("destination", models.CharField(max_length=4)),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='OriginHistory',
+            name="OriginHistory",
             fields=[
-                ('departure_hour', models.DateTimeField()),
-                ('mean_delay_3h', models.FloatField(help_text='mean arrival delay of 3 h, min', null=True)),
-                ('late_share_3h', models.FloatField(help_text='share of 3 h that was 15 min late or more', null=True)),
-                ('mean_delay_1d', models.FloatField(help_text='mean arrival delay of a day, min', null=True)),
-                ('late_share_1d', models.FloatField(help_text='share of a day that was 15 min late or more', null=True)),
-                ('pk', models.CompositePrimaryKey('origin', 'departure_hour', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('origin', models.CharField(max_length=4)),
+                ("departure_hour", models.DateTimeField()),
+                ("mean_delay_3h", models.FloatField(help_text="mean arrival delay of 3 h, min", null=True)),
+                (
+                    "late_share_3h",
+                    models.FloatField(help_text="share of 3 h that was 15 min late or more", null=True),
+                ),
+                ("mean_delay_1d", models.FloatField(help_text="mean arrival delay of a day, min", null=True)),
+                (
+                    "late_share_1d",
+                    models.FloatField(help_text="share of a day that was 15 min late or more", null=True),
+                ),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "origin",
+                        "departure_hour",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("origin", models.CharField(max_length=4)),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Plane',
+            name="Plane",
             fields=[
-                ('tail_number', models.CharField(max_length=8, primary_key=True, serialize=False)),
-                ('year', models.PositiveSmallIntegerField(blank=True, help_text='of manufacture', null=True)),
-                ('kind', models.CharField(blank=True, max_length=40)),
-                ('manufacturer', models.CharField(blank=True, max_length=60)),
-                ('model', models.CharField(blank=True, max_length=40)),
-                ('engines', models.PositiveSmallIntegerField(blank=True, null=True)),
-                ('seats', models.PositiveSmallIntegerField(blank=True, null=True)),
-                ('engine', models.CharField(blank=True, max_length=30)),
+                ("tail_number", models.CharField(max_length=8, primary_key=True, serialize=False)),
+                ("year", models.PositiveSmallIntegerField(blank=True, help_text="of manufacture", null=True)),
+                ("kind", models.CharField(blank=True, max_length=40)),
+                ("manufacturer", models.CharField(blank=True, max_length=60)),
+                ("model", models.CharField(blank=True, max_length=40)),
+                ("engines", models.PositiveSmallIntegerField(blank=True, null=True)),
+                ("seats", models.PositiveSmallIntegerField(blank=True, null=True)),
+                ("engine", models.CharField(blank=True, max_length=30)),
             ],
             options={
-                'ordering': ('tail_number',),
+                "ordering": ("tail_number",),
             },
         ),
         migrations.CreateModel(
-            name='RouteHistory',
+            name="RouteHistory",
             fields=[
-                ('departure_hour', models.DateTimeField()),
-                ('mean_delay_3h', models.FloatField(help_text='mean arrival delay of 3 h, min', null=True)),
-                ('late_share_3h', models.FloatField(help_text='share of 3 h that was 15 min late or more', null=True)),
-                ('mean_delay_1d', models.FloatField(help_text='mean arrival delay of a day, min', null=True)),
-                ('late_share_1d', models.FloatField(help_text='share of a day that was 15 min late or more', null=True)),
-                ('pk', models.CompositePrimaryKey('origin', 'destination', 'departure_hour', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('origin', models.CharField(max_length=4)),
-                ('destination', models.CharField(max_length=4)),
+                ("departure_hour", models.DateTimeField()),
+                ("mean_delay_3h", models.FloatField(help_text="mean arrival delay of 3 h, min", null=True)),
+                (
+                    "late_share_3h",
+                    models.FloatField(help_text="share of 3 h that was 15 min late or more", null=True),
+                ),
+                ("mean_delay_1d", models.FloatField(help_text="mean arrival delay of a day, min", null=True)),
+                (
+                    "late_share_1d",
+                    models.FloatField(help_text="share of a day that was 15 min late or more", null=True),
+                ),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "origin",
+                        "destination",
+                        "departure_hour",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("origin", models.CharField(max_length=4)),
+                ("destination", models.CharField(max_length=4)),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Airport',
+            name="Airport",
             fields=[
-                ('code', models.CharField(max_length=4, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=120)),
-                ('latitude', models.FloatField(help_text='degrees, north is positive')),
-                ('longitude', models.FloatField(help_text='degrees, east is positive')),
-                ('timezone', models.CharField(blank=True, help_text='IANA name; empty where unknown', max_length=64)),
-                ('tenant', models.OneToOneField(blank=True, help_text='who delivers its data', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='airport', to='tenants.tenant')),
+                ("code", models.CharField(max_length=4, primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=120)),
+                ("latitude", models.FloatField(help_text="degrees, north is positive")),
+                ("longitude", models.FloatField(help_text="degrees, east is positive")),
+                (
+                    "timezone",
+                    models.CharField(blank=True, help_text="IANA name; empty where unknown", max_length=64),
+                ),
+                (
+                    "tenant",
+                    models.OneToOneField(
+                        blank=True,
+                        help_text="who delivers its data",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="airport",
+                        to="tenants.tenant",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('code',),
+                "ordering": ("code",),
             },
         ),
         migrations.CreateModel(
-            name='HourlyWeather',
+            name="HourlyWeather",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('observed_hour', models.DateTimeField(help_text='start of the UTC hour that was observed; known when it is over')),
-                ('departure_hour', models.DateTimeField(help_text='the hour whose departures this is the last row known in time for: observed_hour plus 2 h')),
-                ('temperature', models.FloatField(help_text='°F', null=True)),
-                ('dew_point', models.FloatField(help_text='°F', null=True)),
-                ('humidity', models.FloatField(help_text='relative, %', null=True)),
-                ('wind_direction', models.FloatField(help_text='degrees', null=True)),
-                ('wind_speed', models.FloatField(help_text='mph', null=True)),
-                ('wind_gust', models.FloatField(help_text='mph', null=True)),
-                ('precipitation', models.FloatField(help_text='in', null=True)),
-                ('pressure', models.FloatField(help_text='sea level, mbar', null=True)),
-                ('visibility', models.FloatField(help_text='mi', null=True)),
-                ('airport', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='weather', to='flights.airport')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "observed_hour",
+                    models.DateTimeField(
+                        help_text="start of the UTC hour that was observed; known when it is over"
+                    ),
+                ),
+                (
+                    "departure_hour",
+                    models.DateTimeField(
+                        help_text="the hour whose departures this is the last row known in time for: observed_hour plus 2 h"
+                    ),
+                ),
+                ("temperature", models.FloatField(help_text="°F", null=True)),
+                ("dew_point", models.FloatField(help_text="°F", null=True)),
+                ("humidity", models.FloatField(help_text="relative, %", null=True)),
+                ("wind_direction", models.FloatField(help_text="degrees", null=True)),
+                ("wind_speed", models.FloatField(help_text="mph", null=True)),
+                ("wind_gust", models.FloatField(help_text="mph", null=True)),
+                ("precipitation", models.FloatField(help_text="in", null=True)),
+                ("pressure", models.FloatField(help_text="sea level, mbar", null=True)),
+                ("visibility", models.FloatField(help_text="mi", null=True)),
+                (
+                    "airport",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="weather",
+                        to="flights.airport",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'hourly weather',
-                'ordering': ('airport', 'departure_hour'),
+                "verbose_name_plural": "hourly weather",
+                "ordering": ("airport", "departure_hour"),
             },
         ),
         migrations.CreateModel(
-            name='Flight',
+            name="Flight",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField(help_text='flight number')),
-                ('scheduled_departure', models.DateTimeField(db_index=True)),
-                ('scheduled_arrival', models.DateTimeField()),
-                ('distance', models.FloatField(help_text='mi')),
-                ('departed_at', models.DateTimeField(blank=True, null=True)),
-                ('departure_delay', models.IntegerField(blank=True, help_text='min, negative when early', null=True)),
-                ('landed_at', models.DateTimeField(blank=True, help_text='scheduled arrival plus arrival delay', null=True)),
-                ('arrival_delay', models.IntegerField(blank=True, help_text='min, negative when early', null=True)),
-                ('cancelled', models.BooleanField(db_default=False, default=False)),
-                ('departure_hour', models.GeneratedField(db_persist=True, expression=models.Func(models.F('scheduled_departure'), template="date_bin(interval '1 hour', %(expressions)s, timestamptz '2000-01-01 00:00:00+00')"), help_text='the hour of the scheduled departure, what weather and history join by', output_field=models.DateTimeField())),
-                ('aircraft_history', models.ForeignObject(editable=False, from_fields=['tail_number', 'departure_hour'], null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='flights.aircrafthistory', to_fields=['tail_number', 'departure_hour'])),
-                ('carrier', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='flights', to='flights.carrier')),
-                ('carrier_history', models.ForeignObject(editable=False, from_fields=['carrier', 'departure_hour'], null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='flights.carrierhistory', to_fields=['carrier', 'departure_hour'])),
-                ('carrier_route_history', models.ForeignObject(editable=False, from_fields=['carrier', 'origin', 'destination', 'departure_hour'], null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='flights.carrierroutehistory', to_fields=['carrier', 'origin', 'destination', 'departure_hour'])),
-                ('destination', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='arrivals', to='flights.airport')),
-                ('origin', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='departures', to='flights.airport')),
-                ('weather', models.ForeignObject(editable=False, from_fields=['origin', 'departure_hour'], null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='flights.hourlyweather', to_fields=['airport', 'departure_hour'])),
-                ('origin_history', models.ForeignObject(editable=False, from_fields=['origin', 'departure_hour'], null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='flights.originhistory', to_fields=['origin', 'departure_hour'])),
-                ('tail_number', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='flights', to='flights.plane')),
-                ('route_history', models.ForeignObject(editable=False, from_fields=['origin', 'destination', 'departure_hour'], null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='flights.routehistory', to_fields=['origin', 'destination', 'departure_hour'])),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("number", models.PositiveIntegerField(help_text="flight number")),
+                ("scheduled_departure", models.DateTimeField(db_index=True)),
+                ("scheduled_arrival", models.DateTimeField()),
+                ("distance", models.FloatField(help_text="mi")),
+                ("departed_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "departure_delay",
+                    models.IntegerField(blank=True, help_text="min, negative when early", null=True),
+                ),
+                (
+                    "landed_at",
+                    models.DateTimeField(
+                        blank=True, help_text="scheduled arrival plus arrival delay", null=True
+                    ),
+                ),
+                (
+                    "arrival_delay",
+                    models.IntegerField(blank=True, help_text="min, negative when early", null=True),
+                ),
+                ("cancelled", models.BooleanField(db_default=False, default=False)),
+                (
+                    "departure_hour",
+                    models.GeneratedField(
+                        db_persist=True,
+                        expression=models.Func(
+                            models.F("scheduled_departure"),
+                            template="date_bin(interval '1 hour', %(expressions)s, timestamptz '2000-01-01 00:00:00+00')",
+                        ),
+                        help_text="the hour of the scheduled departure, what weather and history join by",
+                        output_field=models.DateTimeField(),
+                    ),
+                ),
+                (
+                    "aircraft_history",
+                    models.ForeignObject(
+                        editable=False,
+                        from_fields=["tail_number", "departure_hour"],
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="flights.aircrafthistory",
+                        to_fields=["tail_number", "departure_hour"],
+                    ),
+                ),
+                (
+                    "carrier",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="flights",
+                        to="flights.carrier",
+                    ),
+                ),
+                (
+                    "carrier_history",
+                    models.ForeignObject(
+                        editable=False,
+                        from_fields=["carrier", "departure_hour"],
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="flights.carrierhistory",
+                        to_fields=["carrier", "departure_hour"],
+                    ),
+                ),
+                (
+                    "carrier_route_history",
+                    models.ForeignObject(
+                        editable=False,
+                        from_fields=["carrier", "origin", "destination", "departure_hour"],
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="flights.carrierroutehistory",
+                        to_fields=["carrier", "origin", "destination", "departure_hour"],
+                    ),
+                ),
+                (
+                    "destination",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="arrivals",
+                        to="flights.airport",
+                    ),
+                ),
+                (
+                    "origin",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="departures",
+                        to="flights.airport",
+                    ),
+                ),
+                (
+                    "weather",
+                    models.ForeignObject(
+                        editable=False,
+                        from_fields=["origin", "departure_hour"],
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="flights.hourlyweather",
+                        to_fields=["airport", "departure_hour"],
+                    ),
+                ),
+                (
+                    "origin_history",
+                    models.ForeignObject(
+                        editable=False,
+                        from_fields=["origin", "departure_hour"],
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="flights.originhistory",
+                        to_fields=["origin", "departure_hour"],
+                    ),
+                ),
+                (
+                    "tail_number",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="flights",
+                        to="flights.plane",
+                    ),
+                ),
+                (
+                    "route_history",
+                    models.ForeignObject(
+                        editable=False,
+                        from_fields=["origin", "destination", "departure_hour"],
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="flights.routehistory",
+                        to_fields=["origin", "destination", "departure_hour"],
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-scheduled_departure', 'id'),
+                "ordering": ("-scheduled_departure", "id"),
             },
         ),
         migrations.AddConstraint(
-            model_name='hourlyweather',
-            constraint=models.UniqueConstraint(fields=('airport', 'departure_hour'), name='flights_weather_once_per_departure_hour'),
+            model_name="hourlyweather",
+            constraint=models.UniqueConstraint(
+                fields=("airport", "departure_hour"), name="flights_weather_once_per_departure_hour"
+            ),
         ),
         migrations.AddIndex(
-            model_name='flight',
-            index=models.Index(fields=['origin', 'scheduled_departure'], name='flights_flight_origin'),
+            model_name="flight",
+            index=models.Index(fields=["origin", "scheduled_departure"], name="flights_flight_origin"),
         ),
         migrations.AddIndex(
-            model_name='flight',
-            index=models.Index(condition=models.Q(('landed_at__isnull', False)), fields=['landed_at'], name='flights_flight_landed'),
+            model_name="flight",
+            index=models.Index(
+                condition=models.Q(("landed_at__isnull", False)),
+                fields=["landed_at"],
+                name="flights_flight_landed",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='flight',
-            constraint=models.UniqueConstraint(fields=('carrier', 'number', 'origin', 'scheduled_departure'), name='flights_flight_once'),
+            model_name="flight",
+            constraint=models.UniqueConstraint(
+                fields=("carrier", "number", "origin", "scheduled_departure"), name="flights_flight_once"
+            ),
         ),
     ]

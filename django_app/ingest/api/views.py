@@ -44,7 +44,7 @@ class DeliveryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
 
     @extend_schema(request=CheckReportIn, responses={200: CheckRunOut, **problems(401, 403, 404, 422)})
     @action(detail=True, methods=["post"], url_path="check-runs", permission_classes=[ActsForAnyTenant])
-    def check_runs(self, request: Request, **kwargs: Any) -> Response:
+    def check_runs(self, request: Request, **_: Any) -> Response:
         """Record a check report and decide whether the delivery is accepted."""
         delivery = self.get_object()
         report = CheckReportIn(data=request.data)
@@ -57,7 +57,7 @@ class DeliveryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
 
     @extend_schema(request=None, responses={202: DeliveryOut, **problems(401, 403, 404, 409)})
     @action(detail=True, methods=["post"], permission_classes=[ActsForAnyTenant])
-    def load(self, request: Request, **kwargs: Any) -> Response:
+    def load(self, _request: Request, **_: Any) -> Response:
         """Ask for an accepted delivery to be loaded; a worker does it."""
         try:
             delivery = services.delivery_load_request(delivery_id=self.get_object().pk)

@@ -131,7 +131,7 @@ class BatchViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
 
     @extend_schema(responses={200: PredictionOut(many=True), **problems(401, 404)})
     @action(detail=True, methods=["get"], serializer_class=PredictionOut)
-    def results(self, request: Request, **kwargs: Any) -> Response:
+    def results(self, _request: Request, **_: Any) -> Response:
         """Return the scores, by entity, a page at a time."""
         rows = selectors.predictions(self.get_object())
         page = self.paginate_queryset(rows)  # type: ignore[arg-type]  # the page is of another model than the view

@@ -2,13 +2,13 @@
 
 import django.core.validators
 import django.db.models.deletion
-import django_app.tenants.models
 from django.conf import settings
 from django.db import migrations, models
 
+import django_app.tenants.models
+
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -17,28 +17,77 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Tenant',
+            name="Tenant",
             fields=[
-                ('slug', models.CharField(max_length=40, primary_key=True, serialize=False, validators=[django.core.validators.RegexValidator('^[A-Za-z0-9][A-Za-z0-9_-]*$', 'letters, digits, _ and - only')])),
-                ('name', models.CharField(max_length=200)),
-                ('timezone', models.CharField(default='UTC', max_length=64, validators=[django_app.tenants.models.validate_timezone])),
+                (
+                    "slug",
+                    models.CharField(
+                        max_length=40,
+                        primary_key=True,
+                        serialize=False,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[A-Za-z0-9][A-Za-z0-9_-]*$", "letters, digits, _ and - only"
+                            )
+                        ],
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                (
+                    "timezone",
+                    models.CharField(
+                        default="UTC", max_length=64, validators=[django_app.tenants.models.validate_timezone]
+                    ),
+                ),
             ],
             options={
-                'ordering': ('slug',),
-                'permissions': (('act_for_any_tenant', 'Can see and act for every tenant'),),
+                "ordering": ("slug",),
+                "permissions": (("act_for_any_tenant", "Can see and act for every tenant"),),
             },
         ),
         migrations.CreateModel(
-            name='Membership',
+            name="Membership",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('role', models.CharField(choices=[('data_owner', 'data owner'), ('ml_engineer', 'ML engineer'), ('viewer', 'viewer')], default='viewer', max_length=20)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tenant_memberships', to=settings.AUTH_USER_MODEL)),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='tenants.tenant')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[
+                            ("data_owner", "data owner"),
+                            ("ml_engineer", "ML engineer"),
+                            ("viewer", "viewer"),
+                        ],
+                        default="viewer",
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="tenant_memberships",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="memberships",
+                        to="tenants.tenant",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('tenant', 'user'),
-                'constraints': [models.UniqueConstraint(fields=('user', 'tenant'), name='tenants_membership_once')],
+                "ordering": ("tenant", "user"),
+                "constraints": [
+                    models.UniqueConstraint(fields=("user", "tenant"), name="tenants_membership_once")
+                ],
             },
         ),
     ]

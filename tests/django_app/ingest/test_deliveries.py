@@ -245,9 +245,7 @@ def test_the_sweep_enqueues_a_lost_load(airflow: FakeAirflow, sent: list[Any],
         ({"critical": False, "warning": False}, "rejected", "rejected"),
     ],
 )
-def test_the_highest_failed_severity_decides(
-    severities: dict[str, bool], decision: str, status: str
-) -> None:
+def test_the_highest_failed_severity_decides(severities: dict[str, bool], decision: str, status: str) -> None:
     """Critical rejects, with its reasons; warnings are kept and let it through."""
     delivery = _delivery(status="checking", attempts=1)
     run = services.check_run_record(

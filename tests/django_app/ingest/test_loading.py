@@ -56,7 +56,9 @@ def _delivery(source: str = "flight_schedule", digest: str = "1") -> Delivery:
     )  # fmt: skip
 
 
-def _load(stage: Stage, rows: list[dict[str, Any]], source: str = "flight_schedule", digest: str = "1") -> Delivery:
+def _load(
+    stage: Stage, rows: list[dict[str, Any]], source: str = "flight_schedule", digest: str = "1"
+) -> Delivery:
     delivery = _delivery(source, digest)
     stage(str(delivery.pk), rows)
     delivery_load(delivery_id=delivery.pk, now=NOW)
@@ -169,11 +171,11 @@ def test_a_loaded_schedule_has_its_history(stage: Stage) -> None:
 
 def test_outcomes_reach_the_history_of_later_departures(stage: Stage) -> None:
     """What landed counts for departures that are scheduled at least an hour after the landing's hour."""
-    late = _schedule(2, scheduled_departure="2013-11-01T12:15:00-04:00", scheduled_arrival="2013-11-01T15:19:00-04:00")
-    _load(stage, [_schedule(1), late])
-    noon = OriginHistory.objects.get(
-        origin="EWR", departure_hour=dt.datetime(2013, 11, 1, 16, tzinfo=dt.UTC)
+    late = _schedule(
+        2, scheduled_departure="2013-11-01T12:15:00-04:00", scheduled_arrival="2013-11-01T15:19:00-04:00"
     )
+    _load(stage, [_schedule(1), late])
+    noon = OriginHistory.objects.get(origin="EWR", departure_hour=dt.datetime(2013, 11, 1, 16, tzinfo=dt.UTC))
     assert noon.mean_delay_1d is None
     _load(stage, [_outcome(1)], "flight_outcome", "2")
     noon.refresh_from_db()

@@ -28,14 +28,18 @@ def view_table(database: Database, contract: ModelContract) -> Any:
     buffer = io.BytesIO()
     with psycopg.connect(database.url(names.ROLE_READER)) as connection, connection.cursor() as cursor:
         cursor.execute(COPY_SETTINGS)
-        with cursor.copy(f"COPY (SELECT * FROM {contract.view} WHERE label IS NOT NULL) TO STDOUT {COPY_FORMAT}") as rows:
+        with cursor.copy(
+            f"COPY (SELECT * FROM {contract.view} WHERE label IS NOT NULL) TO STDOUT {COPY_FORMAT}"
+        ) as rows:
             for block in rows:
                 buffer.write(block)
     return table_from_csv(buffer.getvalue(), view_schema(contract))
 
 
 @pytest.fixture(scope="session")
-def arrival_delay(database: Database, tmp_path_factory: pytest.TempPathFactory) -> tuple[ModelContract, Path, str]:
+def arrival_delay(
+    database: Database, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[ModelContract, Path, str]:
     """Contract, package folder and digest of a small arrival_delay."""
     declared = store.find_model("arrival_delay", [CONTRACTS])
     policy = dataclasses.replace(

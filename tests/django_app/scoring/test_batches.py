@@ -78,11 +78,14 @@ def test_a_batch_scores_every_row_of_its_slice(pin: Pin) -> None:
 def test_cancelled_flights_are_scored_too(pin: Pin) -> None:
     """A batch over every tenant has as many rows as there are flights, cancelled ones among them."""
     batch = _create(pin, tenant=None)
-    assert batch.rows_total == _rows(
-        "SELECT count(*) FROM flights_flight WHERE scheduled_departure >= %s AND scheduled_departure < %s",
-        batch.start,
-        batch.end,
-    )[0][0]
+    assert (
+        batch.rows_total
+        == _rows(
+            "SELECT count(*) FROM flights_flight WHERE scheduled_departure >= %s AND scheduled_departure < %s",
+            batch.start,
+            batch.end,
+        )[0][0]
+    )
 
 
 def test_the_same_key_is_the_same_batch(pin: Pin) -> None:

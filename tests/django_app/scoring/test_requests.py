@@ -106,7 +106,10 @@ class TestApi:
         """Another tenant, one's own as a viewer, and none at all read the same."""
         body = {"tenant": tenant, "model": "arrival_delay", "features": FEATURES}
         (error,) = api(who).post("/api/v1/prediction-requests/", body).json()["errors"]
-        assert error == {"field": "tenant", "message": f"'{tenant}' is not a tenant that you may start work for"}
+        assert error == {
+            "field": "tenant",
+            "message": f"'{tenant}' is not a tenant that you may start work for",
+        }
 
     def test_a_batch_with_results(self, api: Any) -> None:
         """A batch is accepted once per key, scored, and its results are paged."""

@@ -21,7 +21,7 @@ class Command(BaseCommand):
 
     help = __doc__
 
-    def handle(self, **options: Any) -> None:
+    def handle(self, **_: Any) -> None:
         """Make them and say what each is for."""
         missing = [name for name in VARIABLES.values() if not os.environ.get(name)]
         if missing:

@@ -22,7 +22,7 @@ class Command(BaseCommand):
         parser.add_argument("day", type=dt.date.fromisoformat, help="such as 2013-11-01")
         parser.add_argument("--kind", choices=(*KINDS, "both"), default="both")
 
-    def handle(self, *, day: dt.date, kind: str, **options: Any) -> None:
+    def handle(self, *, day: dt.date, kind: str, **_: Any) -> None:
         """Write the files and name them."""
         if day.year != 2013:
             raise CommandError(f"{day}: the data is of 2013")

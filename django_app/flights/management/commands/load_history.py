@@ -28,7 +28,7 @@ class Command(BaseCommand):
             help="the first day that is not loaded",
         )
 
-    def handle(self, *, start: dt.date, end: dt.date, **options: Any) -> None:
+    def handle(self, *, start: dt.date, end: dt.date, **_: Any) -> None:
         """Load, with a line and the elapsed time for each step."""
         began = time.monotonic()
 

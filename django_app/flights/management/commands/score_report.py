@@ -21,7 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("day", type=dt.date.fromisoformat, help="such as 2013-11-01")
         parser.add_argument("--json", action="store_true", help="one JSON object, for programs")
 
-    def handle(self, *, day: dt.date, json: bool, **options: Any) -> None:
+    def handle(self, *, day: dt.date, json: bool, **_: Any) -> None:
         """Print the report."""
         report = day_scores(day)
         if json:

@@ -23,7 +23,7 @@ class Command(BaseCommand):
         """Declare ``--username``."""
         parser.add_argument("--username", default="airflow")
 
-    def handle(self, *, username: str, **options: Any) -> None:
+    def handle(self, *, username: str, **_: Any) -> None:
         """Create or update the account."""
         key = os.environ.get(VARIABLE, "")
         if not 20 <= len(key) <= MAX_LENGTH:

@@ -1,0 +1,1 @@
+"""``make bench``: quality and speed, measured in one run, beside baselines, peers and the limit."""

@@ -1,0 +1,167 @@
+"""What the API says: deliveries' states, contracts, health, problems."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from rest_framework.test import APIClient
+
+from django_app.ingest.models import Delivery
+from hotclub.errors import RegistryError
+
+Api = Callable[[str], Any]
+pytestmark = [pytest.mark.django_db, pytest.mark.integration]
+
+
+@pytest.fixture
+def delivery(db: None) -> Delivery:
+    """A delivery whose checks run."""
+    return Delivery.objects.create(
+        source="flight_schedule", tenant_id="EWR", data_date=dt.date(2013, 11, 1), sha256="0" * 64,
+        size_bytes=1, archive_path="/nowhere", status="checking", attempts=1, dag_run_id="delivery-x-1",
+    )  # fmt: skip
+
+
+def _report(delivery: Delivery, *, success: bool) -> dict[str, Any]:
+    return {
+        "source": delivery.source,
+        "delivery": str(delivery.pk),
+        "rows": 310,
+        "contract_version": 1,
+        "started_at": "2013-11-01T12:00:00Z",
+        "finished_at": "2013-11-01T12:00:05Z",
+        "success": success,
+        "results": [
+            {
+                "expectation": "ExpectColumnValuesToNotBeNull",
+                "arguments": {"column": "carrier"},
+                "severity": "critical",
+                "success": success,
+                "unexpected_count": 0 if success else 2,
+                "unexpected_examples": [],
+                "message": "carrier must not be empty: 2 rows",
+            }
+        ],
+    }
+
+
+def test_a_delivery_through_the_dags_calls(delivery: Delivery, api: Api, sent: list[Any]) -> None:
+    """Report, decision, load, and what the poll then reads."""
+    service, path = api("service"), f"/api/v1/deliveries/{delivery.pk}/"
+    decided = service.post(f"{path}check-runs/", _report(delivery, success=True))
+    assert (decided.status_code, decided.json()) == (
+        200, {"decision": "accepted", "severity": "", "reasons": [], "warnings": []},
+    )  # fmt: skip
+    assert service.post(f"{path}load/").status_code == 202
+    read = service.get(path).json()
+    assert (read["status"], read["rows_staged"], read["day"]) == ("loading", 310, "2013-11-01")
+
+
+def test_a_rejected_delivery_has_reasons(delivery: Delivery, api: Api) -> None:
+    """A critical failure is the reason, and a load is refused with the state."""
+    service, path = api("service"), f"/api/v1/deliveries/{delivery.pk}/"
+    decided = service.post(f"{path}check-runs/", _report(delivery, success=False)).json()
+    assert (decided["decision"], decided["reasons"]) == ("rejected", ["carrier must not be empty: 2 rows"])
+    refused = service.post(f"{path}load/")
+    assert (refused.status_code, "rejected" in refused.json()["detail"]) == (409, True)
+
+
+@pytest.mark.parametrize(
+    ("change", "fields"),
+    [
+        ({"rows": -1, "started_at": "noon"}, {"rows", "started_at"}),
+        ({"results": [{"expectation": "E", "severity": "bad", "success": True, "message": ""}]}, {"results.0.severity"}),
+        ({"delivery": "00000000-0000-0000-0000-000000000000"}, {"delivery"}),
+    ],
+)  # fmt: skip
+def test_a_wrong_report_names_its_fields(
+    delivery: Delivery, api: Api, change: dict[str, Any], fields: set[str]
+) -> None:
+    """All of them at once, as dotted paths."""
+    body = _report(delivery, success=True) | change
+    answer = api("service").post(f"/api/v1/deliveries/{delivery.pk}/check-runs/", body)
+    assert answer.status_code == 422
+    assert {error["field"] for error in answer.json()["errors"]} == fields
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [("day=2013-11-01&source=flight_schedule&status=checking&tenant=EWR", 1), ("day=2013-11-02", 0)],
+)
+def test_deliveries_are_filtered(delivery: Delivery, api: Api, query: str, count: int) -> None:
+    """By day, source, status and tenant."""
+    assert api("service").get(f"/api/v1/deliveries/?{query}").json()["count"] == count
+
+
+def test_a_filter_that_is_none_is_told_of(api: Api) -> None:
+    """A day that is not a day is 422, not an empty list."""
+    answer = api("service").get("/api/v1/deliveries/?day=tomorrow")
+    assert [error["field"] for error in answer.json()["errors"]] == ["day"]
+
+
+def test_contracts_are_listed_and_read(api: Api) -> None:
+    """By name, with both parts; an unknown one is 404 with those that there are."""
+    client = api("viewer")
+    listed = client.get("/api/v1/contracts/").json()
+    assert {row["name"]: row["kind"] for row in listed} == {
+        "arrival_delay": "model", "arrival_minutes": "model", "flight_outcome": "source", "flight_schedule": "source",
+    }  # fmt: skip
+    read = client.get("/api/v1/contracts/arrival_delay/").json()
+    assert read["schema"]["task"] == "binary"
+    assert read["policy"]["metric"] == "roc_auc"
+    missing = client.get("/api/v1/contracts/nothing/")
+    assert (missing.status_code, "arrival_delay" in missing.json()["detail"]) == (404, True)
+
+
+def test_a_token_logs_in(users: dict[str, Any]) -> None:
+    """The service account's token is its way in; another one is 401."""
+    good = APIClient(headers={"Authorization": f"Token {'k' * 40}"})
+    assert good.get("/api/v1/deliveries/").status_code == 200
+    bad = APIClient(headers={"Authorization": "Token nonsense"}).get("/api/v1/deliveries/")
+    assert (bad.status_code, bad["WWW-Authenticate"]) == (401, "Token")
+
+
+def test_a_registry_that_is_down_is_503(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the registry nothing is pinned, and the answer says to try again."""
+    from django_app.scoring import pinning
+
+    def down(model: str) -> Any:
+        raise RegistryError("MLflow does not answer")
+
+    monkeypatch.setattr(pinning, "champion", down)
+    body = {"model": "arrival_delay", "tenant": "EWR", "day": "2013-10-20"}
+    answer = api("owner").post("/api/v1/batches/", body)
+    assert (answer.status_code, answer["Content-Type"]) == (503, "application/problem+json")
+
+
+@pytest.mark.parametrize("body", ["{", "[1]", '"x"', '{"tenant": NaN}'])
+def test_bodies_that_are_no_object(users: dict[str, Any], body: str) -> None:
+    """400 where it is not JSON, 422 where it is something else than an object; problem+json either way."""
+    client = Client(headers={"Authorization": f"Token {'k' * 40}"})
+    answer = client.post("/api/v1/batches/", body, content_type="application/json")
+    assert answer.status_code in (400, 422)
+    assert answer["Content-Type"] == "application/problem+json"
+
+
+def test_addresses_that_are_not_there(client: Client) -> None:
+    """Below /api/ even a 404 is problem+json."""
+    answer = client.get("/api/v1/nothing/")
+    assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
+
+
+def test_health(client: Client) -> None:
+    """Both answer without a login."""
+    assert client.get("/health/live").json() == {"status": "live"}
+    assert client.get("/health/ready").json() == {"status": "ready"}
+
+
+def test_the_openapi_file_has_no_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    """drf-spectacular understands every view."""
+    from django.core.management import call_command
+
+    call_command("spectacular", "--validate", "--fail-on-warn")
+    assert "openapi: 3" in capsys.readouterr().out

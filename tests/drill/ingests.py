@@ -1,0 +1,119 @@
+"""A day's files of one kind through the stack, and what has to hold when they are through."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from dataclasses import asdict
+from typing import Any, Final
+
+from hotclub import names
+from tests.drill import batches, figures
+from tests.drill.reference import step_name
+from tests.live import LiveStack, wait_until
+
+SOURCES: Final = {"schedule": "flight_schedule", "flown": "flight_outcome"}
+TENANTS: Final = ("EWR", "JFK", "LGA")
+MODELS: Final = ("arrival_delay", "arrival_minutes")
+_SECONDS: Final = 420
+
+
+def land(live: LiveStack, day: dt.date, kind: str) -> None:
+    """Put the three airports' files where they land."""
+    live.must("manage", "land", day.isoformat(), "--kind", kind)
+
+
+def left(live: LiveStack, day: dt.date, kind: str) -> list[str]:
+    """Return what is still to be done for a day's files of one kind: deliveries, runs, tables, batches."""
+    source = SOURCES[kind]
+    with batches.database(live) as connection:
+        found = connection.execute(
+            "SELECT tenant_id, status FROM ingest_delivery WHERE source = %s AND data_date = %s",
+            [source, day],
+        ).fetchall()
+        scored = figures.day_batches(connection, day)
+        staged = figures.staged(connection)
+    statuses = dict(found)
+    open_ones = [f"{t} {statuses.get(t, 'not found')}" for t in TENANTS if statuses.get(t) not in _FINAL]
+    dags = [names.ingest_dag_id(source)]
+    if kind == "schedule":
+        dags += [names.score_dag_id(model) for model in MODELS]
+        done = {(model, tenant) for _, model, tenant, status, _ in scored if status in ("done", "failed")}
+        open_ones += [f"batch {m} {t}" for m in MODELS for t in TENANTS if (m, t) not in done]
+    runs = [
+        run for dag in dags for run in live.airflow.runs(dag) if run["state"] not in ("success", "failed")
+    ]
+    return [*open_ones, *(f"{run['dag_run_id']} {run['state']}" for run in runs), *staged]
+
+
+_FINAL: Final = ("loaded", "rejected", "failed")
+
+
+def settle(live: LiveStack, day: dt.date, kind: str) -> None:
+    """Wait until nothing is left to do."""
+    last: list[str] = ["nothing was asked yet"]
+
+    def settled() -> bool:
+        last[:] = left(live, day, kind)
+        return not last
+
+    try:
+        wait_until(f"{step_name(day, kind)} to be through", settled, _SECONDS, every=0.5)
+    except AssertionError as error:
+        raise AssertionError(f"{error}; left: {last}") from error
+
+
+def undisturbed(live: LiveStack, day: dt.date, kind: str) -> float:
+    """Let a day's files of one kind through; return how many seconds that took."""
+    land(live, day, kind)
+    started = time.monotonic()
+    settle(live, day, kind)
+    return time.monotonic() - started
+
+
+def require_equal(
+    live: LiveStack, reference: dict[str, Any], day: dt.date, kind: str
+) -> dict[str, figures.Figures]:
+    """Require every table to be what it is after the same step of the undisturbed run; return the figures."""
+    expected = reference[step_name(day, kind)]
+    with batches.database(live) as connection:
+        deliveries = figures.deliveries(connection, day)
+        tables = figures.tables(connection)
+        assert figures.staged(connection) == []
+    assert deliveries == expected["deliveries"]
+    assert {name: asdict(value) for name, value in tables.items()} == expected["tables"]
+    return tables
+
+
+def require_scored_once(live: LiveStack, day: dt.date) -> int:
+    """Require one batch for each model and tenant, with one score for each flight; return the number of scores.
+
+    The scores are those of another batch over the same rows, which nothing disturbs.
+    """
+    with batches.database(live) as connection:
+        found = figures.day_batches(connection, day)
+        flights = dict(
+            connection.execute(
+                "SELECT origin_id, count(*) FROM flights_flight"
+                " WHERE (scheduled_departure AT TIME ZONE 'America/New_York')::date = %s GROUP BY origin_id",
+                [day],
+            ).fetchall()
+        )
+    assert [(model, tenant, status) for _, model, tenant, status, _ in found] == [
+        (model, tenant, "done") for model in MODELS for tenant in TENANTS
+    ]
+    rows = 0
+    for batch, model, tenant, _, total in found:
+        again = batches.run(
+            live, f"undisturbed {day} {model} {tenant}", model=model, tenant=tenant, **_day(day)
+        )
+        with batches.database(live) as connection:
+            assert figures.predictions(connection, batch) == again.figures
+        assert total == again.rows == again.entities == flights[tenant]
+        rows += total
+    return rows
+
+
+def _day(day: dt.date) -> dict[str, str]:
+    start, end = names.day_interval(day, "America/New_York")
+    return {"start": start.isoformat(), "end": end.isoformat()}
