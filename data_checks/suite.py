@@ -243,7 +243,8 @@ def _natural_key(contract: SourceContract) -> list[Planned]:
 
 def _facts(contract: SourceContract, facts: DeliveryFacts) -> list[Planned]:
     planned = []
-    tenant_columns = [c.name for c in contract.schema.columns if c.target == contract.schema.tenant_column]
+    wanted = contract.schema.tenant_column  # named as in the file, or as in the table
+    tenant_columns = [c.name for c in contract.schema.columns if wanted in (c.name, c.target)]
     if facts.tenant is not None and tenant_columns:
         arguments = {"column": tenant_columns[0], "value_set": [facts.tenant]}
         describes = f"{tenant_columns[0]} must be {facts.tenant}, the tenant that delivers"
