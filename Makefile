@@ -18,7 +18,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo "Making the environment in $(VENV): about a minute, 2.2 GB, once"
 	@started=$$(date +%s); set -e; \
 	  test -x $(PY) || $(PYTHON) -m venv $(VENV); \
-	  $(PY) -m pip --disable-pip-version-check install --quiet uv; \
+	  test -x $(UV) || $(PY) -m pip --disable-pip-version-check install --quiet uv; \
 	  $(UV) pip install --python $(PY) --quiet --require-hashes -r requirements.lock; \
 	  $(UV) pip install --python $(PY) --no-deps --quiet -e .; \
 	  touch $@; echo "Environment made in $$(($$(date +%s) - started)) s"

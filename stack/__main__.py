@@ -69,7 +69,9 @@ def _parser() -> argparse.ArgumentParser:
     deliver = add("deliver", _deliver, "Land the example's files of one day and wait until they are scored.")
     deliver.add_argument("day", type=demo.parse_day, help="a day of November or December 2013: 2013-11-02")
     manage = add("manage", _manage, "Run a command of Django's manage.py with this stack's settings.")
-    manage.add_argument("words", nargs=argparse.REMAINDER, metavar="...", help="such as: migrate, makecontracts")
+    manage.add_argument(
+        "words", nargs=argparse.REMAINDER, metavar="...", help="such as: migrate, makecontracts"
+    )
     add("provision", _provision, "Make roles, databases and grants on PostgreSQL; safe to repeat.")
     return parser
 

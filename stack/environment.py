@@ -72,6 +72,8 @@ class Stack:
         """Return the environment of Django, its commands and its worker, logged in as ``role``."""
         return {
             **self.common(),
+            "HOTCLUB_DEMO": "1" if self.settings.demo else "0",
+            "HOTCLUB_APPS": self.settings.apps,
             "HOTCLUB_DATABASE_URL": self.role_url(role),
             "HOTCLUB_BROKER_URL": self.broker_url,
             "HOTCLUB_SECRET_KEY": self.secrets.django_secret_key,

@@ -56,8 +56,6 @@ _SCHEMA_USERS: Final[dict[str, tuple[str, ...]]] = {
 _OBJECT_RIGHTS: Final = (
     (names.SCHEMA_TABLES, "TABLES", "SELECT, INSERT, UPDATE, DELETE", (names.ROLE_APP,)),
     (names.SCHEMA_TABLES, "SEQUENCES", "USAGE, SELECT, UPDATE", (names.ROLE_APP,)),
-    # A view reads its tables with the rights of the view's owner.
-    (names.SCHEMA_TABLES, "TABLES", "SELECT", (names.ROLE_VIEWS,)),
     (
         names.SCHEMA_FEATURES,
         "TABLES",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import importlib.util
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -42,9 +44,12 @@ class Settings(BaseSettings):
         default=dt.date(2013, 1, 1), description="the first day of history that the demo loads"
     )
     worker_concurrency: int = Field(default=2, ge=1, description="processes of the Celery worker")
+    apps: str = Field(
+        default="", description="your own Django apps, comma-separated, installed in this environment"
+    )
     contracts: str | None = Field(
         default=None,
-        description="folders of contract files, separated as in PATH; default: django_app/*/contracts",
+        description="folders of contract files, separated as in PATH; default: those of the apps",
     )
 
     @field_validator("home")
@@ -53,12 +58,30 @@ class Settings(BaseSettings):
         return (ROOT / value.expanduser()).resolve()
 
     def contract_folders(self) -> str:
-        """Return HOTCLUB_CONTRACTS for the services: what was set, or every app's folder that is there."""
+        """Return HOTCLUB_CONTRACTS for the services: what was set, or the folder of every app that declares."""
         if self.contracts is not None:
             return self.contracts
-        found = sorted((ROOT / "django_app").glob("*/contracts"))
-        folders = [str(p) for p in found if self.demo or p.parent.name != "flights"]
-        return os.pathsep.join(folders or [str(ROOT / "django_app" / "flights" / "contracts")])
+        declaring = ["django_app.flights"] if self.demo else []
+        declaring += [name.strip() for name in self.apps.split(",") if name.strip()]
+        return os.pathsep.join(str(_folder(name) / "contracts") for name in declaring)
+
+
+def _folder(app: str) -> Path:
+    """Return the folder of a Django app without importing it.
+
+    Raises:
+        StackError: it is not installed here.
+    """
+    try:
+        spec = importlib.util.find_spec(app)
+    except ModuleNotFoundError:
+        spec = None
+    if spec is None or not spec.submodule_search_locations:
+        raise StackError(
+            f"HOTCLUB_APPS names {app}, which is not a package of this environment",
+            f"Install your project into it: {sys.prefix}/bin/uv pip install --python {sys.executable} -e /your/project",
+        )
+    return Path(next(iter(spec.submodule_search_locations)))
 
 
 def load() -> Settings:

@@ -88,7 +88,7 @@ def _log(
     evaluation: dict[str, Any],
 ) -> ModelVersion:
     mlflow.set_experiment(contract.name)
-    with mlflow.start_run(run_name=key) as run:
+    with mlflow.start_run(run_name=key):
         mlflow.set_tags({TAG_RUN_KEY: key, names.TAG_FINGERPRINT: contract.fingerprint})
         mlflow.log_params(
             facts["parameters"] | {k: facts[k] for k in ("rounds", "rows_fit", "rows_stopping")}

@@ -26,6 +26,8 @@ class Environment(BaseSettings):
     database_url: SecretStr = SecretStr("postgresql:///hotclub")
     broker_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
 
+    demo: bool = Field(default=True, description="whether the example app, flights, is installed")
+    apps: str = Field(default="", description="your own apps, comma-separated, installed in this environment")
     contracts: str = Field(default="", description="folders of contract files, separated as in PATH")
     landing: Path = Path("var/landing")
     archive: Path = Path("var/archive")
@@ -48,9 +50,15 @@ class Environment(BaseSettings):
     def _without_trailing_slash(cls, value: str) -> str:
         return value.rstrip("/")
 
-    def contract_folders(self, default: Path) -> list[Path]:
-        """Return the folders of contract files; `default` where the variable is not set."""
-        return [Path(part) for part in self.contracts.split(os.pathsep) if part] or [default]
+    def own_apps(self, example: str) -> list[str]:
+        """Return the apps that declare models: `example` in the demo, and yours."""
+        named = [name.strip() for name in self.apps.split(",") if name.strip()]
+        return [example, *named] if self.demo else named
+
+    def contract_folders(self, example: Path) -> list[Path]:
+        """Return the folders of contract files; in the demo that of `example` where the variable is not set."""
+        found = [Path(part) for part in self.contracts.split(os.pathsep) if part]
+        return found or ([example] if self.demo else [])
 
     def database(self) -> dict[str, Any]:
         """Return Django's entry for the database.

@@ -9,14 +9,13 @@ from django.conf import settings
 from django.utils import timezone
 
 from django_app.registry import services
-from hotclub import names
 from hotclub.errors import RegistryError
 from hotclub.mlflow_rest import MlflowRegistry
 
 logger = logging.getLogger(__name__)
 
 
-@shared_task(queue=names.QUEUE_SWEEPS, ignore_result=True)
+@shared_task(ignore_result=True)
 def versions_sync() -> None:
     """Mirror the model registry. An MLflow that is down is told of once a turn and tried again at the next."""
     registry = MlflowRegistry(settings.HOTCLUB_MLFLOW_URL)

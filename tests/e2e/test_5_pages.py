@@ -38,7 +38,7 @@ def test_admin_list(live: LiveStack, browser: Browser, name: str) -> None:
     ]
     heads = table.locator("thead th").count()
     # The first column has the box to tick rows, where there is one.
-    columns = [column for column in list(zip(*cells, strict=False))[:heads]]
+    columns = list(zip(*cells, strict=False))[:heads]
     filled = [any(cell not in ("", "-", "None") for cell in column) for column in columns]
     boxes = [
         table.locator("tbody tr").first.locator("th, td").nth(i).locator("input").count() > 0

@@ -57,6 +57,8 @@ def database(provision: Callable[[str], Database]) -> Database:
     with psycopg.connect(made.url(names.ROLE_MIGRATOR)) as connection:
         connection.execute(f"CREATE TABLE {TABLE} (id bigint)")
         connection.execute(f"INSERT INTO {TABLE} VALUES (1)")
+        # As the registry does for the tables that a contract reads, and no others.
+        connection.execute(f"GRANT SELECT ON {TABLE} TO {names.ROLE_VIEWS}")
         connection.execute(f"SET ROLE {names.ROLE_VIEWS}")
         connection.execute(f"CREATE VIEW {VIEW} AS SELECT id FROM {TABLE}")
     with psycopg.connect(made.url(names.ROLE_STAGER)) as connection:

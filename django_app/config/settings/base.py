@@ -36,7 +36,7 @@ INSTALLED_APPS = [
     "django_app.ingest",
     "django_app.scoring",
     "django_app.api",
-    "django_app.flights",
+    *env.own_apps("django_app.flights"),
 ]
 
 MIDDLEWARE = [

@@ -58,8 +58,6 @@ def test_nothing_but_defaults_is_needed_locally() -> None:
     assert _check("local").returncode == 0
 
 
-# registry.tasks still names its queue in the decorator, which Celery 6 will not take.
-@pytest.mark.filterwarnings("ignore:\\s*The 'queue' task attribute")
 def test_the_celery_app() -> None:
     """JSON only, late acknowledgement, one message at a time, and a beat for every sweep in a known queue."""
     from django_app.config.celery import app
@@ -74,8 +72,6 @@ def test_the_celery_app() -> None:
         assert entry["options"]["queue"] in names.QUEUES
 
 
-# registry.tasks still names its queue in the decorator, which Celery 6 will not take.
-@pytest.mark.filterwarnings("ignore:\\s*The 'queue' task attribute")
 def test_tasks_are_sent_by_names_that_exist() -> None:
     """Services send tasks by name; each name is a task."""
     from django_app.config.celery import app
