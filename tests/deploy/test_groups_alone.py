@@ -61,9 +61,9 @@ PARTS: dict[str, Part] = {
         (
             "python",
             "-c",
-            "from airflow.dag_processing.dagbag import DagBag; import dags, pathlib; "
+            ("from airflow.dag_processing.dagbag import DagBag; import dags, pathlib; "
             "b = DagBag(pathlib.Path(dags.__file__).parent, include_examples=False); "
-            "assert not b.import_errors, b.import_errors; assert len(b.dags) >= 8, b.dags",
+            "assert not b.import_errors, b.import_errors; assert len(b.dags) >= 8, b.dags"),
         ),
         absent=("django", "mlflow", "xgboost", "great_expectations"),
         environment={"HOTCLUB_CONTRACTS": str(ROOT / "django_app" / "flights" / "contracts")},
