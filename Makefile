@@ -49,7 +49,7 @@ check: $(STAMP) ## Lint, format, types, borders between parts, migrations and co
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 	@$(VENV)/bin/lint-imports
-	@$(PY) -m django_app.manage makemigrations --check --dry-run
+	@$(PY) -W ignore::RuntimeWarning -m django_app.manage makemigrations --check --dry-run
 	@$(PY) -m django_app.manage makecontracts --check
 
 bench: $(STAMP) ## Measure quality and speed beside baselines, peers and the limit; PARTS="quality engines http"

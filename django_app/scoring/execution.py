@@ -61,8 +61,9 @@ def chunk_score(*, chunk_id: int, now: dt.datetime) -> bool:
 @transaction.atomic
 def _chunk_begin(*, chunk_id: int, now: dt.datetime) -> bool:
     """Count the attempt, in a transaction of its own: a crash must not undo that."""
+    # The order of chunks joins their batch, whose row a chunk that ends elsewhere may hold: that is no reason to skip.
     chunk = (
-        BatchChunk.objects.select_for_update(skip_locked=True)
+        BatchChunk.objects.select_for_update(skip_locked=True, of=("self",))
         .filter(pk=chunk_id, status=BatchChunk.Status.PENDING)
         .first()
     )

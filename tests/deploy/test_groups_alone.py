@@ -62,7 +62,7 @@ PARTS: dict[str, Part] = {
             "python",
             "-c",
             ("from airflow.dag_processing.dagbag import DagBag; import dags, pathlib; "
-            "b = DagBag(pathlib.Path(dags.__file__).parent, include_examples=False); "
+            "b = DagBag(pathlib.Path(dags.__file__).parent); "
             "assert not b.import_errors, b.import_errors; assert len(b.dags) >= 8, b.dags"),
         ),
         absent=("django", "mlflow", "xgboost", "great_expectations"),
@@ -143,7 +143,12 @@ def test_group_starts_alone(group: str, bare: Callable[[str], Path], tmp_path: P
     _must([str(binaries / "python"), "-c", check, *part.absent], cwd=tmp_path)
     port = str(free_port())
     command = [str(binaries / part.command[0]), *(word.replace("{port}", port) for word in part.command[1:])]
-    environment = {**os.environ, "AIRFLOW_HOME": str(tmp_path / "airflow"), **part.environment}
+    environment = {
+        **os.environ,
+        "AIRFLOW_HOME": str(tmp_path / "airflow"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
+        **part.environment,
+    }
     environment.pop("PYTHONPATH", None)
     environment["HOTCLUB_SECRET_KEY"] = "only for this test"
     if not part.health:

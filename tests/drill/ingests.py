@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from dataclasses import asdict
+from collections import Counter
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from hotclub import names
@@ -15,7 +16,17 @@ from tests.live import LiveStack, wait_until
 SOURCES: Final = {"schedule": "flight_schedule", "flown": "flight_outcome"}
 TENANTS: Final = ("EWR", "JFK", "LGA")
 MODELS: Final = ("arrival_delay", "arrival_minutes")
+_FINAL: Final = ("loaded", "rejected", "failed")
+_DELIVERY: Final = "delivery "
 _SECONDS: Final = 420
+
+
+@dataclass(frozen=True, slots=True)
+class Durations:
+    """Seconds until every delivery was loaded, and until nothing was left to do: runs, tables, batches."""
+
+    loaded: float
+    through: float
 
 
 def land(live: LiveStack, day: dt.date, kind: str) -> None:
@@ -23,52 +34,61 @@ def land(live: LiveStack, day: dt.date, kind: str) -> None:
     live.must("manage", "land", day.isoformat(), "--kind", kind)
 
 
-def left(live: LiveStack, day: dt.date, kind: str) -> list[str]:
-    """Return what is still to be done for a day's files of one kind: deliveries, runs, tables, batches."""
+def left(live: LiveStack, day: dt.date, kind: str) -> Counter[str]:
+    """Return what is still to be done for a day's files of one kind, counted by what it is."""
     source = SOURCES[kind]
     with batches.database(live) as connection:
         found = connection.execute(
             "SELECT tenant_id, status FROM ingest_delivery WHERE source = %s AND data_date = %s",
             [source, day],
-        ).fetchall()
+        )
+        statuses = dict(found.fetchall())
         scored = figures.day_batches(connection, day)
         staged = figures.staged(connection)
-    statuses = dict(found)
-    open_ones = [f"{t} {statuses.get(t, 'not found')}" for t in TENANTS if statuses.get(t) not in _FINAL]
+    waiting = Counter(_DELIVERY + statuses.get(tenant, "not found") for tenant in TENANTS)
+    for status in _FINAL:
+        waiting.pop(_DELIVERY + status, None)
     dags = [names.ingest_dag_id(source)]
     if kind == "schedule":
         dags += [names.score_dag_id(model) for model in MODELS]
         done = {(model, tenant) for _, model, tenant, status, _ in scored if status in ("done", "failed")}
-        open_ones += [f"batch {m} {t}" for m in MODELS for t in TENANTS if (m, t) not in done]
-    runs = [
-        run for dag in dags for run in live.airflow.runs(dag) if run["state"] not in ("success", "failed")
-    ]
-    return [*open_ones, *(f"{run['dag_run_id']} {run['state']}" for run in runs), *staged]
+        waiting["batch"] = len(MODELS) * len(TENANTS) - len(done)
+    waiting["DAG run"] = sum(
+        run["state"] not in ("success", "failed") for dag in dags for run in live.airflow.runs(dag)
+    )
+    waiting["staging table or view"] = len(staged)
+    return +waiting
 
 
-_FINAL: Final = ("loaded", "rejected", "failed")
+def told(waiting: Counter[str]) -> str:
+    """Return a line of what is left."""
+    return ", ".join(f"{count} {what}" for what, count in waiting.items()) or "nothing"
 
 
-def settle(live: LiveStack, day: dt.date, kind: str) -> None:
+def settle(live: LiveStack, day: dt.date, kind: str) -> Durations:
     """Wait until nothing is left to do."""
-    last: list[str] = ["nothing was asked yet"]
+    started = time.monotonic()
+    loaded: list[float] = []
+    last: Counter[str] = Counter()
 
     def settled() -> bool:
-        last[:] = left(live, day, kind)
+        last.clear()
+        last.update(left(live, day, kind))
+        if not loaded and not any(what.startswith(_DELIVERY) for what in last):
+            loaded.append(time.monotonic() - started)
         return not last
 
     try:
         wait_until(f"{step_name(day, kind)} to be through", settled, _SECONDS, every=0.5)
     except AssertionError as error:
-        raise AssertionError(f"{error}; left: {last}") from error
+        raise AssertionError(f"{error}; left: {told(last)}") from error
+    return Durations(loaded[0], time.monotonic() - started)
 
 
-def undisturbed(live: LiveStack, day: dt.date, kind: str) -> float:
-    """Let a day's files of one kind through; return how many seconds that took."""
+def undisturbed(live: LiveStack, day: dt.date, kind: str) -> Durations:
+    """Let a day's files of one kind through."""
     land(live, day, kind)
-    started = time.monotonic()
-    settle(live, day, kind)
-    return time.monotonic() - started
+    return settle(live, day, kind)
 
 
 def require_equal(

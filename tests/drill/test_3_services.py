@@ -133,7 +133,7 @@ def test_supervisor(live: LiveStack, tell: Tell) -> None:
 def test_everything_still_works(live: LiveStack, reference: dict[str, Any], tell: Tell) -> None:
     """After all these kills a day goes through every part, as it does undisturbed."""
     for kind in ("schedule", "flown"):
-        seconds = ingests.undisturbed(live, DAYS[-1], kind)
+        seconds = ingests.undisturbed(live, DAYS[-1], kind).through
         ingests.require_equal(live, reference, DAYS[-1], kind)
         tell(f"{DAYS[-1]} {kind:<13} {seconds:>12.1f}  loaded, equal to the undisturbed run")
     with batches.database(live) as connection:

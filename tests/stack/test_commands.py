@@ -22,7 +22,10 @@ from stack.settings import ROOT
 
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run make in the repository."""
-    return subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    # Inside `make test` a make tells where it enters and leaves.
+    return subprocess.run(
+        ["make", "--no-print-directory", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
 
 
 def test_make_alone_lists_every_target() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from django_app.scoring import execution, services, slices, tasks
 from django_app.scoring.models import ATTEMPTS, Batch, BatchChunk, Prediction
@@ -116,6 +117,16 @@ def test_a_chunk_delivered_twice_is_scored_once(pin: Pin) -> None:
     assert execution.chunk_score(chunk_id=batch.chunks.first().pk, now=NOW) is False
     batch.refresh_from_db()
     assert batch.rows_done == before
+
+
+def test_chunks_skip_locked_chunks_and_nothing_else(pin: Pin) -> None:
+    """No statement that skips what is locked locks the batch too: a chunk that begins while another ends is scored."""
+    batch = _create(pin)
+    with CaptureQueriesContext(connection) as statements:
+        assert execution.chunk_score(chunk_id=batch.chunks.first().pk, now=NOW)
+    skipping = [text for s in statements if (text := str(s["sql"])).endswith("SKIP LOCKED")]
+    assert len(skipping) == 2
+    assert all(s.endswith('FOR UPDATE OF "scoring_batchchunk" SKIP LOCKED') for s in skipping)
 
 
 def test_a_crash_between_writing_and_commit_resumes(pin: Pin, monkeypatch: pytest.MonkeyPatch) -> None:
