@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from hotclub.mlflow_rest import MlflowRegistry
 from stack import secrets
 from stack.environment import Stack
 from stack.errors import StackError
@@ -29,6 +30,11 @@ def _json(response: httpx.Response) -> Any:
             "The service's log may tell more: `make logs`.",
         )
     return response.json()
+
+
+def registry(stack: Stack) -> MlflowRegistry:
+    """Return MLflow's registry, asked as everything here is: directly."""
+    return MlflowRegistry(stack.ports.url("mlflow"), client=_client(stack.ports.url("mlflow")))
 
 
 class Airflow:

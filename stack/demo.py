@@ -19,7 +19,7 @@ from typing import Any, Final
 from hotclub import names
 from hotclub.errors import GateError, NotFoundError
 from hotclub.mlflow_rest import MlflowRegistry
-from stack import services, summary
+from stack import clients, services, summary
 from stack.clients import Airflow, Django, Serving
 from stack.environment import Stack
 from stack.errors import StackError
@@ -64,7 +64,7 @@ class Demo:
     @property
     def registry(self) -> MlflowRegistry:
         """MLflow's API."""
-        return MlflowRegistry(self.stack.ports.url("mlflow"))
+        return clients.registry(self.stack)
 
     def users(self) -> None:
         """Make an administrator, an ML engineer and a data owner of one tenant."""

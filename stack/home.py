@@ -102,8 +102,11 @@ class Home:
                 "snapshots",
                 "cache",
             ):
-                (self.root / name).mkdir(exist_ok=True)
-            self.logs.mkdir(exist_ok=True)
+                (self.root / name).mkdir(mode=0o700, exist_ok=True)
+            # Tenants' rows are in files, packages and logs: nobody else on this machine reads them. PostgreSQL's
+            # folder stays passable, because a server started by root runs as a user of its own.
+            self.logs.mkdir(mode=0o700, exist_ok=True)
+            (self.root / "postgres").chmod(0o711)
             for name in _PRIVATE:
                 (self.root / name).mkdir(mode=0o700, exist_ok=True)
                 (self.root / name).chmod(0o700)

@@ -16,7 +16,7 @@ from stack.ports import Ports
 from stack.progress import Progress
 from stack.services import Service
 from stack.settings import Settings
-from stack.supervisor import Supervisor, configuration_path, configure
+from stack.supervisor import Supervisor, configure
 
 #: What the others need to end cleanly: stopped after them.
 _DATA_SERVICES = ("postgres", "redis")
@@ -89,11 +89,6 @@ def _prepare(stack: Stack, progress: Progress) -> None:
         redis.prepare(home.redis, home.root)
     programs = [node for node in services.definitions(stack) if isinstance(node, Service)]
     configure(home, programs, stack.secrets.supervisor_password)
-
-
-def is_configured(home: Home) -> bool:
-    """Return whether the stack of ``home`` was ever started."""
-    return configuration_path(home).exists()
 
 
 def _require_reachable(settings: Settings) -> None:

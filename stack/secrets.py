@@ -124,7 +124,7 @@ def _for_people(values: Secrets) -> str:
     )
     table = "\n".join(f"{who:<20} {name:<14} {password}" for who, name, password in rows)
     return (
-        f"Django's admin and Airflow know the same three people. MLflow asks nobody.\n\n{table}\n\n"
+        f"Airflow knows these three people. Django's admin knows the administrator, and in the demo the other two. MLflow asks nobody.\n\n{table}\n\n"
         f"Service token of Django's API (Authorization: Token ...): {values.service_token}\n"
         f"PostgreSQL superuser: postgres {values.postgres_superuser}\n"
     )

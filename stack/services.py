@@ -137,9 +137,13 @@ def _jobs(stack: Stack) -> list[Node]:
             ("provision",),
         ),
         Job(
-            "service-token",
-            manage("ensure_service_token"),
-            {**stack.django(), "HOTCLUB_SERVICE_TOKEN": stack.secrets.service_token},
+            "accounts",
+            manage("ensure_accounts"),
+            {
+                **stack.django(),
+                "HOTCLUB_SERVICE_TOKEN": stack.secrets.service_token,
+                "HOTCLUB_ADMIN_PASSWORD": stack.secrets.admin_password,
+            },
             ("django-migrate",),
         ),
     ]
@@ -219,7 +223,7 @@ def _django(stack: Stack) -> list[Node]:
             ),
             health.http(f"{url}/health/ready"),
             stack.django(),
-            (*after, "service-token"),
+            (*after, "accounts"),
             url=f"{url}/admin/",
         ),
         Service(

@@ -8,8 +8,7 @@ import subprocess
 from typing import Any
 
 from hotclub import names
-from hotclub.mlflow_rest import MlflowRegistry
-from stack import secrets, services
+from stack import clients, secrets, services
 from stack.clients import Django, Serving
 from stack.environment import Stack
 from stack.errors import StackError
@@ -27,7 +26,10 @@ def results(stack: Stack, day: dt.date) -> str:
 
 def scores(stack: Stack, day: dt.date) -> str:
     """Return how many rows of a day were scored, and how right the scores were."""
-    lines = [f"Batch scores for {day}, against what was then flown:"]
+    lines = [
+        f"Batch scores for {day}, against what was then flown. They were made from the schedule, the evening before:",
+        "without that day's own delays, which the models rely on. The endpoint is asked an hour before departure.",
+    ]
     for model, values in _score_report(stack, day)["models"].items():
         lines.append(
             f"  {model} version {', '.join(values['versions'])}: {values['rows_scored']} rows scored, "
@@ -63,7 +65,7 @@ Next
 
 
 def _metrics(stack: Stack) -> str:
-    registry = MlflowRegistry(stack.ports.url("mlflow"))
+    registry = clients.registry(stack)
     lines = []
     for model in (m.name for m in registry.models()):
         version = registry.version_by_alias(model, names.ALIAS_CHAMPION)

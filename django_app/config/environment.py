@@ -40,7 +40,7 @@ class Environment(BaseSettings):
     django_url: str = "http://127.0.0.1:8000"
     serving_url: str = "http://127.0.0.1:8100"
 
-    service_token: SecretStr | None = Field(default=None, description="read by ensure_service_token")
+    service_token: SecretStr | None = Field(default=None, description="read by ensure_accounts")
     admin_password: SecretStr | None = Field(default=None, description="read by demo_users")
     engineer_password: SecretStr | None = Field(default=None, description="read by demo_users")
     owner_password: SecretStr | None = Field(default=None, description="read by demo_users")

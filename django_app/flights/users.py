@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 from django.db.models import Q
 
 from django_app.flights.nycflights13 import NEW_YORK, ORIGINS
 from django_app.tenants.models import Membership
-from django_app.tenants.services import membership_ensure, tenant_ensure
+from django_app.tenants.services import membership_ensure, staff_ensure, tenant_ensure
 
 #: Group → app labels whose rows its members may look at in the admin.
 GROUPS = {
@@ -31,12 +29,12 @@ def demo_users_ensure(*, admin: str, engineer: str, owner: str) -> Mapping[str, 
     """
     groups = {name: _group(name, apps) for name, apps in GROUPS.items()}
     tenants = {slug: tenant_ensure(slug=slug, name=name, timezone=NEW_YORK) for slug, name in ORIGINS.items()}
-    _user("admin", admin, superuser=True)
-    person = _user("engineer", engineer)
+    staff_ensure(username="admin", password=admin, superuser=True)
+    person = staff_ensure(username="engineer", password=engineer)
     person.groups.set([groups["ML engineers"]])
     for tenant in tenants.values():
         membership_ensure(user=person, tenant=tenant, role=Membership.Role.ML_ENGINEER)
-    person = _user("owner", owner)
+    person = staff_ensure(username="owner", password=owner)
     person.groups.set([groups["Data owners"]])
     membership_ensure(user=person, tenant=tenants[_OWNED], role=Membership.Role.DATA_OWNER)
     return {
@@ -52,14 +50,3 @@ def _group(name: str, app_labels: tuple[str, ...]) -> Group:
         Permission.objects.filter(Q(content_type__app_label__in=app_labels), codename__startswith="view_")
     )
     return group
-
-
-def _user(username: str, password: str, *, superuser: bool = False) -> Any:
-    model = get_user_model()
-    user, _ = model._default_manager.get_or_create(**{model.USERNAME_FIELD: username})
-    user.is_staff, user.is_superuser = True, superuser
-    # Hashing anew would end the person's sessions for nothing.
-    if not user.check_password(password):
-        user.set_password(password)
-    user.save()
-    return user

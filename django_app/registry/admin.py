@@ -3,38 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
-from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from django_app.registry.models import ContractVersion, ModelVersion, Promotion
-
-
-class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg, misc]  # unfold's class is not generic
-    """Shows rows that a person may look at and search, and never change."""
-
-    list_filter_submit = True
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody adds what machines write."""
-        del request
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody changes what machines write."""
-        del request, obj
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody deletes what machines write."""
-        del request, obj
-        return False
+from django_app.tenants.admin import ReadOnly
 
 
 def pretty_json(value: object) -> SafeString:
@@ -44,7 +22,7 @@ def pretty_json(value: object) -> SafeString:
 
 
 @admin.register(ContractVersion)
-class ContractVersionAdmin(ReadOnlyAdmin):
+class ContractVersionAdmin(ReadOnly, ModelAdmin):
     """Contracts by name and version."""
 
     list_display = (
@@ -80,7 +58,7 @@ class ContractVersionAdmin(ReadOnlyAdmin):
 
 
 @admin.register(ModelVersion)
-class ModelVersionAdmin(ReadOnlyAdmin):
+class ModelVersionAdmin(ReadOnly, ModelAdmin):
     """Versions with their quality, aliases and the way to MLflow."""
 
     list_display = (
@@ -133,7 +111,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Promotion)
-class PromotionAdmin(ReadOnlyAdmin):
+class PromotionAdmin(ReadOnly, ModelAdmin):
     """Aliases that moved."""
 
     list_display = ("model", "alias", "from_version", "to_version", "observed_at")

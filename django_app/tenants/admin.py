@@ -27,8 +27,8 @@ class ScopedAdmin(ModelAdmin):
         return scoped(super().get_queryset(request), request.user, self.tenant_path)
 
 
-class ReadOnlyAdmin(ScopedAdmin):
-    """An admin of what machines write: people look and do not touch."""
+class ReadOnly:
+    """What machines write: people look and do not touch. Goes in front of a ModelAdmin."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Return False: rows come from the machines alone."""
@@ -44,6 +44,10 @@ class ReadOnlyAdmin(ScopedAdmin):
         """Return False: the rows are the record of what happened."""
         del request, obj
         return False
+
+
+class ReadOnlyAdmin(ReadOnly, ScopedAdmin):
+    """An admin of a tenant's rows that machines write."""
 
 
 class MembershipInline(TabularInline):

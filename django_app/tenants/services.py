@@ -27,6 +27,19 @@ def membership_ensure(*, user: Any, tenant: Tenant, role: Membership.Role) -> Me
 
 
 @transaction.atomic
+def staff_ensure(*, username: str, password: str, superuser: bool = False) -> Any:
+    """Create the user who may open the admin, or bring password and rights up to date; return the user."""
+    model = get_user_model()
+    user, _ = model._default_manager.get_or_create(**{model.USERNAME_FIELD: username})
+    user.is_staff, user.is_superuser = True, superuser  # type: ignore[attr-defined]  # as below
+    # Hashing anew would end the person's sessions for nothing.
+    if not user.check_password(password):
+        user.set_password(password)
+    user.save()
+    return user
+
+
+@transaction.atomic
 def service_account_ensure(*, username: str, key: str) -> Any:
     """Create the user that a service acts as, able to act for every tenant, with exactly this API token.
 

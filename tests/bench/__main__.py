@@ -14,6 +14,7 @@ from pathlib import Path
 from stack import postgres, roles
 from tests.bench import engines, http, quality
 from tests.bench.table import title
+from tests.services import mlflow_server
 
 PARTS: dict[str, str] = {
     "quality": "trained on January to September, stopped on October, held out November and December",
@@ -41,7 +42,7 @@ def main() -> int:
         roles.provision(admin, passwords)
         urls = {role: roles.role_url(admin, role, passwords[role]) for role in roles.LOGIN_ROLES}
         # Every part scores the model that is fitted here, on real flights.
-        bench = quality.Bench(folder, urls, say)
+        bench = quality.Bench(folder, urls, mlflow_url, say)
         bench.load()
         bench.train(everything="quality" in wanted)
         if "quality" in wanted:
@@ -49,7 +50,11 @@ def main() -> int:
         if "engines" in wanted:
             print(title(PARTS["engines"]), engines.report(bench.package, bench.rows()), sep="\n")
         if "http" in wanted:
-            print(title(PARTS["http"]), http.report(folder, bench.package, bench.rows(), say), sep="\n")
+            print(
+                title(PARTS["http"]),
+                http.report(folder, mlflow_url, bench.package, bench.rows(), say),
+                sep="\n",
+            )
     return 0
 
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 from hotclub import names, package
 from hotclub.mlflow_rest import MlflowRegistry
 from tests.bench.table import table
-from tests.services import free_port, mlflow_server, process, tool, wait_for_http
+from tests.services import free_port, process, tool, wait_for_http
 
 CONNECTIONS = 16
 SLICE_SECONDS = 3.0
@@ -95,14 +95,13 @@ def _register(url: str, folder: Path) -> None:
     registry.close()
 
 
-def report(folder: Path, packaged: Path, rows: pa.Table, say: Callable[[str], None]) -> str:
+def report(folder: Path, url: str, packaged: Path, rows: pa.Table, say: Callable[[str], None]) -> str:
     """Return requests per second and 99th percentile of each server, and their ratio to ours."""
     contract = package.read(packaged).contract
     instances: list[dict[str, Any]] = rows.select(contract.feature_names).to_pylist()
     ours = [json.dumps({"instances": [row]}).encode() for row in instances]
     theirs = [json.dumps({"dataframe_records": [row]}).encode() for row in instances]
     with ExitStack() as running:
-        url = running.enter_context(mlflow_server(folder / "mlflow"))
         _register(url, packaged)
         say("servers start")
         ports = {name: free_port() for name in ("ours", "mlflow", "bare")}

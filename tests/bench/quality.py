@@ -35,6 +35,7 @@ class Bench:
 
     folder: Path
     urls: Mapping[str, str]
+    mlflow_url: str
     say: Callable[[str], None]
     seconds: dict[str, float] = field(default_factory=dict)
     results: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
@@ -73,8 +74,7 @@ class Bench:
                     HOTCLUB_READER_DATABASE_URL=self.urls[names.ROLE_READER],
                     HOTCLUB_SNAPSHOTS=str(self.folder / "runs"),
                     HOTCLUB_CACHE=str(self.folder / "cache"),
-                    # No registry is needed: without a champion there is nothing to compare with.
-                    HOTCLUB_MLFLOW_URL="http://127.0.0.1:9",
+                    HOTCLUB_MLFLOW_URL=self.mlflow_url,
                 )  # fmt: skip
                 self.results[model, key] = json.loads(out.splitlines()[-1])
                 self.say(f"{model}, {key}: {time.monotonic() - started:.1f} s")

@@ -16,7 +16,7 @@ LOGINS = {
     "django": {names.ROLE_APP},
     "worker": {names.ROLE_APP},
     "beat": {names.ROLE_APP},
-    "service-token": {names.ROLE_APP},
+    "accounts": {names.ROLE_APP},
     "django-migrate": {names.ROLE_MIGRATOR},
     "serving": {names.ROLE_SERVING},
     "airflow-scheduler": {names.ROLE_READER, names.ROLE_STAGER, "airflow"},

@@ -117,12 +117,12 @@ def test_the_service_token_is_the_given_one(monkeypatch: pytest.MonkeyPatch) -> 
 
     for key in ("a" * 40, "b" * 40):
         monkeypatch.setenv("HOTCLUB_SERVICE_TOKEN", key)
-        call_command("ensure_service_token")
-        call_command("ensure_service_token")
+        call_command("ensure_accounts")
+        call_command("ensure_accounts")
     assert list(Token.objects.filter(user__username="airflow").values_list("key", flat=True)) == ["b" * 40]
     monkeypatch.setenv("HOTCLUB_SERVICE_TOKEN", "short")
     with pytest.raises(CommandError, match="20 to 40"):
-        call_command("ensure_service_token")
+        call_command("ensure_accounts")
 
 
 def test_score_report_compares_with_what_was_flown(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""``ensure_service_token``: the account that DAGs act as."""
+"""``ensure_accounts``: the account that DAGs act as, and the first administrator."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from django_app.tenants.services import service_account_ensure
+from django_app.tenants.services import service_account_ensure, staff_ensure
 
 VARIABLE = "HOTCLUB_SERVICE_TOKEN"
+ADMIN_VARIABLE = "HOTCLUB_ADMIN_PASSWORD"
 #: The length of a DRF token's column.
 MAX_LENGTH = 40
 
 
 class Command(BaseCommand):
-    """Make the user "airflow" and give it the token in HOTCLUB_SERVICE_TOKEN. Safe to repeat."""
+    """Make the user "airflow" with the token in HOTCLUB_SERVICE_TOKEN, and with HOTCLUB_ADMIN_PASSWORD "admin" too.
+
+    Safe to repeat.
+    """
 
     help = __doc__
 
@@ -30,3 +34,6 @@ class Command(BaseCommand):
             raise CommandError(f"{VARIABLE}: set a random text of 20 to {MAX_LENGTH} characters")
         service_account_ensure(username=username, key=key)
         self.stdout.write(f"{username}: may act for every tenant, by token")
+        if password := os.environ.get(ADMIN_VARIABLE):
+            staff_ensure(username="admin", password=password, superuser=True)
+            self.stdout.write("admin: administrator, by password")
