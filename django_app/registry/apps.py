@@ -17,8 +17,9 @@ class RegistryConfig(AppConfig):
 
     def ready(self) -> None:
         """Load the declarations and keep the views in step with migrations."""
-        from django_app.registry import migrating  # noqa: PLC0415  # models are loaded by now, not before
+        from django_app.registry import defaults, migrating  # noqa: PLC0415  # models are loaded by now, not before
 
         autodiscover_modules("ml")
+        defaults.install()
         pre_migrate.connect(migrating.before, sender=self, dispatch_uid="hotclub.registry.before")
         post_migrate.connect(migrating.after, sender=self, dispatch_uid="hotclub.registry.after")

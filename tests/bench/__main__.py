@@ -36,6 +36,7 @@ def main() -> int:
     with (
         tempfile.TemporaryDirectory(prefix="hotclub-bench-") as name,
         postgres.temporary_server(Path(name)) as admin,
+        mlflow_server(Path(name) / "mlflow") as mlflow_url,
     ):
         folder = Path(name)
         passwords = {role: secrets.token_hex(8) for role in (*roles.LOGIN_ROLES, *roles.DATABASE_ROLES)}

@@ -42,8 +42,10 @@ async def app(scope, receive, send):
         more = message.get("more_body", False)
     if body:
         json.loads(body)
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
-    await send({"type": "http.response.body", "body": b'{"predictions":[0.1]}'})
+    answer = b'{"predictions":[0.1]}'
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": answer})
 """
 
 

@@ -19,9 +19,9 @@ parts = conninfo_to_dict(os.environ["DATABASE"])
 SECRET_KEY = "a stranger's"
 USE_TZ = True
 INSTALLED_APPS = [
-    "unfold", "django.contrib.admin", "django.contrib.auth", "django.contrib.contenttypes",
+    "unfold", "unfold.contrib.filters", "django.contrib.admin", "django.contrib.auth", "django.contrib.contenttypes",
     "django.contrib.sessions", "django.contrib.messages", "rest_framework", "rest_framework.authtoken",
-    "people", "shop",
+    "drf_spectacular", "people", "shop",
     "django_app.tenants", "django_app.registry", "django_app.ingest", "django_app.scoring", "django_app.api",
 ]
 AUTH_USER_MODEL = "people.Person"
@@ -32,6 +32,15 @@ DATABASES = {"default": {
 }}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 ROOT_URLCONF = "urls"
+ALLOWED_HOSTS = ["*"]
+STATIC_URL = "/static/"
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PAGINATION_CLASS": "django_app.api.pagination.Pages",
+    "EXCEPTION_HANDLER": "django_app.api.problems.handler",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+}
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -40,6 +49,11 @@ MIDDLEWARE = [
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True, "OPTIONS": {
     "context_processors": ["django.template.context_processors.request",
         "django.contrib.auth.context_processors.auth", "django.contrib.messages.context_processors.messages"]}}]
+"""
+URLS = """
+from django.contrib import admin
+from django.urls import include, path
+urlpatterns = [path("admin/", admin.site.urls), path("api/", include("django_app.api.urls"))]
 """
 PEOPLE = """
 from django.contrib.auth.models import AbstractUser
@@ -134,7 +148,7 @@ def make_foreign_project(folder: Path, database: Database) -> ForeignProject:
     """Write the project and make its migrations."""
     project = ForeignProject(folder, database)
     project.write("settings.py", SETTINGS)
-    project.write("urls.py", "urlpatterns = []\n")
+    project.write("urls.py", URLS)
     for app, models in (("people", PEOPLE), ("shop", SHOP)):
         project.write(f"{app}/__init__.py", "")
         project.write(f"{app}/migrations/__init__.py", "")

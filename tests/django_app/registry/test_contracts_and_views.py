@@ -63,6 +63,27 @@ def test_one_declaration_becomes_a_view_that_training_reads(migrated: ForeignPro
     ]
 
 
+PAGES = """
+from django.contrib.auth import get_user_model
+from django.test import Client
+user = get_user_model().objects.create_superuser("a", "a@example.org", "a")
+client = Client()
+client.force_login(user)
+pages = ["/api/v1/contracts/", "/api/v1/deliveries/", "/api/v1/batches/", "/api/v1/prediction-requests/", "/api/schema/"]
+pages += ["/admin/" + p for p in ("ingest/delivery/", "ingest/checkrun/", "scoring/batch/", "tenants/tenant/",
+    "registry/contractversion/", "registry/modelversion/", "registry/promotion/")]
+print("\\n".join(f"{client.get(page).status_code} {page}" for page in pages))
+"""
+
+
+def test_api_and_admin_work_in_a_strangers_project(migrated: ForeignProject) -> None:
+    """Without a single HOTCLUB setting, the API's lists and the admin's pages answer, the declared model among them."""
+    output = migrated.must("shell", "--no-imports", "-c", PAGES, role=names.ROLE_APP)
+    answers = [line for line in output.splitlines() if "/" in line]
+    assert len(answers) == 12
+    assert [line for line in answers if not line.startswith("200 ")] == []
+
+
 def test_makecontracts_writes_once_and_check_agrees(project: ForeignProject) -> None:
     """A second run writes nothing, and --check passes; it needs no database."""
     project.must("makecontracts")
