@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from celery import Celery
-from kombu import Queue
+from kombu import Exchange, Queue
 
 from django_app.config import select_settings
 from hotclub import names
@@ -11,7 +11,8 @@ from hotclub import names
 select_settings()
 app = Celery("hotclub")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.conf.task_queues = [Queue(name) for name in names.QUEUES]
+# Each with an exchange of its own: by default all would share one, and a message to it would go to every queue.
+app.conf.task_queues = [Queue(name, Exchange(name), routing_key=name) for name in names.QUEUES]
 app.autodiscover_tasks()
 # The default of every thread: a request in another thread than the one that imported this enqueues too.
 app.set_default()

@@ -5,8 +5,10 @@ Airflow reads its settings as it is imported, so the home is chosen here, before
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,6 +23,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 _HOME = tempfile.mkdtemp(prefix="hotclub-airflow-")
+atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 os.environ.update(
     {
         "AIRFLOW_HOME": _HOME,
