@@ -246,9 +246,7 @@ def _facts(contract: SourceContract, facts: DeliveryFacts) -> list[Planned]:
     wanted = contract.schema.tenant_column  # named as in the file, or as in the table
     tenant_columns = [c.name for c in contract.schema.columns if wanted in (c.name, c.target)]
     if facts.tenant is not None and tenant_columns:
-        arguments = {"column": tenant_columns[0], "value_set": [facts.tenant]}
-        describes = f"{tenant_columns[0]} must be {facts.tenant}, the tenant that delivers"
-        planned.append(_plan("ExpectColumnValuesToBeInSet", arguments, "critical", describes))
+        planned.append(_tenant(tenant_columns[0], contract.schema.tenant or "", facts.tenant))
     moments = [c for c in _natural_key_columns(contract) if c.type in ("date", "timestamptz")]
     # With two moments in the key it cannot be told which of them is the delivery's day.
     if facts.day is not None and len(moments) == 1:
@@ -260,6 +258,22 @@ def _facts(contract: SourceContract, facts: DeliveryFacts) -> list[Planned]:
         describes = f"{name} must lie on {facts.day.isoformat()}, the day that is delivered"
         planned.append(_rows_query([name], condition, arguments, describes, "typed"))
     return planned
+
+
+def _tenant(column: str, path: str, tenant: str) -> Planned:
+    """Return the comparison of a file's column with the tenant's slug.
+
+    A path of one step is a foreign key to the tenant, which holds the slug. At the end of a longer one stands
+    a tenant that only the database knows; there the load decides, and a difference is but worth a warning.
+    """
+    arguments = {"column": column, "value_set": [tenant]}
+    if "__" not in path:
+        describes = f"{column} must be {tenant}, the tenant that delivers"
+        return _plan("ExpectColumnValuesToBeInSet", arguments, "critical", describes)
+    describes = (
+        f"{column} should be {tenant}, the tenant that delivers, unless {path} leads there (the load decides)"
+    )
+    return _plan("ExpectColumnValuesToBeInSet", arguments, "warning", describes)
 
 
 def _label(contract: ModelContract) -> list[Planned]:

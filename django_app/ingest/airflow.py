@@ -15,7 +15,20 @@ from django.conf import settings
 
 
 class AirflowError(Exception):
-    """Airflow does not answer, or not as expected; it is asked again by the sweep."""
+    """Airflow did not do what it was asked; one of the two below."""
+
+
+class AirflowDownError(AirflowError):
+    """It does not answer, or answers nobody (no token, not ready): no other call would fare better now."""
+
+
+class AirflowRefusedError(AirflowError):
+    """It answered no to this call, such as for a DAG that is not there; another call may well succeed."""
+
+
+#: Answers that are about Airflow or this client, not about the DAG: credentials, throttling, a proxy without
+#: a server behind it.
+_ANSWERS_NOBODY = frozenset({401, 403, 429, 502, 503, 504})
 
 
 class Airflow:
@@ -48,7 +61,8 @@ class Airflow:
         """Start a DAG run. One of this id that is there already is left as it is.
 
         Raises:
-            AirflowError: it does not answer, or there is no such DAG (yet).
+            AirflowDownError: it does not answer.
+            AirflowRefusedError: it answered no; perhaps there is no such DAG (yet).
         """
         # An event has no data interval: logical_date has to be there and null.
         body = {"dag_run_id": run_id, "logical_date": None, "conf": dict(conf)}
@@ -60,12 +74,16 @@ class Airflow:
         """Return the state of a DAG run (queued, running, success, failed), None where there is no such run.
 
         Raises:
-            AirflowError: it does not answer.
+            AirflowDownError: it does not answer.
+            AirflowRefusedError: it answered something else.
         """
         answer = self._call("GET", f"/api/v2/dags/{quote(dag_id)}/dagRuns/{quote(run_id)}")
         if answer.status_code == httpx.codes.NOT_FOUND:
             return None
-        return str(self._require(answer).json().get("state"))
+        try:
+            return str(self._require(answer).json()["state"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise AirflowRefusedError(f"Airflow answered without a state: {answer.text[:200]}") from error
 
     def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
@@ -73,11 +91,13 @@ class Airflow:
                 token = self._require(self._client.post("/auth/token", json=self._credentials))
                 self._client.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
             return self._client.request(method, path, **options)
-        except (httpx.HTTPError, ValueError, KeyError) as error:
-            raise AirflowError(f"Airflow at {self._client.base_url}: {error!r}") from error
+        # Without a token every call would be refused.
+        except (httpx.HTTPError, ValueError, KeyError, AirflowRefusedError) as error:
+            raise AirflowDownError(f"Airflow at {self._client.base_url}: {error!r}") from error
 
     @staticmethod
     def _require(answer: httpx.Response) -> httpx.Response:
         if not answer.is_success:
-            raise AirflowError(f"Airflow answered {answer.status_code}: {answer.text[:200]}")
+            kind = AirflowDownError if answer.status_code in _ANSWERS_NOBODY else AirflowRefusedError
+            raise kind(f"Airflow answered {answer.status_code}: {answer.text[:200]}")
         return answer

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from django_app.ingest import landing, selectors
-from django_app.ingest.airflow import Airflow, AirflowError
+from django_app.ingest.airflow import Airflow, AirflowDownError, AirflowRefusedError
 from django_app.ingest.models import ATTEMPTS, CheckRun, Delivery
 from django_app.queueing import enqueue
 from django_app.tenants.models import Tenant
@@ -35,6 +35,7 @@ def deliveries_find(*, landing_root: Path, archive_root: Path, now: dt.datetime)
     """Register every file that has landed, and return the deliveries that a DAG run is wanted for.
 
     Two at a time do not run: the second returns nothing. A crash anywhere is made good by the next call.
+    A file that cannot be read is told of and left for the next call; the others go on.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(hashtext('ingest.deliveries_find'))")
@@ -43,18 +44,30 @@ def deliveries_find(*, landing_root: Path, archive_root: Path, now: dt.datetime)
         tenants = set(Tenant.objects.values_list("slug", flat=True))
         found, done = [], []
         for file in landing.scan(landing_root):
-            reason = _refusal(file, tenants)
-            if reason is not None:
-                logger.warning("file refused", extra={"file": str(file.path), "reason": reason})
-                file.path.rename(file.path.with_name(file.path.name + landing.REFUSED))
+            try:
+                reason = _refusal(file, tenants)
+                if reason is not None:
+                    logger.warning("file refused", extra={"file": str(file.path), "reason": reason})
+                    file.path.rename(file.path.with_name(file.path.name + landing.REFUSED))
+                    continue
+                taken = landing.take(file, now)
+                delivery = delivery_register(file=taken, archive_root=archive_root, now=now)
+            except OSError as error:
+                logger.warning("file not read", extra={"file": str(file.path), "error": str(error)})
                 continue
-            delivery = delivery_register(file=file, archive_root=archive_root, now=now)
-            done.append(file.path)
+            done.append(taken.path)
             if not delivery.is_final:
                 found.append(delivery)
     for path in done:
-        path.unlink(missing_ok=True)
+        _unlink(path)
     return found
+
+
+def _unlink(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        logger.warning("file stays", extra={"file": str(path), "error": str(error)})
 
 
 def _refusal(file: landing.Landed, tenants: set[str]) -> str | None:
@@ -73,9 +86,11 @@ def _refusal(file: landing.Landed, tenants: set[str]) -> str | None:
 def delivery_register(*, file: landing.Landed, archive_root: Path, now: dt.datetime) -> Delivery:
     """Archive a landed file and write its delivery.
 
-    The same bytes for the same day are the same delivery. One that was rejected or failed gets another round
-    of attempts, because whoever delivers it again asks for that.
+    The same bytes for the same day are the same delivery. One that is final gets another round of attempts,
+    because whoever delivers it again asks for that: the load is idempotent, and rows that it found no match for
+    may have one by now.
     """
+    landed_at = file.landed_at or now
     digest = landing.sha256(file.path)
     size = file.path.stat().st_size
     path = landing.archive(file.path, archive_root, digest)
@@ -84,10 +99,14 @@ def delivery_register(*, file: landing.Landed, archive_root: Path, now: dt.datet
         tenant_id=file.tenant,
         data_date=file.day,
         sha256=digest,
-        defaults={"size_bytes": size, "archive_path": str(path), "landed_at": now},
+        defaults={"size_bytes": size, "archive_path": str(path), "landed_at": landed_at},
     )
-    if not created and delivery.status in (Delivery.Status.REJECTED, Delivery.Status.FAILED):
-        _retry(delivery, limit=delivery.attempts + ATTEMPTS)
+    # With the same time it is the same file, which a crash kept from being removed.
+    if not created and delivery.landed_at < landed_at:
+        delivery.landed_at = landed_at
+        if delivery.is_final:
+            _retry(delivery, limit=delivery.attempts + ATTEMPTS)
+        delivery.save()
     logger.info(
         "delivery landed",
         extra={"delivery": delivery.pk, "source": file.source, "tenant": file.tenant, "day": file.day,
@@ -101,7 +120,6 @@ def _retry(delivery: Delivery, limit: int) -> None:
     delivery.attempt_limit = limit
     delivery.dag_run_id = ""
     delivery.reasons, delivery.finished_at = [], None
-    delivery.save()
 
 
 def delivery_start(*, delivery_id: Any, airflow: Airflow, now: dt.datetime) -> None:
@@ -110,7 +128,7 @@ def delivery_start(*, delivery_id: Any, airflow: Airflow, now: dt.datetime) -> N
     The run's id is committed before Airflow is asked, and the same id never starts two runs.
 
     Raises:
-        AirflowError: Airflow did not take it; the sweep will ask again.
+        AirflowDownError, AirflowRefusedError: Airflow did not take it; the sweep will ask again.
     """
     with transaction.atomic():
         delivery = Delivery.objects.select_for_update().get(pk=delivery_id)
@@ -223,15 +241,21 @@ def delivery_fail(*, delivery_id: Any, reason: str, now: dt.datetime) -> None:
 
 
 def deliveries_sweep(*, airflow: Airflow, now: dt.datetime) -> None:
-    """Move on what stands still: loads that the broker lost, DAG runs that failed or never came to be."""
+    """Move on what stands still: loads that the broker lost, DAG runs that failed or never came to be.
+
+    An Airflow that does not answer ends this turn. One that answers no to a delivery costs it an attempt.
+    """
     for delivery in selectors.stuck(now, STUCK_AFTER):
         if delivery.status == Delivery.Status.LOADING:
             enqueue(LOAD, str(delivery.pk), queue=names.QUEUE_INGEST)
         try:
             _run_recover(delivery=delivery, airflow=airflow, now=now)
-        except AirflowError as error:
+        except AirflowDownError as error:
             logger.warning("sweep: %s", error)
             return
+        except AirflowRefusedError as error:
+            logger.warning("sweep: %s", error, extra={"delivery": delivery.pk})
+            _attempt_count(delivery=delivery, error=error, now=now)
 
 
 def _run_recover(*, delivery: Delivery, airflow: Airflow, now: dt.datetime) -> None:
@@ -245,6 +269,24 @@ def _run_recover(*, delivery: Delivery, airflow: Airflow, now: dt.datetime) -> N
         return
     logger.info("delivery started by the sweep", extra={"delivery": delivery.pk, "run_was": state})
     delivery_start(delivery_id=delivery.pk, airflow=airflow, now=now)
+
+
+@transaction.atomic
+def _attempt_count(*, delivery: Delivery, error: AirflowRefusedError, now: dt.datetime) -> None:
+    """Count an attempt that Airflow refused, and give the delivery up after the last.
+
+    The run keeps its id: after an answer such as 500 it may be there all the same.
+    """
+    row = Delivery.objects.select_for_update().get(pk=delivery.pk)
+    if row.is_final:
+        return
+    if row.attempts >= row.attempt_limit:
+        dag = names.ingest_dag_id(row.source)
+        reason = f"Airflow refused a run of {dag} too often (the last: {error}); mend that, then deliver the file again"
+        _finish(row, Delivery.Status.FAILED, now, [reason])
+        return
+    row.attempts += 1
+    row.save()
 
 
 @transaction.atomic

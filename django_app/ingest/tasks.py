@@ -9,7 +9,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from django_app.ingest import loading, services
-from django_app.ingest.airflow import Airflow, AirflowError
+from django_app.ingest.airflow import Airflow, AirflowDownError, AirflowRefusedError
 
 logger = logging.getLogger(__name__)
 
@@ -24,11 +24,14 @@ def deliveries_find() -> None:
     if not found:
         return
     with Airflow.from_settings() as airflow:
-        try:
-            for delivery in found:
+        for delivery in found:
+            try:
                 services.delivery_start(delivery_id=delivery.pk, airflow=airflow, now=now)
-        except AirflowError as error:
-            logger.warning("deliveries wait for the sweep: %s", error)
+            except AirflowDownError as error:
+                logger.warning("deliveries wait for the sweep: %s", error)
+                return
+            except AirflowRefusedError as error:
+                logger.warning("delivery waits for the sweep: %s", error, extra={"delivery": delivery.pk})
 
 
 @shared_task

@@ -11,8 +11,8 @@ import httpx
 import pytest
 from django.utils import timezone
 
-from django_app.ingest import services
-from django_app.ingest.airflow import Airflow, AirflowError
+from django_app.ingest import landing, services, tasks
+from django_app.ingest.airflow import Airflow, AirflowDownError, AirflowError, AirflowRefusedError
 from django_app.ingest.models import ATTEMPTS, Delivery
 
 pytestmark = [pytest.mark.django_db, pytest.mark.integration]
@@ -28,6 +28,7 @@ class FakeAirflow:
         self.runs: dict[str, str] = {}
         self.conf: dict[str, Any] = {}
         self.down = False
+        self.refused: dict[str, int] = {}  # DAG → the status that it is answered with
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if self.down:
@@ -35,6 +36,9 @@ class FakeAirflow:
         if request.url.path == "/auth/token":
             return httpx.Response(201, json={"access_token": "token"})
         assert request.headers["Authorization"] == "Bearer token"
+        refused = self.refused.get(request.url.path.split("/")[4])
+        if refused is not None:
+            return httpx.Response(refused, json={"detail": "no"})
         if request.method == "POST":
             body = json.loads(request.content)
             assert body["logical_date"] is None
@@ -125,15 +129,71 @@ def test_the_same_file_again_is_the_same_delivery(settings: Any) -> None:
 
 
 def test_a_crash_after_archiving_loses_nothing(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When registering fails, the file is still where it landed, and the next scan takes it."""
+    """When registering fails, the file still lies in its folder, and the next scan takes it."""
     path = _land(settings)
     with monkeypatch.context() as broken:
         broken.setattr(Delivery.objects, "select_for_update", lambda: (_ for _ in ()).throw(MemoryError))
         with pytest.raises(MemoryError):
             _find(settings)
-    assert path.exists()
+    (taken,) = path.parent.iterdir()
+    assert taken.read_text() == "a,b\n1,2\n"
+    (found,) = _find(settings, LATER)
+    assert Path(found.archive_path).read_text() == "a,b\n1,2\n"
+    assert (found.source, found.tenant_id, str(found.data_date)) == ("flight_schedule", "EWR", "2013-11-01")
+    assert found.landed_at == NOW
+    assert not list(path.parent.iterdir())
+
+
+def test_a_crash_before_the_file_is_removed_is_no_new_landing(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that was registered and not removed is removed by the next scan; its loaded delivery stays so."""
+    path = _land(settings)
+    with monkeypatch.context() as broken:
+        broken.setattr(services, "_unlink", lambda path: None)
+        (found,) = _find(settings)
+    Delivery.objects.filter(pk=found.pk).update(status="loaded")
+    assert list(path.parent.iterdir())
+    assert _find(settings, LATER) == []
+    assert not list(path.parent.iterdir())
+    found.refresh_from_db()
+    assert found.status == "loaded"
+
+
+def test_a_correction_that_lands_meanwhile_is_not_lost(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that lands under the name of one that is being registered is the next scan's."""
+    _land(settings)
+    archive = landing.archive
+
+    def slow(*arguments: Any) -> Path:
+        done = archive(*arguments)
+        _land(settings, "a,b\n1,3\n")
+        return done
+
+    with monkeypatch.context() as busy:
+        busy.setattr(landing, "archive", slow)
+        (first,) = _find(settings)
+    assert Path(first.archive_path).read_text() == "a,b\n1,2\n"
+    (second,) = _find(settings, LATER)
+    assert Path(second.archive_path).read_text() == "a,b\n1,3\n"
+    assert first.landed_at < second.landed_at
+
+
+def test_a_file_that_cannot_be_read_does_not_stop_the_others(
+    settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A folder of a file's name and a link to nowhere are told of; the file after them is found."""
+    _land(settings, name="flight_outcome/EWR/2013-11-02.csv/inner.txt")
+    link = Path(settings.HOTCLUB_LANDING) / "flight_outcome/EWR/2013-11-01.csv"
+    link.symlink_to("/nowhere/at/all")
+    _land(settings)
     (found,) = _find(settings)
-    assert Path(found.archive_path).exists()
+    assert found.source == "flight_schedule"
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
+        "file not read"
+    ] * 2
 
 
 @pytest.mark.parametrize(
@@ -213,13 +273,56 @@ def test_failed_runs_are_tried_again_and_then_given_up(airflow: FakeAirflow) -> 
     assert "see their logs in Airflow" in delivery.reasons[0]
 
 
-def test_a_failed_delivery_that_lands_again_gets_another_round(settings: Any, airflow: FakeAirflow) -> None:
+def test_a_delivery_that_is_refused_does_not_stop_the_others(airflow: FakeAirflow) -> None:
+    """A DAG that Airflow does not have costs its own delivery attempts, and in the end names the reason."""
+    bad = _delivery(source="flight_outcome")
+    good = _delivery(landed_at=NOW + dt.timedelta(seconds=1))
+    airflow.refused["flight_outcome.ingest"] = 404
+    now = NOW
+    for turn in range(ATTEMPTS + 1):
+        now += dt.timedelta(minutes=1)
+        services.deliveries_sweep(airflow=airflow.client(), now=now)
+        assert list(airflow.runs) == [f"delivery-{good.pk}-1"], turn
+    bad.refresh_from_db()
+    assert (bad.status, bad.attempts) == ("failed", ATTEMPTS)
+    assert "flight_outcome.ingest" in bad.reasons[0]
+    assert "404" in bad.reasons[0]
+
+
+def test_finding_goes_on_after_a_refusal(
+    settings: Any, airflow: FakeAirflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two files found at once, the second one's run is started although the first one's is refused."""
+    _land(settings, name="flight_outcome/EWR/2013-11-01.csv")
+    _land(settings)
+    airflow.refused["flight_outcome.ingest"] = 400
+    monkeypatch.setattr(Airflow, "from_settings", airflow.client)
+    tasks.deliveries_find()
+    started = Delivery.objects.get(source="flight_schedule")
+    assert list(airflow.runs) == [f"delivery-{started.pk}-1"]
+    assert Delivery.objects.get(source="flight_outcome").status == "landed"
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(404, AirflowRefusedError), (500, AirflowRefusedError), (503, AirflowDownError)]
+)
+def test_answers_are_told_apart(airflow: FakeAirflow, status: int, kind: type[AirflowError]) -> None:
+    """No to one call is not the same as an Airflow that answers nobody, which ends the sweep's turn."""
+    airflow.refused["x.ingest"] = status
+    with pytest.raises(kind, match=str(status)):
+        airflow.client().run_start(dag_id="x.ingest", run_id="r", conf={})
+
+
+@pytest.mark.parametrize("status", ["loaded", "rejected", "failed"])
+def test_a_final_delivery_that_lands_again_gets_another_round(
+    settings: Any, airflow: FakeAirflow, status: str
+) -> None:
     """Delivering the same bytes again starts a run with a number of its own."""
     _land(settings)
     (found,) = _find(settings)
-    Delivery.objects.filter(pk=found.pk).update(status="failed", attempts=5, reasons=["x"], dag_run_id="old")
+    Delivery.objects.filter(pk=found.pk).update(status=status, attempts=5, reasons=["x"], dag_run_id="old")
     _land(settings)
-    (again,) = _find(settings)
+    (again,) = _find(settings, LATER)
     services.delivery_start(delivery_id=again.pk, airflow=airflow.client(), now=NOW)
     again.refresh_from_db()
     assert again.pk == found.pk

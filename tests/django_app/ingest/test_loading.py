@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import psycopg
 import pytest
+from django.db import connection
+from django.utils import timezone
 
 from django_app.flights.models import Flight, OriginHistory
-from django_app.ingest import tasks
-from django_app.ingest.loading import delivery_load
+from django_app.ingest import selectors, tasks
+from django_app.ingest.loading import WAIT_AT_MOST, TooEarlyError, delivery_load, rows_load
 from django_app.ingest.models import Delivery
+from hotclub import names
+from tests.conftest import Database
 
 pytestmark = [pytest.mark.django_db, pytest.mark.integration]
 
@@ -49,11 +56,12 @@ def _outcome(number: int = 1, **changes: Any) -> dict[str, Any]:
     return row | changes
 
 
-def _delivery(source: str = "flight_schedule", digest: str = "1") -> Delivery:
-    return Delivery.objects.create(
-        source=source, tenant_id="EWR", data_date=DAY, sha256=digest * 64, size_bytes=1,
-        archive_path="/nowhere", status="loading", attempts=1,
-    )  # fmt: skip
+def _delivery(source: str = "flight_schedule", digest: str = "1", **changes: Any) -> Delivery:
+    values: dict[str, Any] = {
+        "source": source, "tenant_id": "EWR", "data_date": DAY, "sha256": digest * 64, "size_bytes": 1,
+        "archive_path": "/nowhere", "status": "loading", "attempts": 1, "landed_at": NOW,
+    }  # fmt: skip
+    return Delivery.objects.create(**values | changes)
 
 
 def _load(
@@ -180,3 +188,156 @@ def test_outcomes_reach_the_history_of_later_departures(stage: Stage) -> None:
     _load(stage, [_outcome(1)], "flight_outcome", "2")
     noon.refresh_from_db()
     assert noon.mean_delay_1d == 11.0
+
+
+def _flights() -> Any:
+    return Flight.objects.filter(scheduled_departure__date=DAY)
+
+
+@pytest.mark.parametrize("source", ["flight_schedule", "flight_outcome"])
+def test_rows_of_another_tenant_refuse_the_delivery(stage: Stage, source: str) -> None:
+    """A file of EWR with a flight of JFK writes nothing, and the reason names the column and the row."""
+    theirs = _delivery(digest="1", tenant_id="JFK")
+    stage(str(theirs.pk), [_schedule(2, origin="JFK")])
+    delivery_load(delivery_id=theirs.pk, now=NOW)
+    _load(stage, [_schedule(1)], digest="2")
+    before = list(_flights().order_by("pk").values())
+    rows = {
+        "flight_schedule": [_schedule(1, distance=1), _schedule(2, origin="JFK", distance=1), _schedule(3)],
+        "flight_outcome": [_outcome(1), _outcome(2, origin="JFK")],
+    }
+    delivery = _load(stage, rows[source], source, "3")
+    assert delivery.status == "rejected"
+    assert delivery.reasons == ["origin: 1 row (rows 2) does not belong to EWR, the tenant that delivers"]
+    assert list(_flights().order_by("pk").values()) == before
+
+
+def test_new_rows_of_another_tenant_or_of_none_refuse_the_delivery(stage: Stage) -> None:
+    """Rows that nobody had are looked at after they are written, and are gone again; IAH has no tenant."""
+    delivery = _load(stage, [_schedule(1), _schedule(2, origin="JFK"), _schedule(3, origin="IAH")])
+    assert delivery.status == "rejected"
+    assert delivery.reasons == ["origin: 2 rows (rows 2, 3) do not belong to EWR, the tenant that delivers"]
+    assert not _flights().exists()
+
+
+def test_the_tenant_counts_where_the_file_does_not_name_it(stage: Stage) -> None:
+    """By a key without the airport, JFK's file meets EWR's flight: refused. EWR's own file is not."""
+    _load(stage, [_schedule(1)])
+    contract = selectors.source_contract("flight_outcome")
+    columns = tuple(c for c in contract.schema.columns if c.name != "origin")
+    key = tuple(c for c in contract.schema.natural_key if c != "origin_id")
+    schema = replace(contract.schema, columns=columns, natural_key=key, tenant_column=None)
+    contract = replace(contract, schema=schema)
+    row = {name: value for name, value in _outcome(1).items() if name != "origin"}
+    staged = str(uuid.uuid4())
+    stage(staged, [row])
+    refused = rows_load(contract=contract, delivery_id=staged, tenant="JFK")
+    assert refused.refusals == [
+        "carrier, flight_number, scheduled_departure: 1 row (rows 1) does not belong to JFK, the tenant that delivers"
+    ]
+    assert _flights().get().arrival_delay is None
+    assert rows_load(contract=contract, delivery_id=staged, tenant="EWR").changed == 1
+    assert _flights().get().arrival_delay == 11
+
+
+def test_outcomes_wait_for_their_schedule(stage: Stage) -> None:
+    """While the day's schedule is on its way nothing is written; once it is loaded, no row is lost."""
+    schedule = _delivery(digest="1", status="checking")
+    outcome = _delivery("flight_outcome", "2", started_at=timezone.now())
+    stage(str(outcome.pk), [_outcome(1)])
+    tasks.delivery_load(str(outcome.pk))
+    with pytest.raises(TooEarlyError, match=str(schedule.pk)):
+        delivery_load(delivery_id=outcome.pk, now=NOW)
+    outcome.refresh_from_db()
+    assert outcome.status == "loading"
+    Delivery.objects.filter(pk=schedule.pk).update(status="loading")
+    stage(str(schedule.pk), [_schedule(1)])
+    assert delivery_load(delivery_id=schedule.pk, now=NOW)
+    assert delivery_load(delivery_id=outcome.pk, now=NOW)
+    outcome.refresh_from_db()
+    assert (outcome.status, _counts(outcome), outcome.warnings) == ("loaded", (1, 1, 1, 0), [])
+
+
+@pytest.mark.parametrize(
+    "changes", [{"status": "rejected"}, {"tenant_id": "JFK"}, {"data_date": DAY + dt.timedelta(days=1)}]
+)
+def test_outcomes_do_not_wait_for_what_cannot_help(stage: Stage, changes: dict[str, Any]) -> None:
+    """A schedule that is final, another tenant's or another day's is not waited for."""
+    _delivery(digest="1", **{"status": "checking"} | changes)
+    delivery = _load(stage, [_outcome(1)], "flight_outcome", "2")
+    assert delivery.status == "loaded"
+    assert "1 row" in delivery.warnings[0]
+
+
+def test_outcomes_do_not_wait_for_ever(stage: Stage) -> None:
+    """After ten minutes they are loaded with the warning, although the schedule is still on its way."""
+    _delivery(digest="1", status="checking")
+    delivery = _delivery("flight_outcome", "2", started_at=NOW)
+    stage(str(delivery.pk), [_outcome(1)])
+    with pytest.raises(TooEarlyError):
+        delivery_load(delivery_id=delivery.pk, now=NOW + WAIT_AT_MOST)
+    assert delivery_load(delivery_id=delivery.pk, now=NOW + WAIT_AT_MOST + dt.timedelta(seconds=1))
+    delivery.refresh_from_db()
+    assert "1 row" in delivery.warnings[0]
+
+
+@pytest.mark.parametrize("status", ["loading", "loaded"])
+def test_a_delivery_does_not_overwrite_its_correction(stage: Stage, status: str) -> None:
+    """One that landed earlier and loads later is rejected, and says for which."""
+    older = _delivery(digest="1")
+    newer = _delivery(digest="2", status=status, landed_at=NOW + dt.timedelta(seconds=1))
+    stage(str(older.pk), [_schedule(1)])
+    assert delivery_load(delivery_id=older.pk, now=NOW) is False
+    older.refresh_from_db()
+    assert (older.status, older.reasons) == ("rejected", [f"superseded by delivery {newer.pk}"])
+    assert older.finished_at == NOW
+    assert not _flights().exists()
+
+
+def test_a_correction_that_came_to_nothing_supersedes_nothing(stage: Stage) -> None:
+    """What was rejected, or landed for another day or tenant, does not stand in the way."""
+    later = NOW + dt.timedelta(seconds=1)
+    _delivery(digest="2", status="rejected", landed_at=later)
+    _delivery(digest="3", status="loaded", landed_at=later, tenant_id="JFK")
+    _delivery(digest="4", status="loaded", landed_at=later, data_date=DAY + dt.timedelta(days=1))
+    assert _load(stage, [_schedule(1)]).status == "loaded"
+
+
+@pytest.fixture
+def other(database: Database) -> Any:
+    """A session of another worker."""
+    with psycopg.connect(database.url(names.ROLE_APP)) as session:
+        yield session
+        session.rollback()
+
+
+def test_a_load_that_is_taken_is_left_alone(database: Database, other: psycopg.Connection) -> None:
+    """A second task does not wait for the first one's row lock."""
+    key = uuid.uuid4()
+    with psycopg.connect(database.url(names.ROLE_APP), autocommit=True) as outside:
+        outside.execute(
+            "INSERT INTO ingest_delivery (id, source, tenant_id, data_date, sha256, size_bytes, archive_path,"
+            " status, attempts, attempt_limit, dag_run_id, reasons, warnings, landed_at)"
+            " VALUES (%s, 'flight_schedule', 'EWR', %s, '', 1, '', 'loading', 1, 5, '', '[]', '[]', %s)",
+            [key, DAY, NOW],
+        )
+        try:
+            other.execute("SELECT FROM ingest_delivery WHERE id = %s FOR UPDATE", [key])
+            with connection.cursor() as cursor:
+                # It fails instead of hanging where it does wait.
+                cursor.execute("SET LOCAL lock_timeout = '1s'")
+            assert delivery_load(delivery_id=key, now=NOW) is False
+        finally:
+            other.rollback()
+            outside.execute("DELETE FROM ingest_delivery WHERE id = %s", [key])
+
+
+def test_deliveries_of_one_day_load_one_at_a_time(stage: Stage, other: psycopg.Connection) -> None:
+    """While another of the same source, tenant and day loads, this one is left for the sweep."""
+    delivery = _delivery()
+    stage(str(delivery.pk), [_schedule(1)])
+    slot = f"ingest.load flight_schedule EWR {DAY}"
+    other.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [slot])
+    assert delivery_load(delivery_id=delivery.pk, now=NOW) is False
+    other.rollback()
+    assert delivery_load(delivery_id=delivery.pk, now=NOW) is True
