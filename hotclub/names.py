@@ -125,8 +125,15 @@ def parse_partition_key(key: str) -> tuple[str, dt.date]:
 
 
 def day_interval(day: dt.date, timezone: str) -> tuple[dt.datetime, dt.datetime]:
-    """Return the UTC instants [start, end) of a local calendar day; 23 or 25 h where clocks change."""
+    """Return the UTC instants [start, end) of a local calendar day; 23 or 25 h where clocks change.
+
+    Raises:
+        InvalidInputError: it begins or ends outside of the years 1 to 9999.
+    """
     zone = ZoneInfo(timezone)
-    start = dt.datetime.combine(day, dt.time(), tzinfo=zone)
-    end = dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), tzinfo=zone)
-    return start.astimezone(dt.UTC), end.astimezone(dt.UTC)
+    try:
+        start = dt.datetime.combine(day, dt.time(), tzinfo=zone)
+        end = dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), tzinfo=zone)
+        return start.astimezone(dt.UTC), end.astimezone(dt.UTC)
+    except OverflowError as error:
+        raise InvalidInputError.of("day", f"{day} does not lie within the years 1 to 9999 in UTC") from error

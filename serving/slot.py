@@ -45,6 +45,11 @@ class LoadedVersion:
         return self.registered.version
 
     @property
+    def identity(self) -> tuple[str, str | None]:
+        """The number and the package's digest: what tells this version from every other."""
+        return self.registered.version, self.registered.digest
+
+    @property
     def contract(self) -> ModelContract:
         """The package's own contract: what this version was trained under."""
         return self.predictor.contract

@@ -99,9 +99,11 @@ class Watcher:
             slot = self._slot(registered.model)
             try:
                 self._go_live(slot, await self._load(registered))
-            except HotclubError as error:
-                slot.fail(f"version {registered.version}, live before the restart: {error}", self._clock())
-                logger.warning("%s: %s", slot.model, slot.failure)
+            except Exception as error:  # one model's cache or package must not keep the others from starting
+                known = isinstance(error, HotclubError)
+                reason = str(error) if known else f"{type(error).__name__}: {error}"
+                slot.fail(f"version {registered.version}, live before the restart: {reason}", self._clock())
+                logger.warning("%s: %s", slot.model, slot.failure, exc_info=None if known else error)
         self.is_ready = any(slot.live for slot in self.slots.values())
 
     async def run(self) -> None:
@@ -148,14 +150,15 @@ class Watcher:
         if slot.champion is None:
             self._leave(slot, f"no version has the alias {names.ALIAS_CHAMPION}")
             return
-        if slot.live is not None and slot.live.version == slot.champion:
-            slot.clear()
-            self._failed.pop(model.name, None)
-            return
         try:
             registered = await asyncio.to_thread(self._registry.version, model.name, slot.champion)
         except RegistryError as error:
             slot.fail(f"version {slot.champion}: {error}", self._clock())
+            return
+        # A number alone is no identity: a model that is deleted and trained again begins at 1 once more.
+        if slot.live is not None and slot.live.identity == (registered.version, registered.digest):
+            slot.clear()
+            self._failed.pop(model.name, None)
             return
         subject = (registered.version, registered.source, tuple(sorted(registered.tags.items())))
         attempt = self._failed.get(model.name)
@@ -174,9 +177,17 @@ class Watcher:
             self._refuse(slot, registered, subject, f"{type(error).__name__}: {error}")
         else:
             self._failed.pop(slot.model, None)
+            await self._remember(loaded)
             self._go_live(slot, loaded)
-            live = [s.live.registered for s in self.slots.values() if s.live is not None]
-            await asyncio.to_thread(self._state.write, live)
+
+    async def _remember(self, loaded: LoadedVersion) -> None:
+        """Write what is about to be live, before it is: a kill in between must not bring the older one back."""
+        live = {model: slot.live.registered for model, slot in self.slots.items() if slot.live is not None}
+        live[loaded.model] = loaded.registered
+        try:
+            await asyncio.to_thread(self._state.write, live.values())
+        except OSError as error:
+            logger.warning("%s version %s: not remembered: %r", loaded.model, loaded.version, error)
 
     async def _load(self, registered: RegisteredVersion) -> LoadedVersion:
         def load() -> Predictor:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from hotclub import names
 from hotclub.cache import PackageCache
 from hotclub.contract import ModelContract
-from hotclub.errors import HotclubError, NotFoundError
+from hotclub.errors import HotclubError, NotFoundError, RegistryError
 from hotclub.mlflow_rest import MlflowRegistry
 from hotclub.predictor import Predictor
 from training.evaluate import align
@@ -23,11 +23,22 @@ from training.snapshot import Interval, read_view
 
 @dataclass(frozen=True)
 class Champion:
-    """What the champion says of the same rows; `scores` is None when it cannot say, with the reason."""
+    """What the champion says of the same rows; `scores` is None when it cannot say, with the reason.
+
+    Attributes:
+        version: None when there is no champion.
+    """
 
     version: str | None
     scores: npt.NDArray[np.float64] | None
     reason: str = ""
+
+    @property
+    def failure(self) -> str | None:
+        """Why a champion that is there could not be scored; None when it was, or when there is none."""
+        if self.version is None or self.scores is not None:
+            return None
+        return f"champion version {self.version} could not be scored: {self.reason}"
 
 
 def score(settings: TrainingSettings, contract: ModelContract, evaluation: pa.Table) -> Champion:
@@ -36,7 +47,9 @@ def score(settings: TrainingSettings, contract: ModelContract, evaluation: pa.Ta
     An older contract has other features: they are read from its own view, for the same entities.
 
     Raises:
-        RegistryError: MLflow does not answer. A champion that cannot score is a reason, not an error.
+        RegistryError: MLflow does not answer.
+        psycopg.OperationalError: nor does the database. Both pass, and the step may run again; a champion that
+            would never score is a reason instead.
     """
     registry = MlflowRegistry(settings.mlflow_url)
     try:
@@ -49,22 +62,32 @@ def score(settings: TrainingSettings, contract: ModelContract, evaluation: pa.Ta
             PackageCache(settings.cache, registry).fetch(version), threads=settings.training_threads
         )
         rows = _rows(settings, contract, predictor.contract, evaluation)
-        if rows is None:
-            return Champion(version.version, None, "its view lacks some of the rows")
+        if isinstance(rows, str):
+            return Champion(version.version, None, rows)
         return Champion(version.version, predictor.predict(rows).scores)
+    except NotFoundError as error:  # MLflow answers, and has lost the package
+        return Champion(version.version, None, _first_line(error))
+    except (RegistryError, psycopg.OperationalError):
+        raise
     except (HotclubError, psycopg.Error) as error:
-        return Champion(version.version, None, str(error).splitlines()[0])
+        return Champion(version.version, None, _first_line(error))
     finally:
         registry.close()
 
 
 def _rows(
     settings: TrainingSettings, candidate: ModelContract, champion: ModelContract, evaluation: pa.Table
-) -> pa.Table | None:
+) -> pa.Table | str:
+    """Return the evaluation rows with the champion's own features, or why there are none."""
     if champion.fingerprint == candidate.fingerprint:
         return evaluation
-    if champion.schema.task != candidate.schema.task:
-        return None
+    if (champion.schema.task, champion.schema.classes) != (candidate.schema.task, candidate.schema.classes):
+        return "it answers another question: its task or its classes are others"
     start = pc.min(evaluation[names.COLUMN_EVENT_TIME]).as_py()
     table = read_view(settings.reader_database_url.get_secret_value(), champion, Interval(start=start))
-    return align(table, evaluation[names.COLUMN_ENTITY])
+    rows = align(table, evaluation[names.COLUMN_ENTITY])
+    return "its view lacks some of the rows" if rows is None else rows
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__

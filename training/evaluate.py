@@ -90,14 +90,25 @@ def _keys(table: pa.Table, keys: list[str]) -> list[tuple[Any, ...]]:
 
 
 def gates(
-    contract: ModelContract, candidate: dict[str, float], champion: dict[str, float] | None
+    contract: ModelContract,
+    candidate: dict[str, float],
+    champion: dict[str, float] | None,
+    *,
+    champion_failure: str | None = None,
 ) -> list[dict[str, Any]]:
-    """Return a verdict for each gate of the policy: name, limit, value, passed and a sentence."""
+    """Return a verdict for each gate of the policy: name, limit, value, passed and a sentence.
+
+    Args:
+        contract: whose policy has the gates.
+        candidate: metrics by name.
+        champion: metrics by name, None when there is no champion or it could not be scored.
+        champion_failure: why a champion that is there could not be scored; the gate on it does not pass then.
+    """
     verdicts = []
     metric = contract.policy.metric
     for name, limit in contract.policy.gates.items():
         if name == WORSE_THAN_CHAMPION:
-            verdicts.append(_champion_gate(metric, limit, candidate, champion))
+            verdicts.append(_champion_gate(metric, limit, candidate, champion, champion_failure))
             continue
         value = candidate.get(name)
         word = "at least" if METRICS[name].higher_is_better else "at most"
@@ -116,16 +127,22 @@ def gates(
 
 
 def _champion_gate(
-    metric: str, limit: float, candidate: dict[str, float], champion: dict[str, float] | None
+    metric: str,
+    limit: float,
+    candidate: dict[str, float],
+    champion: dict[str, float] | None,
+    failure: str | None,
 ) -> dict[str, Any]:
     if champion is None or metric not in champion or metric not in candidate:
-        message = "no champion to compare with on the same rows"
+        # Only where there is nobody to be worse than is nothing to compare a pass.
+        if champion is not None:
+            failure = f"{metric} is not defined on this slice, so it cannot be compared with the champion's"
         return {
             "gate": WORSE_THAN_CHAMPION,
             "limit": limit,
             "value": None,
-            "passed": True,
-            "message": message,
+            "passed": failure is None,
+            "message": failure or "no champion to compare with on the same rows",
         }
     worse = champion[metric] - candidate[metric]
     if not METRICS[metric].higher_is_better:

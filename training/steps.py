@@ -129,7 +129,7 @@ def evaluate(run: Run) -> dict[str, Any]:
         for name, scores in evaluating.baselines(run.contract, parts.fit, rows).items()
     }
     held = None if champion.scores is None else evaluating.quality(task, label, champion.scores)
-    verdicts = evaluating.gates(run.contract, candidate, held)
+    verdicts = evaluating.gates(run.contract, candidate, held, champion_failure=champion.failure)
     _write_scores(run, rows, prediction.scores)
     _draw(run, facts, label, prediction.scores)
     return run.folder.write(

@@ -17,7 +17,7 @@ from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from django_app.flights.models import Airport, Carrier, Flight, HourlyWeather, Plane
-from django_app.tenants.admin import ReadOnlyAdmin
+from django_app.tenants.admin import ReadOnlyAdmin, TenantFilter
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -101,7 +101,12 @@ class FlightAdmin(ReadOnlyAdmin):
         "arrival_delay",
         "outcome",
     )
-    list_filter = ("origin__tenant", "cancelled", "carrier", ("scheduled_departure", RangeDateFilter))
+    list_filter = (
+        ("origin__tenant", TenantFilter),
+        "cancelled",
+        "carrier",
+        ("scheduled_departure", RangeDateFilter),
+    )
     list_filter_submit = True
     search_fields = ("=number", "=tail_number__tail_number", "=destination__code")
     search_help_text = "flight number, tail number or destination"

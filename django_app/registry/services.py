@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from django.db import transaction
 
@@ -13,6 +13,10 @@ from hotclub.contract import Contract, ModelContract
 from hotclub.errors import NotFoundError
 from hotclub.mlflow_rest import MlflowRegistry
 from hotclub.registry import RegisteredModel, RegisteredVersion
+
+#: Other apps' answers to which contract versions they still need, by fingerprint; each adds its own in
+#: `AppConfig.ready`. They are asked during ``migrate``, when their tables may not be there yet.
+fingerprint_providers: list[Callable[[], Iterable[str]]] = []
 
 
 @transaction.atomic
@@ -33,9 +37,10 @@ def contracts_record(*, contracts: Iterable[Contract]) -> None:
 
 
 def contract_fingerprints_in_use() -> set[str]:
-    """Return the contract fingerprints of versions that an alias points to."""
+    """Return the contract fingerprints of versions that an alias points to, and of those that other apps need."""
     versions = ModelVersion.objects.filter(deleted_at=None).exclude(aliases=[])
-    return set(versions.values_list("contract_fingerprint", flat=True))
+    aliased = set(versions.values_list("contract_fingerprint", flat=True))
+    return aliased.union(*(provider() for provider in fingerprint_providers))
 
 
 def versions_sync(*, registry: MlflowRegistry, now: dt.datetime) -> int:

@@ -68,10 +68,10 @@ def build(connection: BaseDatabaseWrapper, contracts: Iterable[ModelContract]) -
             built.append(name)
     if broken:
         raise ContractError(
-            "these contract versions are newest or live, and their views can no longer be built:\n  "
+            "these contract versions are newest or in use, and their views can no longer be built:\n  "
             + "\n  ".join(broken)
             + "\nBring the columns back, or change ml.py, run makecontracts and train, then move the alias "
-            "off the old version."
+            "off the old version and let its unfinished batches end."
         )
     return built
 

@@ -12,3 +12,10 @@ class ScoringConfig(AppConfig):
     label = "scoring"
     verbose_name = "Scoring"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Tell the registry which contract versions unfinished batches read."""
+        from django_app.registry.services import fingerprint_providers  # noqa: PLC0415  # models are loaded by now
+        from django_app.scoring import selectors  # noqa: PLC0415
+
+        fingerprint_providers.append(selectors.contract_fingerprints_in_use)

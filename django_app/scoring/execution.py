@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 #: Failures that the same package would meet again.
 PERMANENT = (ContractError, PackageError)
+_NO_WORD = "its worker ended each time without a reason; was it killed, or out of memory?"
 
 
 def chunk_score(*, chunk_id: int, now: dt.datetime) -> bool:
@@ -71,7 +72,9 @@ def _chunk_begin(*, chunk_id: int, now: dt.datetime) -> bool:
         return False
     if chunk.attempts >= ATTEMPTS:
         batch_fail(
-            chunk_id=chunk_id, reason=f"begun {ATTEMPTS} times and never finished: {chunk.error}", now=now
+            chunk_id=chunk_id,
+            reason=f"begun {ATTEMPTS} times and never finished: {chunk.error or _NO_WORD}",
+            now=now,
         )
         return False
     chunk.attempts += 1
@@ -137,7 +140,13 @@ def batch_fail(*, chunk_id: int, reason: str, now: dt.datetime) -> None:
 
 def chunk_note(*, chunk_id: int, reason: str) -> None:
     """Write why an attempt at a chunk failed; the sweep tries again."""
-    BatchChunk.objects.filter(pk=chunk_id).update(error=reason[:500])
+    BatchChunk.objects.filter(pk=chunk_id, status=BatchChunk.Status.PENDING).update(error=reason[:500])
+
+
+def chunk_wait(*, chunk_id: int, reason: str) -> None:
+    """Write what a chunk waits for, and take its attempt back: an outage elsewhere does not use attempts up."""
+    waiting = BatchChunk.objects.filter(pk=chunk_id, status=BatchChunk.Status.PENDING, attempts__gt=0)
+    waiting.update(error=reason[:500], attempts=F("attempts") - 1)
 
 
 @transaction.atomic

@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db import connection
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from django_app.ingest.models import Delivery
 from django_app.registry.models import ContractVersion
 from django_app.scoring.models import Batch, BatchChunk, Prediction, PredictionRequest
 from django_app.tenants.selectors import scoped
@@ -42,6 +44,33 @@ def contract_by_fingerprint(model: str, fingerprint: str | None) -> ModelContrac
             "bring its file and run migrate"
         )
     return ModelContract.from_json(row.content)
+
+
+def contract_fingerprints_in_use() -> set[str]:
+    """Return the contract fingerprints of unfinished batches; none before this app's tables are there."""
+    if Batch._meta.db_table not in connection.introspection.table_names():
+        return set()
+    unfinished = Batch.objects.exclude(status__in=Batch.FINAL)
+    return set(unfinished.order_by().values_list("contract_fingerprint", flat=True).distinct())
+
+
+def deliveries_without_batch(
+    *, model: str, source: str, after: dt.datetime, before: dt.datetime
+) -> QuerySet[Delivery]:
+    """Return deliveries of a source, loaded from `after` until `before`, whose day the model has not scored since.
+
+    Newest first. A batch over every tenant counts for each of them.
+    """
+    scored = Batch.objects.filter(
+        Q(tenant=OuterRef("tenant")) | Q(tenant=None),
+        model=model,
+        day=OuterRef("data_date"),
+        created_at__gte=OuterRef("finished_at"),
+    )
+    loaded = Delivery.objects.filter(
+        source=source, status=Delivery.Status.LOADED, finished_at__gt=after, finished_at__lte=before
+    )
+    return loaded.exclude(Exists(scored)).select_related("tenant").order_by("-finished_at", "pk")
 
 
 def chunks_to_enqueue(before: dt.datetime) -> QuerySet[BatchChunk]:

@@ -7,8 +7,8 @@ import logging
 from celery import shared_task
 from django.utils import timezone
 
-from django_app.scoring import execution, services
-from hotclub.errors import RegistryError
+from django_app.scoring import execution, reconciling, services
+from hotclub.errors import NotFoundError, RegistryError
 
 logger = logging.getLogger(__name__)
 
@@ -20,9 +20,15 @@ def chunk_score(chunk_id: int) -> None:
         execution.chunk_score(chunk_id=chunk_id, now=timezone.now())
     except execution.PERMANENT as error:
         execution.batch_fail(chunk_id=chunk_id, reason=str(error), now=timezone.now())
-    except RegistryError as error:
+    except NotFoundError as error:  # MLflow answers: waiting will hardly bring what it does not have
         execution.chunk_note(chunk_id=chunk_id, reason=str(error))
-        logger.warning("chunk waits for the sweep", extra={"chunk": chunk_id, "error": str(error)})
+        logger.warning("chunk not scored", extra={"chunk": chunk_id, "error": str(error)})
+    except RegistryError as error:
+        execution.chunk_wait(chunk_id=chunk_id, reason=str(error))
+        logger.warning("chunk waits for the model registry", extra={"chunk": chunk_id, "error": str(error)})
+    except Exception as error:  # the attempt is counted already; without a reason nobody could mend it
+        logger.exception("chunk not scored", extra={"chunk": chunk_id})
+        execution.chunk_note(chunk_id=chunk_id, reason=f"{type(error).__name__}: {error}")
 
 
 @shared_task
@@ -36,9 +42,18 @@ def request_score(request_id: str) -> None:
             request_id=request_id, reason=str(error), now=timezone.now(), permanent=permanent
         )
         logger.warning("request not scored", extra={"request": request_id, "error": str(error)})
+    except Exception as error:  # else it would be tried for ever, and never say why
+        logger.exception("request not scored", extra={"request": request_id})
+        execution.request_note(
+            request_id=request_id,
+            reason=f"{type(error).__name__}: {error}",
+            now=timezone.now(),
+            permanent=False,
+        )
 
 
 @shared_task
 def sweep() -> None:
-    """Find scoring work that a dead worker or broker dropped."""
+    """Find scoring work that a dead worker or broker dropped, and loaded days that nobody asked to score."""
     services.scoring_sweep(now=timezone.now())
+    reconciling.loaded_days_score(now=timezone.now())

@@ -10,7 +10,22 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
 from django_app.tenants.models import Membership, Tenant
-from django_app.tenants.selectors import scoped
+from django_app.tenants.selectors import scoped, tenants_of
+
+
+class TenantFilter(admin.RelatedFieldListFilter):
+    """A filter by tenant that names a user their own tenants only: ``list_filter = (("tenant", TenantFilter),)``."""
+
+    def field_choices(
+        self, field: Any, request: HttpRequest, model_admin: admin.ModelAdmin[Any]
+    ) -> list[tuple[str, str]]:
+        """Return key and name of each tenant that the user may see."""
+        ordering = self.field_admin_ordering(field, request, model_admin)
+        mine = {"pk__in": tenants_of(request.user).values("pk")}
+        choices: list[tuple[str, str]] = field.get_choices(
+            include_blank=False, ordering=ordering, limit_choices_to=mine
+        )
+        return choices
 
 
 class ScopedAdmin(ModelAdmin):

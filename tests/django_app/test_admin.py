@@ -135,6 +135,20 @@ def test_a_data_owner_sees_one_tenant(model: Any, users: dict[str, Any]) -> None
     assert client.get(reverse(f"admin:{name}_change", args=[other.pk])).status_code == 302
 
 
+@pytest.mark.usefixtures("_rows")
+@pytest.mark.parametrize("model", [Delivery, CheckRun, Batch, PredictionRequest, Flight])
+def test_a_data_owner_reads_no_other_tenants_name(model: Any, users: dict[str, Any]) -> None:
+    """The whole page, filters included, is about the user's tenants; someone who sees all has them to choose from."""
+    owner = users["owner"]
+    owner.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    page = _client(owner).get(_list(model._meta.label_lower)).content.decode()
+    assert "EWR" in page
+    assert "JFK" not in page
+    path = {CheckRun: "delivery__tenant", Flight: "origin__tenant"}.get(model, "tenant")
+    every = _client(users["root"]).get(_list(model._meta.label_lower)).content.decode()
+    assert f'name="{path}__slug__exact"' in every or f"{path}__slug__exact=JFK" in every
+
+
 def test_machine_written_rows_are_read_only(users: dict[str, Any]) -> None:
     """Not even a superuser adds, changes or deletes them in the admin."""
     client = _client(users["root"])

@@ -17,6 +17,7 @@ import pytest
 from hotclub import names, package
 from hotclub.contract import canonical_json
 from hotclub.predictor import Predictor
+from hotclub.registry import RegisteredVersion
 from serving import watcher as watching
 from tests.factories import make_contract, make_package
 from tests.serving.conftest import MODEL, ROW, MemoryRegistry
@@ -196,6 +197,100 @@ def test_alias_taken_away_keeps_serving_and_says_so(serve, registry: MemoryRegis
             await running.watcher.poll()
             assert "no such model any more" in (await running.status())["failure"]
             assert await running.version() == "1"
+
+    asyncio.run(test())
+
+
+def test_number_that_was_given_again_is_another_version(serve, registry: MemoryRegistry, packages) -> None:
+    """A model that was deleted and trained again is version 1 once more; its new package answers, as after a restart."""
+
+    async def test() -> None:
+        expected = {
+            rounds: Predictor.load(package.read(packages(rounds))).predict_rows([ROW]).scores.tolist()
+            for rounds in (5, 9)
+        }
+        registry.promote("1")
+        async with serve() as running:
+            registry.add("1", packages(9))
+            await running.watcher.poll()
+            body = (await running.predict({"instances": [ROW]})).json()
+            assert (body["version"], body["predictions"]) == ("1", expected[9])
+        registry.add("1", packages(5))
+        async with serve() as running:
+            body = (await running.predict({"instances": [ROW]})).json()
+            assert (body["version"], body["predictions"]) == ("1", expected[5])
+
+    asyncio.run(test())
+
+
+def test_restart_survives_a_model_that_fails_in_an_unforeseen_way(
+    serve, registry: MemoryRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error that nobody listed, for the first of two models, keeps neither the other nor the service from starting."""
+    fetch = watching.PackageCache.fetch
+
+    def broken(self: watching.PackageCache, version: RegisteredVersion) -> package.Package:
+        if version.model == MODEL:
+            raise OSError("input/output error")
+        return fetch(self, version)
+
+    async def test() -> None:
+        folder = tmp_path / "other"
+        make_package(folder, make_contract("other_model", parameters={"num_boost_round": 3}))
+        registry.add("7", folder, model="other_model")
+        registry.promote("1")
+        registry.promote("7", "other_model")
+        async with serve():
+            pass
+        registry.down = True
+        monkeypatch.setattr(watching.PackageCache, "fetch", broken)
+        async with serve() as running:
+            assert (await running.predict({"instances": [ROW]}, "other_model")).json()["version"] == "7"
+            assert "OSError: input/output error" in (await running.status())["failure"]
+
+    asyncio.run(test())
+
+
+def test_version_is_remembered_before_it_is_live(
+    serve, registry: MemoryRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the new version first answers, the state file has it: a kill never brings the older one back."""
+
+    async def test() -> None:
+        registry.promote("1")
+        async with serve() as running:
+            slot = running.watcher.slots[MODEL]
+            swap, remembered = slot.swap, []
+
+            def look(loaded: object) -> object:
+                remembered.extend(v.version for v in running.watcher._state.read())
+                return swap(loaded)
+
+            monkeypatch.setattr(slot, "swap", look)
+            registry.promote("2")
+            await running.watcher.poll()
+            assert remembered == ["2"]
+            assert await running.version() == "2"
+
+    asyncio.run(test())
+
+
+def test_state_file_that_cannot_be_written_stops_no_promotion(
+    serve, registry: MemoryRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk costs the memory of what was live, and not the version itself."""
+
+    def full(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    async def test() -> None:
+        registry.promote("1")
+        async with serve() as running:
+            await running.watcher.poll()  # the application's own poll is over by now
+            monkeypatch.setattr(running.watcher._state, "write", full)
+            registry.promote("2")
+            await running.watcher.poll()
+            assert await running.version() == "2"
 
     asyncio.run(test())
 

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
+import psycopg
 import pyarrow.parquet as pq
 import pytest
 
 from hotclub import names, package
 from hotclub.cache import PackageCache
-from hotclub.errors import HotclubError, NotFoundError, RegistryError
+from hotclub.errors import HotclubError, NotFoundError, PackageError, RegistryError
 from hotclub.mlflow_rest import MlflowRegistry
 from hotclub.predictor import Predictor
-from tests.factories import make_contract, make_rows
-from training import evaluate, snapshot, steps
+from hotclub.registry import RegisteredVersion
+from tests.factories import make_contract, make_package, make_rows
+from training import champion, evaluate, snapshot, steps
 from training.folder import RunFolder, StepMissingError
 from training.settings import TrainingSettings
 from training.split import SplitError, boundaries, split
@@ -99,11 +102,80 @@ class TestGates:
         (verdict,) = evaluate.gates(contract, {"roc_auc": candidate}, {"roc_auc": 0.75})
         assert verdict["passed"] is passed
 
+    def test_only_where_there_is_no_champion_nothing_is_compared(self) -> None:
+        """No champion passes; one that could not be scored, or whose metric is not defined, does not, and says why."""
+        contract = make_contract(gates={"worse_than_champion_by": 0.01})
+        (none,) = evaluate.gates(contract, {"roc_auc": 0.7}, None)
+        (unscored,) = evaluate.gates(contract, {"roc_auc": 0.7}, None, champion_failure="its view is gone")
+        (undefined,) = evaluate.gates(contract, {}, {"roc_auc": 0.7})
+        assert [v["passed"] for v in (none, unscored, undefined)] == [True, False, False]
+        assert unscored["message"] == "its view is gone"
+        assert "not defined on this slice" in undefined["message"]
+
     def test_metric_that_cannot_be_computed_fails(self) -> None:
         """A slice with one class has no AUC, and a gate on it does not pass."""
         quality = evaluate.quality("binary", np.zeros(5), np.full(5, 0.1))
         assert "roc_auc" not in quality
         assert not evaluate.gates(make_contract(gates={"roc_auc": 0.1}), quality, None)[0]["passed"]
+
+
+class TestChampionThatCannotBeScored:
+    """What passes is tried again; what stays fails the gate."""
+
+    @pytest.fixture
+    def run(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> steps.Run:
+        """A fitted run, beside a champion of which the registry knows."""
+        crowned = RegisteredVersion("arrival_delay", "4", "", "", tags={names.TAG_DIGEST: "0" * 64})
+        monkeypatch.setattr(champion.MlflowRegistry, "version_by_alias", lambda *_: crowned)
+        run = _run(tmp_path, "k")
+        steps.fit(run)
+        return run
+
+    @pytest.mark.parametrize(
+        "failure", [RegistryError("MLflow answered 503"), psycopg.OperationalError("the server went away")]
+    )
+    def test_outage_is_raised(
+        self, run: steps.Run, monkeypatch: pytest.MonkeyPatch, failure: Exception
+    ) -> None:
+        """While MLflow or the database is away the step fails, for the task to be tried again."""
+        monkeypatch.setattr(champion.PackageCache, "fetch", _raising(failure))
+        with pytest.raises(type(failure)):
+            steps.evaluate(run)
+
+    @pytest.mark.parametrize(
+        "failure",
+        [
+            PackageError("altered"),
+            NotFoundError("no such artifact"),
+            psycopg.errors.UndefinedColumn("no hour"),
+        ],
+    )
+    def test_champion_that_never_will_fails_the_gate(
+        self, run: steps.Run, monkeypatch: pytest.MonkeyPatch, failure: Exception
+    ) -> None:
+        """A champion that is refused is not the same as no champion: the gate names version and reason."""
+        monkeypatch.setattr(champion.PackageCache, "fetch", _raising(failure))
+        result = steps.evaluate(run)
+        verdict = next(v for v in result["gates"] if v["gate"] == "worse_than_champion_by")
+        assert (verdict["passed"], result["passed"]) == (False, False)
+        assert verdict["message"] == f"champion version 4 could not be scored: {failure}"
+
+    def test_champion_of_another_task_fails_the_gate(
+        self, run: steps.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A model whose task changed has a champion that cannot be compared; a person decides."""
+        make_package(tmp_path / "old", make_contract(version=2, task="regression", metric="rmse", gates={}))
+        monkeypatch.setattr(champion.PackageCache, "fetch", lambda *_: package.read(tmp_path / "old"))
+        verdict = next(v for v in steps.evaluate(run)["gates"] if v["gate"] == "worse_than_champion_by")
+        assert not verdict["passed"]
+        assert "another question" in verdict["message"]
+
+
+def _raising(error: Exception) -> Callable[..., Any]:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise error
+
+    return fail
 
 
 def test_without_leaves_features_out_by_name_and_group(tmp_path: Path) -> None:

@@ -175,6 +175,37 @@ class TestMigrationsUnderAView:
         migrated.must("migrate")
         assert "ml_returned_v1" in _views(migrated)
 
+    def test_migration_that_fails_leaves_the_view(self, migrated: ForeignProject) -> None:
+        """A migration that raises after the views were set aside: migrate fails with its error, and they are back."""
+        migrated.migration(
+            "breaks",
+            "migrations.AlterField('order', 'total', models.DecimalField(max_digits=12, decimal_places=2)),"
+            " migrations.RunSQL('SELECT 1 / 0')",
+        )
+        done = migrated.manage("migrate")
+        assert done.returncode == 1
+        assert "set aside" in done.stdout
+        assert "division by zero" in done.stderr
+        assert "ml_returned_v1" in _views(migrated)
+
+    def test_failure_after_a_column_went_names_both(self, migrated: ForeignProject) -> None:
+        """Where an earlier migration took a column away, the view cannot come back: the failure stays the first error."""
+        migrated.migration("less", "migrations.RemoveField('order', 'country')")
+        migrated.migration("breaks", "migrations.RunSQL('SELECT 1 / 0')")
+        done = migrated.manage("migrate")
+        assert done.returncode == 1
+        assert "division by zero" in done.stderr.strip().splitlines()[-1]
+        assert "returned version 1 (ml_returned_v1)" in done.stderr
+
+    def test_contract_that_is_not_readable_stops_before_the_views(self, migrated: ForeignProject) -> None:
+        """What could not be built again is not dropped: migrate fails before the first migration."""
+        migrated.migration("more", "migrations.AddField('order', 'note', models.TextField(default=''))")
+        _file(migrated).write_text("{")
+        done = migrated.manage("migrate")
+        assert done.returncode == 1
+        assert "Nothing was migrated" in done.stderr
+        assert "ml_returned_v1" in _views(migrated)
+
     def test_migration_of_another_app_leaves_the_view_alone(self, migrated: ForeignProject) -> None:
         """A migration of an app that no view reads does not set views aside."""
         migrated.write(

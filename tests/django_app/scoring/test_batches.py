@@ -10,11 +10,13 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from django_app.registry.services import contract_fingerprints_in_use
 from django_app.scoring import execution, services, slices, tasks
 from django_app.scoring.models import ATTEMPTS, Batch, BatchChunk, Prediction
 from django_app.scoring.pinning import Pin
 from django_app.scoring.predictors import predictor_for
 from django_app.tenants.models import Tenant
+from hotclub.errors import NotFoundError
 
 pytestmark = [pytest.mark.django_db, pytest.mark.integration]
 
@@ -193,16 +195,56 @@ def test_an_altered_package_fails_the_batch_with_the_reason(pin: Pin, settings: 
 
 
 def test_a_registry_that_is_down_is_waited_for(pin: Pin, settings: Any) -> None:
-    """Without its package and without MLflow a chunk stays pending with the reason; at the limit it fails."""
+    """Without its package and without MLflow a chunk stays pending with the reason, however long that takes."""
     batch = _create(pin)
     settings.HOTCLUB_MLFLOW_URL = "http://127.0.0.1:9"
     settings.HOTCLUB_CACHE = Path(settings.HOTCLUB_CACHE) / "empty"
     chunk = batch.chunks.first()
+    for _ in range(ATTEMPTS + 1):
+        tasks.chunk_score(chunk.pk)
+        chunk.refresh_from_db()
+        assert (chunk.status, chunk.attempts) == ("pending", 0)
+    assert "does not answer" in chunk.error
+
+
+@pytest.mark.parametrize("error", [OSError("no space left on device"), NotFoundError("no such version")])
+def test_an_unforeseen_error_is_told_and_counted(
+    pin: Pin, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    """Each attempt leaves its reason, and the batch that fails at the limit has it too."""
+    batch = _create(pin)
+    chunk = batch.chunks.first()
+
+    def fail(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(execution, "predictor_for", fail)
     for attempt in range(1, ATTEMPTS + 1):
         tasks.chunk_score(chunk.pk)
         chunk.refresh_from_db()
         assert (chunk.status, chunk.attempts) == ("pending", attempt)
-    assert "does not answer" in chunk.error
+        assert str(error) in chunk.error
+    assert "chunk not scored" in caplog.text
     tasks.chunk_score(chunk.pk)
     batch.refresh_from_db()
     assert batch.status == "failed"
+    assert batch.error.startswith(f"begun {ATTEMPTS} times and never finished: ")
+    assert str(error) in batch.error
+
+
+def test_a_chunk_whose_workers_were_killed_says_so(pin: Pin) -> None:
+    """Attempts that ended without a word give a reason that is not empty."""
+    batch = _create(pin)
+    chunk = batch.chunks.first()
+    batch.chunks.filter(pk=chunk.pk).update(attempts=ATTEMPTS)
+    tasks.chunk_score(chunk.pk)
+    batch.refresh_from_db()
+    assert "killed" in batch.error
+
+
+def test_unfinished_batches_keep_their_view(pin: Pin) -> None:
+    """Migrate asks which contract versions are in use: those of unfinished batches are, without any alias."""
+    batch = _create(pin)
+    assert pin.contract.fingerprint in contract_fingerprints_in_use()
+    _score(batch)
+    assert pin.contract.fingerprint not in contract_fingerprints_in_use()

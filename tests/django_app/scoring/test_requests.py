@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from django_app.scoring import execution, pinning, services
-from django_app.scoring.models import PredictionRequest
+from django_app.scoring import execution, pinning, services, tasks
+from django_app.scoring.models import ATTEMPTS, PredictionRequest
 from django_app.scoring.pinning import Pin
 from django_app.scoring.predictors import predictor_for
 from django_app.tenants.models import Tenant
@@ -68,6 +68,24 @@ def test_the_sweep_finds_a_lost_request(
     with django_capture_on_commit_callbacks(execute=True):
         services.scoring_sweep(now=NOW + dt.timedelta(seconds=40))
     assert sent == [("scoring.tasks.request_score", (str(request.pk),))]
+
+
+def test_an_unforeseen_error_is_told_and_counted(
+    pin: Pin, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A request that cannot be scored says why after each attempt, and at the limit it fails."""
+    request = _create(pin)
+
+    def fail(_: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(execution, "predictor_for", fail)
+    for attempt in range(1, ATTEMPTS + 1):
+        tasks.request_score(str(request.pk))
+        request.refresh_from_db()
+        assert (request.attempts, request.error) == (attempt, "OSError: no space left on device")
+        assert request.status == ("failed" if attempt == ATTEMPTS else "pending")
+    assert "Traceback" in caplog.text
 
 
 class TestApi:
@@ -135,6 +153,7 @@ class TestApi:
             ({"start": "2013-10-21T00:00:00Z", "end": "2013-10-20T00:00:00Z"}, "end"),
             ({}, "day"),
             ({"day": "yesterday"}, "day"),
+            ({"day": "9999-12-31"}, "day"),
         ],
     )
     def test_slices_that_are_none(self, api: Any, change: dict[str, Any], field: str) -> None:

@@ -1,0 +1,139 @@
+"""Days that were loaded and never scored."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from django_app.ingest.models import Delivery
+from django_app.scoring import pinning, reconciling, services, tasks
+from django_app.scoring.models import Batch
+from django_app.scoring.pinning import Pin
+from django_app.scoring.slices import Slice
+from django_app.tenants.models import Tenant
+from hotclub.errors import RegistryError
+
+pytestmark = [pytest.mark.django_db, pytest.mark.integration]
+
+NOW = dt.datetime(2013, 11, 1, 12, tzinfo=dt.UTC)
+DAY = dt.date(2013, 10, 20)
+
+
+@pytest.fixture(autouse=True)
+def _champion(pin: Pin, monkeypatch: pytest.MonkeyPatch, sent: list[Any]) -> None:
+    """arrival_delay has a champion, and no other model that follows the source has one."""
+
+    def champion(model: str) -> Pin:
+        if model != pin.version.model:
+            raise pinning.NoChampionError(f"{model} has no champion")
+        return pin
+
+    monkeypatch.setattr(pinning, "champion", champion)
+
+
+def _delivery(minutes: float = 11, tenant: str = "EWR", **changes: Any) -> Delivery:
+    """A delivery that was loaded this long ago."""
+    values = {
+        "source": "flight_schedule", "tenant_id": tenant, "data_date": DAY, "sha256": f"{minutes}",
+        "size_bytes": 1, "archive_path": "/nowhere", "status": "loaded",
+        "finished_at": NOW - dt.timedelta(minutes=minutes),
+    }  # fmt: skip
+    return Delivery.objects.create(**{**values, **changes})
+
+
+def _batch(pin: Pin, minutes_ago: float, tenant: str | None = "EWR") -> None:
+    services.batch_create(
+        pin=pin,
+        piece=Slice.of_day(DAY, pin.contract.schema.timezone),
+        tenant=Tenant.objects.get(pk=tenant) if tenant else None,
+        key=f"{minutes_ago}",
+        user=None,
+        now=NOW - dt.timedelta(minutes=minutes_ago),
+    )
+
+
+def test_a_loaded_day_without_a_batch_gets_one(pin: Pin) -> None:
+    """Its key is the delivery's, so that it is made once; it covers the day of the tenant."""
+    delivery = _delivery()
+    assert reconciling.loaded_days_score(now=NOW) == 1
+    assert reconciling.loaded_days_score(now=NOW) == 0
+    batch = Batch.objects.get()
+    assert (batch.key, batch.model, batch.tenant_id) == (f"reconciled-{delivery.pk}", "arrival_delay", "EWR")
+    assert (batch.day, batch.status) == (DAY, "pending")
+    assert batch.rows_total > 200
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"minutes": 9},
+        {"minutes": 2 * 24 * 60 + 1},
+        {"status": "loading"},
+        {"status": "rejected"},
+        {"source": "another"},
+    ],
+)
+def test_other_deliveries_are_left_alone(changes: dict[str, Any]) -> None:
+    """Too new, too old, not loaded, or of a source that no model follows."""
+    _delivery(**changes)
+    assert reconciling.loaded_days_score(now=NOW) == 0
+
+
+@pytest.mark.parametrize(
+    ("minutes_ago", "tenant", "made"), [(10, "EWR", 0), (10, None, 0), (10, "JFK", 1), (12, "EWR", 1)]
+)
+def test_only_a_batch_since_the_load_counts(
+    pin: Pin, minutes_ago: float, tenant: str | None, made: int
+) -> None:
+    """A batch of the tenant or of every tenant does; another tenant's, or one of the rows before, does not."""
+    _delivery()
+    _batch(pin, minutes_ago, tenant)
+    assert reconciling.loaded_days_score(now=NOW) == made
+
+
+def test_two_deliveries_of_a_day_are_one_batch() -> None:
+    """The rows are as the newest of them left them: one batch, under its key."""
+    _delivery(20)
+    newest = _delivery(11)
+    assert reconciling.loaded_days_score(now=NOW) == 1
+    assert Batch.objects.get().key == f"reconciled-{newest.pk}"
+
+
+def test_a_day_that_cannot_be_cut_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error for one tenant is logged, and the next tenant's day is scored."""
+    _delivery(11, "JFK")
+    _delivery(12, "EWR")
+    create = services.batch_create
+
+    def fails_for_jfk(**options: Any) -> Any:
+        if options["tenant"].pk == "JFK":
+            raise RuntimeError("no such view")
+        return create(**options)
+
+    monkeypatch.setattr(services, "batch_create", fails_for_jfk)
+    assert reconciling.loaded_days_score(now=NOW) == 1
+
+
+def test_without_the_registry_the_sweep_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow away: nothing is made and nothing raised; the next sweep asks again."""
+
+    def away(_: str) -> Pin:
+        raise RegistryError("MLflow does not answer")
+
+    _delivery()
+    with monkeypatch.context() as outage:
+        outage.setattr(pinning, "champion", away)
+        assert reconciling.loaded_days_score(now=NOW) == 0
+    assert reconciling.loaded_days_score(now=NOW) == 1
+
+
+def test_the_sweep_reconciles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The task that beat sends looks for such days too."""
+    from django.utils import timezone
+
+    monkeypatch.setattr(timezone, "now", lambda: NOW)
+    _delivery()
+    tasks.sweep()
+    assert Batch.objects.count() == 1
