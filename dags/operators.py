@@ -207,14 +207,16 @@ class BatchOperator(_WaitingOperator):
         model: the model's contract name.
         slice_of: ``partition`` (tenant and day of the DAG run's partition key, or its conf ``tenant`` and
             ``day``) or ``interval`` (the data interval, every tenant).
+        by_tenant: whether the model has tenants; without them a partition is its whole day.
     """
 
     ui_color = "#f6efdc"
 
-    def __init__(self, *, model: str, slice_of: str, **kwargs: Any) -> None:
+    def __init__(self, *, model: str, slice_of: str, by_tenant: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.model = model
         self.slice_of = slice_of
+        self.by_tenant = by_tenant
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Create the batch, or find it, and defer."""
@@ -248,7 +250,7 @@ class BatchOperator(_WaitingOperator):
         key = getattr(context["dag_run"], "partition_key", None)
         if key is not None:
             tenant, day = names.parse_partition_key(key)
-            return {"tenant": tenant, "day": day.isoformat()}
+            return {"tenant": tenant, "day": day.isoformat()} if self.by_tenant else {"day": day.isoformat()}
         conf = {name: context["params"].get(name) for name in ("tenant", "day")}
         if not conf["day"]:
             raise AirflowFailException(

@@ -21,7 +21,8 @@ def score_dag(contract: ModelContract) -> DAG:
     `batch` asks Django for a batch over the partition of this run, waits without holding a slot, and returns
     the version and the number of rows.
 
-    **When it is skipped**: the model has no champion yet. Promote a version in MLflow, then clear the task.
+    **When it is skipped**: the model has no champion yet. Promote a version in MLflow: days that were loaded in
+    the two days before are then scored by themselves, within minutes; clear the task for those before.
 
     **When it fails**: the reason of the batch is in the log and on the batch in Django's admin. Clear the task
     once it is mended; this run's id is the batch's key, so no row is scored twice by one version.
@@ -42,7 +43,12 @@ def score_dag(contract: ModelContract) -> DAG:
         params=_PARAMS,
     )
     with dag:
-        BatchOperator(task_id="batch", model=contract.name, slice_of="partition")
+        BatchOperator(
+            task_id="batch",
+            model=contract.name,
+            slice_of="partition",
+            by_tenant=contract.schema.tenant is not None,
+        )
     return dag
 
 
