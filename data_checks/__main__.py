@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
-import os
 import sys
 import uuid
 from collections.abc import Sequence
@@ -122,7 +121,7 @@ def _file(value: str) -> Path:
 
 
 def _roots(settings: Settings) -> list[Path]:
-    return [Path(part) for part in settings.contracts.split(os.pathsep) if part]
+    return store.split_folders(settings.contracts)
 
 
 def _stager_url(settings: Settings) -> str:

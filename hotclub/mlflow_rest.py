@@ -95,7 +95,7 @@ class MlflowRegistry:
         folder = f"{root}/data/{names.PACKAGE_FOLDER}"
         for name in self._list(folder):
             # The listing comes from outside: a name may not lead out of the folder.
-            if PurePosixPath(name).name != name:
+            if name in ("", ".", ".."):
                 raise PackageError(f"the package holds a file named {name!r}")
             self._save(f"{folder}/{name}", destination / name)
 

@@ -20,8 +20,13 @@ _VERSION = re.compile(r"^(\d{4})\.json$")
 
 
 def folders(environment: Mapping[str, str] = os.environ) -> list[Path]:
-    """Return the folders that ``HOTCLUB_CONTRACTS`` names, separated as in PATH."""
-    return [Path(part) for part in environment.get(ENVIRONMENT, "").split(os.pathsep) if part]
+    """Return the folders that ``HOTCLUB_CONTRACTS`` names in an environment."""
+    return split_folders(environment.get(ENVIRONMENT, ""))
+
+
+def split_folders(value: str) -> list[Path]:
+    """Return the folders of a value of ``HOTCLUB_CONTRACTS``, separated as in PATH; empty parts are nothing."""
+    return [Path(part) for part in value.split(os.pathsep) if part]
 
 
 def contract_dirs(roots: Iterable[Path]) -> list[Path]:

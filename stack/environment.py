@@ -85,7 +85,6 @@ class Stack:
             "HOTCLUB_AIRFLOW_USERNAME": AIRFLOW_SERVICE_USERNAME,
             "HOTCLUB_AIRFLOW_PASSWORD": self.secrets.airflow_service_password,
             "HOTCLUB_DJANGO_URL": self.ports.url("django"),
-            "HOTCLUB_SERVING_URL": self.ports.url("serving"),
         }
 
     def serving(self) -> dict[str, str]:

@@ -8,6 +8,8 @@ from pathlib import Path
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from hotclub import store
+
 
 class TrainingSettings(BaseSettings):
     """Where the data, the registry and the working folders are."""
@@ -24,4 +26,4 @@ class TrainingSettings(BaseSettings):
     @property
     def contract_folders(self) -> list[Path]:
         """The folders that ``HOTCLUB_CONTRACTS`` names."""
-        return [Path(part) for part in self.contracts.split(os.pathsep) if part]
+        return store.split_folders(self.contracts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,7 +9,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from hotclub import names
+from hotclub import names, store
 
 
 class Environment(BaseSettings):
@@ -38,14 +37,13 @@ class Environment(BaseSettings):
     airflow_username: str = "admin"
     airflow_password: SecretStr = SecretStr("")
     django_url: str = "http://127.0.0.1:8000"
-    serving_url: str = "http://127.0.0.1:8100"
 
     service_token: SecretStr | None = Field(default=None, description="read by ensure_accounts")
     admin_password: SecretStr | None = Field(default=None, description="read by demo_users")
     engineer_password: SecretStr | None = Field(default=None, description="read by demo_users")
     owner_password: SecretStr | None = Field(default=None, description="read by demo_users")
 
-    @field_validator("mlflow_url", "airflow_url", "django_url", "serving_url")
+    @field_validator("mlflow_url", "airflow_url", "django_url")
     @classmethod
     def _without_trailing_slash(cls, value: str) -> str:
         return value.rstrip("/")
@@ -57,7 +55,7 @@ class Environment(BaseSettings):
 
     def contract_folders(self, example: Path) -> list[Path]:
         """Return the folders of contract files; in the demo that of `example` where the variable is not set."""
-        found = [Path(part) for part in self.contracts.split(os.pathsep) if part]
+        found = store.split_folders(self.contracts)
         return found or ([example] if self.demo else [])
 
     def database(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from django_app.flights.history import LATE
 from django_app.flights.models import Airport, Carrier, Flight, HourlyWeather, Plane
 from django_app.tenants.admin import ReadOnlyAdmin, TenantFilter
 
@@ -150,4 +151,4 @@ class FlightAdmin(ReadOnlyAdmin):
             return "cancelled"
         if flight.arrival_delay is None:
             return "not landed"
-        return "late" if flight.arrival_delay >= 15 else "on time"
+        return "late" if flight.arrival_delay >= LATE else "on time"

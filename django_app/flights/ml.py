@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Extract, ExtractHour, ExtractIsoWeekDay, ExtractMinute
 
+from django_app.flights.history import LATE
 from django_app.flights.models import Flight
 from hotclub.declarations import Category, Check, Feature, MLModel, Number, Source
 
@@ -198,7 +199,7 @@ class ArrivalDelay(MLModel):
     event_time = "scheduled_departure"
     horizon = dt.timedelta(hours=1)
     timezone = ZONE
-    label = Case(When(arrival_delay__gte=15, then=Value(1)), default=Value(0))
+    label = Case(When(arrival_delay__gte=LATE, then=Value(1)), default=Value(0))
     label_known = Q(arrival_delay__isnull=False)
     task = "binary"
     metric = "roc_auc"

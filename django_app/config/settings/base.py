@@ -139,7 +139,6 @@ HOTCLUB_MLFLOW_URL = env.mlflow_url
 HOTCLUB_AIRFLOW_URL = env.airflow_url
 HOTCLUB_AIRFLOW_USERNAME = env.airflow_username
 HOTCLUB_AIRFLOW_PASSWORD = env.airflow_password.get_secret_value()
-HOTCLUB_SERVING_URL = env.serving_url
 
 # Celery. JSON only: a message is data, never code.
 CELERY_BROKER_URL = env.broker_url.get_secret_value()
