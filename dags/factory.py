@@ -102,16 +102,10 @@ def snapshots() -> str:
     return os.environ["HOTCLUB_SNAPSHOTS"]
 
 
-def check_reports() -> str:
-    """Return the folder in which a check's report waits for its load: on disk that Airflow's workers share."""
-    return str(Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "check_reports")
-
-
 #: What templates of our DAGs may call, when a task runs.
 MACROS: Final[Mapping[str, Callable[..., str]]] = {
     "run_key": run_key,
     "snapshots": snapshots,
-    "check_reports": check_reports,
 }
 
 

@@ -5,25 +5,18 @@ from __future__ import annotations
 from airflow.sdk import DAG, Param, PartitionedAtRuntime
 
 from dags import factory
-from dags.operators import CommandOperator, DeliveryLoadOperator
+from dags.deliveries import DeliveryCommandOperator, DeliveryLoadOperator
 from hotclub import names
 from hotclub.contract import SourceContract
 
-_PARAMS = {
-    name: Param(None, type=["null", "string"], description=description)
-    for name, description in {
-        "delivery": "The delivery's UUID, in Django.",
-        "source": "The source's contract name.",
-        "tenant": "The tenant that delivers.",
-        "day": "The day that is delivered, YYYY-MM-DD.",
-        "file": "The delivered CSV.",
-    }.items()
-}
-_REPORT = "{{ check_reports() }}/{{ params.delivery }}.json"
+_DELIVERY = "{{ params.delivery }}"
+_PARAMS = {"delivery": Param(None, type=["null", "string"], description="The delivery's UUID, in Django.")}
 
 
 def ingest_dag(contract: SourceContract) -> DAG:
     """Run for one delivery; Django starts it when a file lands.
+
+    A run takes the delivery's key and no more: whose it is, its day and its file are asked of Django.
 
     `stage` copies the file into a table of text, `check` runs the source's expectations there, `load` gives
     Django the report: a critical failure rejects the delivery, else Celery loads it and the day becomes a
@@ -31,12 +24,14 @@ def ingest_dag(contract: SourceContract) -> DAG:
 
     **When a task fails**
 
-    - `stage`, `check`: the last lines of the log name a setting, a contract or a declared check. Mend it and
+    - `stage`, `check`: the last lines of the log name a setting, a contract or a declared check. Fix it and
       clear the task. Faults of the *file* never fail these two: they are in the report.
     - `load`, "was rejected": the file is bad; the reasons are in the log and on the delivery in Django's admin.
       Ask who delivers for a corrected file and land it under the same name: it is a new delivery.
+    - `load`, skipped: nothing of the file has a match yet. Django starts a new run by itself when a delivery brings
+      the rows; the delivery says for which it waits.
     - `load`, anything else: the reason is on the delivery in the admin. Django's sweep starts a new run by itself,
-      up to five times; after that the delivery is `failed`: mend the reason and land the file again.
+      up to five times; after that the delivery is `failed`: fix the reason and land the file again.
     - `unstage`: a leftover table `staging.delivery_…`; clear the task.
 
     Every task may run again at any time: the table is made anew, and the load goes by the natural key.
@@ -52,36 +47,13 @@ def ingest_dag(contract: SourceContract) -> DAG:
         max_active_runs=4,
         params=_PARAMS,
     )
-    delivery = {"delivery": "{{ params.delivery }}"}
-    about = {"source": source, **delivery}
     with dag:
-        stage = CommandOperator(
-            task_id="stage",
-            module="data_checks",
-            command="stage",
-            options={**about, "file": "{{ params.file }}"},
-        )
-        check = CommandOperator(
-            task_id="check",
-            module="data_checks",
-            command="check",
-            options={
-                **about,
-                "tenant": "{{ params.tenant }}",
-                "day": "{{ params.day }}",
-                "report": _REPORT,
-            },
+        stage, check, unstage = (
+            DeliveryCommandOperator(task_id=command, source=source, command=command, delivery=_DELIVERY)
+            for command in ("stage", "check", "unstage")
         )
         load = DeliveryLoadOperator(
-            task_id="load",
-            delivery="{{ params.delivery }}",
-            report="{{ ti.xcom_pull(task_ids='check')['report'] }}",
-            tenant="{{ params.tenant }}",
-            day="{{ params.day }}",
-            asset=factory.asset(source),
-        )
-        unstage = CommandOperator(
-            task_id="unstage", module="data_checks", command="unstage", options=delivery
+            task_id="load", source=source, delivery=_DELIVERY, asset=factory.asset(source)
         )
         stage >> check >> load >> unstage.as_teardown(setups=stage)
     return dag

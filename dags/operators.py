@@ -7,10 +7,9 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from airflow.sdk import Asset, BaseOperator, Context
+from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from dags import django_api
@@ -26,18 +25,23 @@ INTERPRETERS: Final[Mapping[str, str]] = {
 #: Exit codes after which running again changes nothing: wrong arguments or contract (2), refused data (3).
 FINAL_EXIT_CODES: Final = frozenset({2, 3})
 _NO_CHAMPION: Final = 409
-_FAILED_DELIVERY: Final = ("failed", "rejected")
 
 
-def _call(method: str, path: str, json: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Call Django; what it has understood and refused is not tried again."""
+def call(method: str, path: str, json: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Call Django; what it has understood and refused is not tried again.
+
+    Raises:
+        AirflowFailException: it refused for good.
+        AirflowException: it did not, and may not the next time.
+    """
     try:
         return django_api.call(method, path, json)
     except django_api.ApiError as error:
         raise (AirflowFailException if error.is_final else AirflowException)(str(error)) from error
 
 
-def _reasons(found: Mapping[str, Any]) -> str:
+def reasons_of(found: Mapping[str, Any]) -> str:
+    """Return a delivery's reasons, a line each."""
     return "\n".join(f"- {reason}" for reason in found.get("reasons") or ["no reason given"])
 
 
@@ -108,14 +112,15 @@ class CommandOperator(BaseOperator):
         return result
 
 
-class _WaitingOperator(BaseOperator):
+class WaitingOperator(BaseOperator):
     """Waits for an object of Django's API; `wait_at_most` bounds the wait."""
 
     def __init__(self, *, wait_at_most: dt.timedelta = dt.timedelta(hours=1), **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.wait_at_most = wait_at_most
 
-    def _wait(self, path: str, done: Sequence[str], failed: Sequence[str]) -> NoReturn:
+    def wait_for(self, path: str, done: Sequence[str], failed: Sequence[str]) -> NoReturn:
+        """Defer until the object at a path has one of the statuses."""
         seconds = self.wait_at_most.total_seconds()
         trigger = DjangoStatusTrigger(path, done, failed, timeout_seconds=seconds)
         # The trigger tells of its own timeout, with the last status; this one is for a triggerer that hangs.
@@ -125,7 +130,8 @@ class _WaitingOperator(BaseOperator):
             timeout=self.wait_at_most + dt.timedelta(minutes=5),
         )
 
-    def _require_done(self, event: dict[str, Any], what: str) -> dict[str, Any]:
+    def require_done(self, event: dict[str, Any], what: str) -> dict[str, Any]:
+        """Return the object that the trigger waited for, or fail with what became of it."""
         if event["outcome"] == "done":
             return dict(event["object"])
         message = f"{what}: {event['status']}: {event['detail']}".rstrip(": ")
@@ -133,71 +139,7 @@ class _WaitingOperator(BaseOperator):
         raise (AirflowException if event["outcome"] == "timeout" else AirflowFailException)(message)
 
 
-class DeliveryLoadOperator(_WaitingOperator):
-    """Hands the check report to Django, which decides; an accepted delivery is loaded by Celery.
-
-    When it is loaded, the asset gets the delivery's partition, which starts scoring. A rejected delivery
-    fails the task with its reasons.
-
-    Args:
-        delivery: the delivery's UUID, templated.
-        report: the file that ``data_checks check`` wrote, templated.
-        tenant: of the delivery, templated.
-        day: of the delivery, ``YYYY-MM-DD``, templated.
-        asset: what gets the partition.
-    """
-
-    template_fields: Sequence[str] = ("delivery", "report", "tenant", "day")
-    ui_color = "#e7f3e8"
-
-    def __init__(
-        self, *, delivery: str, report: str, tenant: str, day: str, asset: Asset, **kwargs: Any
-    ) -> None:
-        super().__init__(outlets=[asset], **kwargs)
-        self.delivery = delivery
-        self.report = report
-        self.tenant = tenant
-        self.day = day
-        self.asset = asset
-
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Post the report, ask for the load and defer. A delivery that is loaded already only adds its partition."""
-        path = f"deliveries/{self.delivery}/"
-        found = _call("GET", path)
-        status = found.get("status")
-        if status == "loaded":
-            self.log.info("Delivery %s is loaded already", self.delivery)
-            return self._loaded(context, found)
-        if status in _FAILED_DELIVERY:
-            raise AirflowFailException(f"delivery {self.delivery} is {status} already:\n{_reasons(found)}")
-        if status != "loading":
-            self._submit(path)
-        # Again for one that is loading: an earlier run's table may have gone before it was read.
-        _call("POST", f"{path}load/")
-        return self._wait(path, done=("loaded",), failed=_FAILED_DELIVERY)
-
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Add the partition once the delivery is loaded."""
-        return self._loaded(context, self._require_done(event, f"delivery {self.delivery}"))
-
-    def _submit(self, path: str) -> None:
-        report = json.loads(Path(self.report).read_text(encoding="utf-8"))
-        answer = _call("POST", f"{path}check-runs/", report)
-        if answer.get("decision") != "accepted":
-            Path(self.report).unlink(missing_ok=True)
-            raise AirflowFailException(
-                f"delivery {self.delivery} was {answer.get('decision')}:\n{_reasons(answer)}"
-            )
-        self.log.info("Accepted; loading")
-
-    def _loaded(self, context: Context, found: dict[str, Any]) -> dict[str, Any]:
-        key = names.partition_key(self.tenant, dt.date.fromisoformat(self.day))
-        context["outlet_events"][self.asset].add_partitions(key)
-        Path(self.report).unlink(missing_ok=True)
-        return {"delivery": self.delivery, "status": found.get("status"), "partition": key}
-
-
-class BatchOperator(_WaitingOperator):
+class BatchOperator(WaitingOperator):
     """Asks Django to score a slice of a model's feature view with the champion, and waits until it is done.
 
     The DAG run's id is the idempotency key: a retry finds the batch that the first attempt made. Without
@@ -227,7 +169,7 @@ class BatchOperator(_WaitingOperator):
             # A key belongs to its batch for ever: a task that was cleared after a failure needs a new one.
             batch = self._create({**body, "key": f"{run_id}-{context['ti'].try_number}"})
         self.log.info("Batch %s", batch["id"])
-        return self._wait(f"batches/{batch['id']}/", done=("done",), failed=("failed",))
+        return self.wait_for(f"batches/{batch['id']}/", done=("done",), failed=("failed",))
 
     def _create(self, body: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -239,7 +181,7 @@ class BatchOperator(_WaitingOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002  # as above
         """Return the finished batch: its id, version and rows."""
-        return self._require_done(event, f"batch of {self.model}")
+        return self.require_done(event, f"batch of {self.model}")
 
     def _slice(self, context: Context) -> dict[str, str]:
         if self.slice_of == "interval":

@@ -243,6 +243,12 @@ class SourceContract(_Contract):
         """The sha256 of the schema part."""
         return fingerprint(_plain(self.schema))
 
+    @property
+    def key_has_moment(self) -> bool:
+        """Whether the natural key holds a date or a time, so that rows of two days never match."""
+        key = [c for c in self.schema.columns if c.target in self.schema.natural_key]
+        return any(c.type in ("date", "timestamptz") for c in key)
+
     def to_json(self) -> dict[str, Any]:
         """Return the contract file's content."""
         return self._envelope("source", self.schema, self.policy)

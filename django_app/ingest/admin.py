@@ -10,11 +10,12 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import display
 
-from django_app.ingest.models import CheckRun, Delivery
+from django_app.ingest.models import CheckRun, Delivery, RefusedFile
 from django_app.tenants.admin import ReadOnlyAdmin, TenantFilter
 from hotclub import names
 
@@ -23,10 +24,15 @@ _BADGES = {
     Delivery.Status.CHECKING: "info",
     Delivery.Status.ACCEPTED: "info",
     Delivery.Status.LOADING: "info",
+    Delivery.Status.WAITING: "warning",
     Delivery.Status.LOADED: "success",
     Delivery.Status.REJECTED: "danger",
     Delivery.Status.FAILED: "danger",
 }
+
+
+#: Characters of a reason in the list; the page of the delivery has all of it.
+_WHY = 160
 
 
 def _lines(texts: list[str]) -> SafeString | str:
@@ -71,13 +77,16 @@ class DeliveryAdmin(ReadOnlyAdmin):
     date_hierarchy = "data_date"
     inlines = (CheckRunInline,)
     fieldsets = (
-        (None, {"fields": ("source", "tenant", "data_date", "badge", "airflow")}),
-        ("What became of it", {"fields": ("reasons_list", "warnings_list", "attempts")}),
-        ("Rows", {"fields": ("rows_staged", "rows_loaded", "rows_changed", "rows_unchanged")}),
+        (None, {"fields": ("source", "tenant", "data_date", "status", "airflow")}),
+        ("What became of it", {"fields": ("waits_for", "reasons_list", "warnings_list", "attempts")}),
+        (
+            "Rows",
+            {"fields": ("rows_staged", "rows_loaded", "rows_changed", "rows_unchanged", "rows_unmatched")},
+        ),
         ("File", {"fields": ("size_bytes", "sha256", "archive_path")}),
         ("Times", {"fields": ("landed_at", "started_at", "finished_at")}),
     )
-    readonly_fields = ("badge", "airflow", "reasons_list", "warnings_list")
+    readonly_fields = ("airflow", "reasons_list", "warnings_list")
 
     @display(description="status", ordering="status", label=_BADGES)
     def badge(self, delivery: Delivery) -> tuple[str, str]:
@@ -86,10 +95,10 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
     @display(description="why")
     def why(self, delivery: Delivery) -> str:
-        """Return the first reason, else the first warning."""
-        texts = [*delivery.reasons, *delivery.warnings]
+        """Return what it waits for, else the first reason, else the first warning; a cut is shown as one."""
+        texts = [*filter(None, [delivery.waits_for]), *delivery.reasons, *delivery.warnings]
         more = f" (+{len(texts) - 1})" if len(texts) > 1 else ""
-        return f"{texts[0][:80]}{more}" if texts else "-"
+        return f"{Truncator(texts[0]).chars(_WHY)}{more}" if texts else "-"
 
     @display(description="Airflow")
     def airflow(self, delivery: Delivery) -> SafeString | str:
@@ -125,7 +134,7 @@ class CheckRunAdmin(ReadOnlyAdmin):
     fields = (
         "delivery",
         "attempt",
-        "badge",
+        "decision",
         "severity",
         "rows",
         "contract_version",
@@ -133,7 +142,7 @@ class CheckRunAdmin(ReadOnlyAdmin):
         "finished_at",
         "results_list",
     )
-    readonly_fields = ("badge", "results_list")
+    readonly_fields = ("results_list",)
 
     @display(
         description="decision",
@@ -161,3 +170,16 @@ class CheckRunAdmin(ReadOnlyAdmin):
                 for r in ordered
             ),
         )
+
+
+@admin.register(RefusedFile)
+class RefusedFileAdmin(ReadOnlyAdmin):
+    """What landed and became no delivery."""
+
+    list_display = ("path", "reason", "tenant", "size_bytes", "found_at")
+    list_filter = (("tenant", TenantFilter), ("found_at", RangeDateFilter))
+    list_filter_submit = True
+    list_select_related = ("tenant",)
+    search_fields = ("path", "reason")
+    date_hierarchy = "found_at"
+    fields = ("path", "reason", "source", "tenant", "size_bytes", "found_at")

@@ -85,6 +85,19 @@ class Airflow:
         except (ValueError, KeyError, TypeError) as error:
             raise AirflowRefusedError(f"Airflow answered without a state: {answer.text[:200]}") from error
 
+    def is_paused(self, *, dag_id: str) -> bool:
+        """Return whether the DAG is paused: its runs stay queued until a person unpauses it.
+
+        Raises:
+            AirflowDownError: it does not answer.
+            AirflowRefusedError: it answered no; perhaps there is no such DAG (yet).
+        """
+        found = self._require(self._call("GET", f"/api/v2/dags/{quote(dag_id)}"))
+        try:
+            return bool(found.json()["is_paused"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise AirflowRefusedError(f"Airflow answered without is_paused: {found.text[:200]}") from error
+
     def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
             if "Authorization" not in self._client.headers:

@@ -1,49 +1,165 @@
-"""The landing folder: ``<source>/<tenant>/<YYYY-MM-DD>.csv``, and the archive of accepted files."""
+"""The landing folder: ``<source>/<tenant>/<YYYY-MM-DD>.csv``, and the archive of accepted files.
+
+Whoever may write there may put anything there: pipes, links, devices, folders. Only regular files are opened, and
+nothing is opened in a way that waits or follows a link.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
 import os
-import shutil
+import re
+import stat
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 
-#: Appended to a file that no source or tenant is known for, so that it is told of once and not every 5 s.
+#: Appended to what is refused, so that it is recorded once and not at every scan.
 REFUSED = ".refused"
 #: Ends the name of a file that was taken: ``2013-11-01.20131101T120000000000Z.<hex>.taken``.
 TAKEN = ".taken"
+#: Names of files that somebody is still writing: left alone.
+_HALF_WRITTEN = (".part", ".tmp", ".filepart", ".crdownload", "~")
+#: A half-written file that nobody has touched for so long is told of.
+STALE_AFTER = dt.timedelta(hours=1)
 _STAMP = "%Y%m%dT%H%M%S%fZ"
+_DAY_NAME = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_SUFFIX = ".csv"
+_BLOCK = 1 << 20
+#: How deep the folders of a file may lie: source, tenant.
+_DEPTH = 2
+_KINDS = (
+    (stat.S_ISLNK, "a symbolic link"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISDIR, "a folder"),
+)
+
+
+class NoRegularFileError(OSError):
+    """What was opened is no regular file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """A file by what its place says of it.
+    """Something in the landing folder, by what its place says of it.
 
     Attributes:
+        path: where it is.
+        folders: the names of the folders above it, below the landing folder: source and tenant, or fewer or more.
         day: None where its name is not a date.
+        problem: why it cannot be a delivery, whatever sources and tenants there are; None when nothing is known
+            against it.
+        size: in bytes; None where it is no regular file.
+        is_folder: it is left where it is.
         landed_at: when it was taken; None until then.
     """
 
     path: Path
-    source: str
-    tenant: str
-    day: dt.date | None
+    folders: tuple[str, ...]
+    day: dt.date | None = None
+    problem: str | None = None
+    size: int | None = None
+    is_folder: bool = False
     landed_at: dt.datetime | None = None
 
+    @property
+    def source(self) -> str:
+        """The source's folder, empty where there is none."""
+        return self.folders[0] if self.folders else ""
 
-def scan(landing: Path) -> Iterator[Landed]:
-    """Yield the files that have landed, in the order of their paths. Half-written ``.part`` files are not.
+    @property
+    def tenant(self) -> str:
+        """The tenant's folder, empty where there is none."""
+        return self.folders[1] if len(self.folders) > 1 else ""
 
-    First come files that an earlier scan took and did not get to register, the oldest of a day first.
+
+def scan(landing: Path, now: dt.datetime) -> Iterator[Landed]:
+    """Yield what has landed: first files that an earlier scan took and did not get to register, then by path.
+
+    Hidden files, refused ones and half-written ones that are fresh are not among them. Of taken files of a day the
+    oldest comes first.
     """
-    for path in [*sorted(landing.glob(f"*/*/*{TAKEN}")), *sorted(landing.glob("*/*/*.csv"))]:
-        day, *rest = path.name.split(".")
-        landed_at = _stamp(rest[0]) if path.suffix == TAKEN else None
-        name = path.stem if landed_at is None else day
-        yield Landed(path, path.parent.parent.name, path.parent.name, _day(name), landed_at)
+    landing.mkdir(parents=True, exist_ok=True)
+    found = sorted(_walk(landing, (), now), key=lambda f: (f.landed_at is None, f.path))
+    yield from found
+
+
+def _walk(folder: Path, folders: tuple[str, ...], now: dt.datetime) -> Iterator[Landed]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") or entry.name.endswith(REFUSED):
+                continue
+            path = Path(entry.path)
+            try:
+                status = path.lstat()
+            except OSError:
+                continue  # it went away in between
+            if stat.S_ISDIR(status.st_mode) and len(folders) < _DEPTH:
+                yield from _walk_below(path, (*folders, entry.name), now)
+            else:
+                landed = _landed(path, folders, status, now)
+                if landed is not None:
+                    yield landed
+
+
+def _walk_below(path: Path, folders: tuple[str, ...], now: dt.datetime) -> Iterator[Landed]:
+    try:
+        yield from _walk(path, folders, now)
+    except OSError as error:
+        problem = f"the folder cannot be read: {error.strerror}"
+        yield Landed(path, folders[:-1], problem=problem, is_folder=True)
+
+
+def _landed(path: Path, folders: tuple[str, ...], status: os.stat_result, now: dt.datetime) -> Landed | None:
+    """Return what an entry is; None for a half-written file that somebody may still write."""
+    kind = next((word for test, word in _KINDS if test(status.st_mode)), None)
+    if kind is not None:
+        problem = f"it is {kind}; only regular files are read"
+        return Landed(path, folders, problem=problem, is_folder=stat.S_ISDIR(status.st_mode))
+    if path.name.endswith(_HALF_WRITTEN):
+        age = now - dt.datetime.fromtimestamp(status.st_mtime, dt.UTC)
+        if age < STALE_AFTER:
+            return None
+        problem = (
+            f"its name says that it is being written, and nobody has written to it since"
+            f" {now - age:%Y-%m-%d %H:%M} UTC; rename it once it is whole"
+        )
+        return Landed(path, folders, problem=problem, size=status.st_size)
+    day, *rest = path.name.split(".")
+    landed_at = _stamp(rest[0]) if path.suffix == TAKEN and rest else None
+    if landed_at is not None:
+        return Landed(path, folders, _day(day), None, status.st_size, landed_at=landed_at)
+    problem = _place_problem(folders) or _name_problem(path.name)
+    return Landed(path, folders, _day(path.name.removesuffix(_SUFFIX)), problem, status.st_size)
+
+
+def _place_problem(folders: tuple[str, ...]) -> str | None:
+    if len(folders) == _DEPTH:
+        return None
+    return "it lies in no tenant's folder; files land as <source>/<tenant>/<YYYY-MM-DD>.csv"
+
+
+def _name_problem(name: str) -> str | None:
+    """Return why a name cannot be that of a delivery, with what would be right."""
+    if name.endswith(_SUFFIX):
+        stem = name.removesuffix(_SUFFIX)
+        if _day(stem) is not None:
+            return None
+        near = re.search(r"\d{4}-\d{2}-\d{2}", name, re.ASCII)
+        if near and _day(near[0]):
+            return f"its name is {name!r}, which is more than a day; name it {near[0]}{_SUFFIX}"
+        return f"its name is not a day, such as 2013-11-01{_SUFFIX}"
+    if name.lower().endswith(_SUFFIX):
+        return f"its name ends in {name[-len(_SUFFIX) :]}; name it in lower case, such as 2013-11-01{_SUFFIX}"
+    if _SUFFIX in name.lower():
+        return f"its name goes on after {_SUFFIX}; unpack it and name it such as 2013-11-01{_SUFFIX}"
+    return f"its name does not end in {_SUFFIX}; name it such as 2013-11-01{_SUFFIX}"
 
 
 def take(file: Landed, now: dt.datetime) -> Landed:
@@ -53,15 +169,30 @@ def take(file: Landed, now: dt.datetime) -> Landed:
     and source, tenant and day can still be told from the new place.
 
     Raises:
-        OSError: it has gone, is no file, or cannot be renamed.
+        OSError: it has gone, or cannot be renamed.
     """
     if file.landed_at is not None:
         return file
-    if file.path.is_dir():
-        raise IsADirectoryError(f"{file.path} is a folder")
     stamp = now.astimezone(dt.UTC).strftime(_STAMP)
     path = file.path.with_name(f"{file.path.stem}.{stamp}.{uuid.uuid4().hex}{TAKEN}")
     return replace(file, path=file.path.rename(path), landed_at=now)
+
+
+def set_aside(path: Path) -> None:
+    """Rename what is refused, so that the next scan does not meet it. The name is given back by a person.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    target = path.with_name(path.name + REFUSED)
+    if os.path.lexists(target):
+        target = path.with_name(f"{path.name}.{uuid.uuid4().hex}{REFUSED}")
+    path.rename(target)
+
+
+def shown(path: Path, landing: Path) -> str:
+    """Return a path below the landing folder as text that a database takes."""
+    return os.fsencode(path.relative_to(landing)).decode("utf-8", "backslashreplace")
 
 
 def _stamp(text: str) -> dt.datetime | None:
@@ -72,28 +203,50 @@ def _stamp(text: str) -> dt.datetime | None:
 
 
 def _day(text: str) -> dt.date | None:
+    # fromisoformat also reads 20131101 and 2013-W44-5: one day must have one name.
+    if not _DAY_NAME.fullmatch(text):
+        return None
     try:
         return dt.date.fromisoformat(text)
     except ValueError:
         return None
 
 
-def sha256(path: Path) -> str:
-    """Return the hash of a file's content, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _open(path: Path) -> IO[bytes]:
+    """Open a regular file without waiting for it and without following a link.
+
+    Raises:
+        NoRegularFileError: it is something else, or a link.
+        OSError: it has gone, or may not be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NoRegularFileError(f"{path} is no regular file")
+    return os.fdopen(descriptor, "rb")
 
 
-def archive(path: Path, archive_root: Path, digest: str) -> Path:
-    """Put a copy of the file into the archive under its digest and return where.
+def archive(path: Path, archive_root: Path) -> tuple[str, int, Path]:
+    """Put a copy of the file into the archive under its digest; return digest, size in bytes, and where.
 
     The taken file stays: it goes once its delivery is committed, so that a crash in between loses nothing.
+
+    Raises:
+        OSError: it has gone, may not be read, or is no regular file.
     """
     archive_root.mkdir(parents=True, exist_ok=True)
-    target = (archive_root / f"{digest}.csv").absolute()
-    if not target.exists():
-        # The name of the process keeps two of them apart; the rename is all or nothing.
-        partial = target.with_suffix(f".{os.getpid()}.part")
-        shutil.copyfile(path, partial)
+    hashed, size = hashlib.sha256(), 0
+    # The name of the process keeps two of them apart; the rename is all or nothing.
+    partial = (archive_root / f".{uuid.uuid4().hex}.{os.getpid()}.part").absolute()
+    try:
+        with _open(path) as file, partial.open("wb") as copy:
+            while block := file.read(_BLOCK):
+                hashed.update(block)
+                size += len(block)
+                copy.write(block)
+        digest = hashed.hexdigest()
+        target = (archive_root / f"{digest}.csv").absolute()
         partial.replace(target)
-    return target
+    finally:
+        partial.unlink(missing_ok=True)
+    return digest, size, target

@@ -1,31 +1,34 @@
-"""From staged text to Django's tables: one idempotent statement, generated from the source's contract."""
+"""From staged text to Django's tables: one idempotent load in one transaction."""
 
 from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.apps import apps
-from django.db import DataError, IntegrityError, OperationalError, ProgrammingError, connection, transaction
-from django.db.models import F, Model
-from django.db.models.fields import NOT_PROVIDED
-from psycopg import sql
+from django.db import connection, transaction
+from django.utils import timezone
 
 from django_app.ingest import selectors
-from django_app.ingest.models import Delivery
+from django_app.ingest.defaults import defaults_of, values_of
+from django_app.ingest.models import Delivery, LoadedKeys
 from django_app.ingest.signals import delivery_loaded
+from django_app.ingest.statement import LoadStatement
 from hotclub import names
 from hotclub.contract import ColumnSpec, SourceContract
 from hotclub.errors import ContractError
 
 logger = logging.getLogger(__name__)
 
+Clock = Callable[[], dt.datetime]
 #: Unknown references shown by name, and rows by number; more are counted.
 SHOWN = 5
-#: How long rows without a match wait for a delivery that may bring what they match.
+#: A value in a message is cut to this length.
+SHOWN_CHARACTERS = 200
+#: How long rows without a match wait within their load for a delivery that is on its way.
 WAIT_AT_MOST = dt.timedelta(minutes=10)
 
 
@@ -38,12 +41,16 @@ class Loaded:
         loaded: rows of it that are in the table now.
         changed: of those, new or different.
         unmatched: rows of the file that found nothing to update.
+        required: columns that keep the source from inserting: the table wants them, the file lacks them.
+        key_hashes: one for each natural key in the file.
     """
 
     staged: int = 0
     loaded: int = 0
     changed: int = 0
     unmatched: int = 0
+    required: list[str] = field(default_factory=list)
+    key_hashes: list[int] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
 
@@ -53,75 +60,148 @@ class NotStagedError(Exception):
 
 
 class TooEarlyError(Exception):
-    """Rows have no match yet, and a delivery that may bring what they match is on its way."""
+    """Something that this load depends on is still on its way; the message says what."""
 
 
-class _ForeignRowsError(Exception):
-    """Rows belong to another tenant; the message is the reason of the refusal."""
+class _RefusedRowsError(Exception):
+    """What was written must not stay; the message is the reason of the refusal."""
 
 
-def delivery_load(*, delivery_id: Any, now: dt.datetime) -> bool:
+def delivery_load(*, delivery_id: Any, clock: Clock = timezone.now) -> bool:
     """Load a delivery whose load was asked for; rows, rollups and status commit together.
+
+    Args:
+        delivery_id: its key.
+        clock: read when the load begins and when it ends.
 
     Returns:
         Whether this call loaded it. A second call finds it loaded, or being loaded, and does nothing.
 
     Raises:
         NotStagedError: nothing is staged.
-        TooEarlyError: what its rows match is still on its way; nothing was written.
-        DataError, IntegrityError: PostgreSQL refused the rows; nothing was written.
+        TooEarlyError: what it depends on is still on its way; nothing was written.
+        DatabaseError: PostgreSQL refused; nothing was written.
     """
     with transaction.atomic():
         # A slow load must not hold every worker process: who comes second leaves it to the first, or to the sweep.
         delivery = Delivery.objects.select_for_update(skip_locked=True).filter(pk=delivery_id).first()
-        if delivery is None or delivery.status != Delivery.Status.LOADING or not _alone(delivery):
+        if delivery is None or delivery.status != Delivery.Status.LOADING:
             return False
-        if _superseded(delivery, now):
+        _require_alone(delivery)
+        if _superseded(delivery, clock):
             return False
         contract = selectors.source_contract(delivery.source)
         # Asked before the rows are read: what commits in between is then seen by the load.
-        awaited = _awaited(delivery, contract, now)
-        result = rows_load(contract=contract, delivery_id=str(delivery.pk), tenant=delivery.tenant_id)
+        awaited = _awaited(delivery, contract, clock())
+        result = rows_load(
+            contract=contract, delivery_id=str(delivery.pk), tenant=delivery.tenant_id, now=clock()
+        )
         if result.unmatched and awaited is not None:
-            raise TooEarlyError(f"{_rows(result.unmatched)} without a match wait for delivery {awaited.pk}")
-        delivery.rows_staged = result.staged
-        delivery.finished_at = now
-        if result.refusals:
-            delivery.status = Delivery.Status.REJECTED
-            delivery.reasons = result.refusals
-        else:
-            delivery.status = Delivery.Status.LOADED
-            delivery.rows_loaded, delivery.rows_changed = result.loaded, result.changed
-            delivery.rows_unchanged = result.loaded - result.changed
-            delivery.warnings = [*delivery.warnings, *result.warnings]
-        delivery.save()
-        if not result.refusals:
+            raise TooEarlyError(
+                f"{_rows(result.unmatched)} without a match: waits for the {awaited.source} of {awaited.data_date}"
+                f", which is {awaited.status}"
+            )
+        _record(delivery, contract, result, clock)
+        if delivery.status == Delivery.Status.LOADED:
             delivery_loaded.send(sender=Delivery, delivery=delivery, contract=contract)
+            # What the signal's receivers did belongs to the load.
+            delivery.finished_at = clock()
+            delivery.save(update_fields=["finished_at"])
     logger.info(
         "delivery load",
         extra={"delivery": delivery.pk, "status": delivery.status, "rows": result.loaded, "changed": result.changed},
     )  # fmt: skip
-    return not result.refusals
+    return delivery.status == Delivery.Status.LOADED
 
 
-def _alone(delivery: Delivery) -> bool:
-    """Return whether no other delivery of the same source, tenant and day loads until this transaction ends.
+def _record(delivery: Delivery, contract: SourceContract, result: Loaded, clock: Clock) -> None:
+    """Write what the load did onto the delivery."""
+    delivery.rows_staged = result.staged
+    delivery.waits_for = ""
+    if result.refusals:
+        delivery.status, delivery.finished_at = Delivery.Status.REJECTED, clock()
+        delivery.reasons = result.refusals
+    elif result.staged and result.unmatched == result.staged:
+        # Nothing of it is in the table: that is no load. It goes on by itself once a delivery brings the rows.
+        delivery.status = Delivery.Status.WAITING
+        delivery.rows_loaded, delivery.rows_unmatched = 0, result.unmatched
+        delivery.waits_for = _what_is_missing(contract, result)
+    else:
+        delivery.status, delivery.finished_at = Delivery.Status.LOADED, clock()
+        delivery.rows_loaded, delivery.rows_changed = result.loaded, result.changed
+        delivery.rows_unchanged = result.loaded - result.changed
+        delivery.rows_unmatched = result.unmatched
+        delivery.warnings = [*delivery.warnings, *result.warnings, *_left_out(delivery, result)]
+        _keys_keep(delivery, result)
+    delivery.save()
+
+
+def _what_is_missing(contract: SourceContract, result: Loaded) -> str:
+    key = ", ".join(contract.schema.natural_key)
+    return (
+        f"waits for rows of {contract.schema.table}: none of its {result.staged:,} rows has a ({key}) there, and a file of "
+        f"{contract.name} only updates, because it brings no {', '.join(result.required)}; it loads by itself once a "
+        "delivery brings the rows"
+    )
+
+
+def _left_out(delivery: Delivery, result: Loaded) -> list[str]:
+    """Return a warning where an earlier file of the same day had rows that this one lacks."""
+    earlier = selectors.loaded_before(delivery)
+    if earlier is None:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM (SELECT unnest(%s::bigint[]) EXCEPT SELECT unnest(%s::bigint[])) AS lacking",
+            [earlier.loaded_keys.hashes, result.key_hashes],
+        )
+        (count,) = cursor.fetchone()
+    if not count:
+        return []
+    landed = f"{earlier.landed_at:%Y-%m-%d %H:%M:%S} UTC"
+    are, stay = ("is", "stays as it is") if count == 1 else ("are", "stay as they are")
+    return [
+        f"{_rows(count)} of the file of the same day that landed at {landed} {are} not in this one, and {stay}"
+    ]
+
+
+def _keys_keep(delivery: Delivery, result: Loaded) -> None:
+    """Keep this delivery's keys, and no longer those of the files of the same day before it."""
+    LoadedKeys.objects.filter(delivery__in=selectors.same_day(delivery)).delete()
+    LoadedKeys.objects.create(delivery=delivery, hashes=result.key_hashes)
+
+
+def _require_alone(delivery: Delivery) -> None:
+    """Lock out other loads of the same source, tenant and day until this transaction ends.
 
     Without this a correction whose load starts in the middle of this one could be overwritten by it.
+
+    Raises:
+        TooEarlyError: another one loads now.
     """
     slot = f"ingest.load {delivery.source} {delivery.tenant_id} {delivery.data_date}"
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [slot])
-        return bool(cursor.fetchone()[0])
+        if not cursor.fetchone()[0]:
+            raise TooEarlyError("another file of the same source, tenant and day is being loaded")
 
 
-def _superseded(delivery: Delivery, now: dt.datetime) -> bool:
-    """Return whether a later file of the same day came first, and reject this one for it."""
+def _superseded(delivery: Delivery, clock: Clock) -> bool:
+    """Return whether a later file of the same day was loaded, and reject this one for it.
+
+    Raises:
+        TooEarlyError: a later file is about to be loaded; what becomes of it decides.
+    """
     newer = selectors.correction(delivery)
     if newer is None:
         return False
-    delivery.status, delivery.finished_at = Delivery.Status.REJECTED, now
-    delivery.reasons = [f"superseded by delivery {newer.pk}"]
+    if newer.status == Delivery.Status.LOADING:
+        raise TooEarlyError(
+            f"waits for delivery {newer.pk}, a later file of the same day that is being loaded"
+        )
+    delivery.status, delivery.finished_at = Delivery.Status.REJECTED, clock()
+    delivery.reasons = [f"superseded by delivery {newer.pk}, a later file of the same day"]
+    delivery.waits_for = ""
     delivery.save()
     logger.info("delivery superseded", extra={"delivery": delivery.pk, "by": newer.pk})
     return True
@@ -142,25 +222,34 @@ def _awaited(delivery: Delivery, contract: SourceContract, now: dt.datetime) -> 
 
 
 def can_insert(contract: SourceContract) -> bool:
-    """Return whether a source's file has every column that a new row needs."""
-    model = apps.get_model(contract.schema.model)
-    return not _required(model) - {c.target for c in contract.schema.columns}
+    """Return whether a source's file, with Django's defaults, has every column that a new row needs."""
+    brought = {c.target for c in contract.schema.columns}
+    # The moment only fills auto_now columns, which does not change what is required.
+    return not defaults_of(apps.get_model(contract.schema.model), brought, timezone.now()).required
 
 
-def rows_load(*, contract: SourceContract, delivery_id: str, tenant: str) -> Loaded:
+def rows_load(*, contract: SourceContract, delivery_id: str, tenant: str, now: dt.datetime) -> Loaded:
     """Write a delivery's staged rows, inside the caller's transaction.
 
-    Where a column that the table requires is not in the file, rows are updated only: a file of outcomes
-    cannot invent a flight, and rows without a match are counted as a warning. Rows that belong to another
-    tenant, before or after, refuse the delivery: nothing is written.
+    New rows get Django's own defaults for what the file lacks. Where a column that the table requires has neither,
+    rows are updated only: a file of outcomes cannot invent a flight. Rows that belong to another tenant, before or
+    after, refuse the delivery: nothing is written.
+
+    Args:
+        contract: the source's.
+        delivery_id: whose staging table.
+        tenant: whose rows they must be.
+        now: the value of ``auto_now`` columns.
     """
-    statement = _Statement(contract, names.staging_table(delivery_id))
-    result = Loaded()
+    model = apps.get_model(contract.schema.model)
+    defaults = defaults_of(model, {c.target for c in contract.schema.columns}, now)
+    statement = LoadStatement(contract, names.staging_table(delivery_id), defaults, shown=SHOWN)
+    result = Loaded(required=defaults.required)
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [statement.staged_name])
         if not cursor.fetchone()[0]:
-            raise NotStagedError(f"{statement.staged_name} is not there")
-        cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(statement.staged))
+            raise NotStagedError("its staged rows are gone; the next run of its DAG stages the file again")
+        cursor.execute(statement.count())
         result.staged = int(cursor.fetchone()[0])
         for column in contract.schema.columns:
             if column.references is not None:
@@ -172,28 +261,49 @@ def rows_load(*, contract: SourceContract, delivery_id: str, tenant: str) -> Loa
         _zone_set(cursor, contract.schema.timezone)
         try:
             with transaction.atomic():
-                _write(cursor, statement, tenant, result)
-        except _ForeignRowsError as error:
+                _write(cursor, statement, contract, tenant, result)
+        except _RefusedRowsError as error:
             result.refusals.append(str(error))
         _zone_set(cursor, connection.timezone_name)
-    if result.unmatched:
+    if 0 < result.unmatched < result.staged:
         key = ", ".join(contract.schema.natural_key)
         result.warnings.append(f"{_rows(result.unmatched)}: no row of {contract.schema.table} has the {key}")
     return result
 
 
-def _write(cursor: Any, statement: _Statement, tenant: str, result: Loaded) -> None:
+def _write(
+    cursor: Any, statement: LoadStatement, contract: SourceContract, tenant: str, result: Loaded
+) -> None:
     # Before: a row of another tenant could be written over so that it is this one's. After: for what is new.
     _tenant_check(cursor, statement, tenant)
+    if statement.can_insert and statement.defaults.per_row:
+        _per_row_fill(cursor, statement)
     cursor.execute(statement.upsert() if statement.can_insert else statement.update())
     result.changed = cursor.rowcount
+    if statement.can_insert and statement.defaults.per_row:
+        cursor.execute(statement.per_row_drop())
     _tenant_check(cursor, statement, tenant)
     cursor.execute(statement.unmatched())
     result.unmatched = int(cursor.fetchone()[0])
+    if result.unmatched and statement.can_insert:
+        raise _RefusedRowsError(
+            f"{_rows(result.unmatched)} did not reach {contract.schema.table}: a rule or trigger of the database dropped them"
+        )
     result.loaded = result.staged - result.unmatched
+    cursor.execute(statement.key_hashes())
+    result.key_hashes = list(cursor.fetchone()[0])
 
 
-def _tenant_check(cursor: Any, statement: _Statement, tenant: str) -> None:
+def _per_row_fill(cursor: Any, statement: LoadStatement) -> None:
+    cursor.execute(statement.row_numbers())
+    numbers = [number for (number,) in cursor.fetchall()]
+    cursor.execute(statement.per_row_table())
+    with cursor.copy(statement.per_row_copy()) as rows:
+        for number, values in zip(numbers, values_of(statement.defaults.per_row, len(numbers)), strict=True):
+            rows.write_row((number, *values))
+
+
+def _tenant_check(cursor: Any, statement: LoadStatement, tenant: str) -> None:
     foreign = statement.foreign(tenant)
     if foreign is None:
         return
@@ -205,167 +315,24 @@ def _tenant_check(cursor: Any, statement: _Statement, tenant: str) -> None:
     shown = ", ".join(map(str, numbers[:SHOWN])) + more
     verb = "does" if count == 1 else "do"
     what = f"{_rows(count)} (rows {shown}) {verb} not belong to {tenant}, the tenant that delivers"
-    raise _ForeignRowsError(f"{statement.tenant_columns}: {what}")
+    raise _RefusedRowsError(f"{statement.tenant_columns}: {what}")
 
 
 def _zone_set(cursor: Any, zone: str) -> None:
     cursor.execute("SELECT set_config('TimeZone', %s, true)", [zone])
 
 
-def _references_check(cursor: Any, statement: _Statement, column: ColumnSpec, result: Loaded) -> None:
+def _references_check(cursor: Any, statement: LoadStatement, column: ColumnSpec, result: Loaded) -> None:
     cursor.execute(statement.unknown_references(column))
-    rows, values = cursor.fetchone()
+    rows, different, values = cursor.fetchone()
     if not rows:
         return
     table, _ = column.references or ("", "")
-    shown = ", ".join(values[:SHOWN]) + (f" and {len(values) - SHOWN} more" if len(values) > SHOWN else "")
+    shown = ", ".join(value[:SHOWN_CHARACTERS] for value in values)
+    shown += f" and {different - SHOWN:,} more" if different > SHOWN else ""
     message = f"{column.name}: {_rows(rows)} not in {table}: {shown}"
     (result.refusals if column.reference_required else result.warnings).append(message)
 
 
 def _rows(count: int) -> str:
     return "1 row" if count == 1 else f"{count:,} rows"
-
-
-class _Statement:
-    """The SQL of one source's load."""
-
-    def __init__(self, contract: SourceContract, staging_table: str) -> None:
-        schema = contract.schema
-        self.columns = schema.columns
-        self.key = schema.natural_key
-        self.staged_name = f"{names.SCHEMA_STAGING}.{staging_table}"
-        self.staged = sql.Identifier(names.SCHEMA_STAGING, staging_table)
-        self.target = sql.Identifier(schema.table)
-        self._model = apps.get_model(schema.model)
-        self._empty_texts = {f.column for f in self._model._meta.concrete_fields if not f.null}
-        self.can_insert = can_insert(contract)
-        self._tenant = schema.tenant
-        # Where the file does not say whose a row is, its key leads to who it is of.
-        key = [c.name for c in self.columns if c.target in self.key]
-        self.tenant_columns = schema.tenant_column or ", ".join(key)
-
-    def value(self, column: ColumnSpec) -> sql.Composable:
-        cast = sql.SQL("s.{}::{}").format(sql.Identifier(column.name), sql.SQL(column.type))
-        if column.type == "text" and column.nullable and column.target in self._empty_texts:
-            return sql.SQL("coalesce({}, '')").format(cast)
-        return cast
-
-    @property
-    def typed(self) -> sql.Composable:
-        """The staged rows under the table's column names, with its types."""
-        return sql.SQL("SELECT {} FROM {} s").format(self._values(self.columns), self.staged)
-
-    def _values(self, columns: Iterable[ColumnSpec]) -> sql.Composed:
-        return sql.SQL(", ").join(
-            sql.SQL("{} AS {}").format(self.value(c), sql.Identifier(c.target)) for c in columns
-        )
-
-    def _list(self, columns: list[str], prefix: str = "") -> sql.Composable:
-        place = sql.SQL(prefix)  # type: ignore[arg-type]  # one of this class's own aliases
-        return sql.SQL(", ").join(place + sql.Identifier(column) for column in columns)
-
-    @property
-    def _others(self) -> list[str]:
-        return [c.target for c in self.columns if c.target not in self.key]
-
-    def upsert(self) -> sql.Composed:
-        every = [c.target for c in self.columns]
-        return sql.SQL(
-            "INSERT INTO {target} AS t ({columns}) {typed} ON CONFLICT ({key}) DO {action}"
-        ).format(
-            target=self.target,
-            columns=self._list(every),
-            typed=self.typed,
-            key=self._list(list(self.key)),
-            action=self._update_action("EXCLUDED.") if self._others else sql.SQL("NOTHING"),
-        )
-
-    def _update_action(self, new: str) -> sql.Composed:
-        return sql.SQL("UPDATE SET {} WHERE ({}) IS DISTINCT FROM ({})").format(
-            self._assignments(new), self._list(self._others, "t."), self._list(self._others, new)
-        )
-
-    def _assignments(self, new: str) -> sql.Composed:
-        place = sql.SQL(new)  # type: ignore[arg-type]  # one of this class's own aliases
-        return sql.SQL(", ").join(
-            sql.SQL("{} = {}").format(sql.Identifier(c), place + sql.Identifier(c)) for c in self._others
-        )
-
-    def _match(self) -> sql.Composed:
-        return sql.SQL(" AND ").join(
-            sql.SQL("t.{0} = n.{0}").format(sql.Identifier(column)) for column in self.key
-        )
-
-    def update(self) -> sql.Composed:
-        return sql.SQL(
-            "UPDATE {target} AS t SET {assignments} FROM ({typed}) n"
-            " WHERE {match} AND ({old}) IS DISTINCT FROM ({new})"
-        ).format(
-            target=self.target,
-            assignments=self._assignments("n."),
-            typed=self.typed,
-            match=self._match(),
-            old=self._list(self._others, "t."),
-            new=self._list(self._others, "n."),
-        )
-
-    def unmatched(self) -> sql.Composed:
-        return sql.SQL(
-            "SELECT count(*) FROM ({typed}) n WHERE NOT EXISTS (SELECT FROM {target} t WHERE {match})"
-        ).format(typed=self.typed, target=self.target, match=self._match())
-
-    def foreign(self, tenant: str) -> sql.Composed | None:
-        """Count the table's rows that the file names and that are not the tenant's; None without tenants."""
-        if self._tenant is None:
-            return None
-        # Django knows how its field paths join. A path that leads nowhere is not the tenant's either.
-        own = self._model._base_manager.filter(**{self._tenant: tenant}).values(hotclub_pk=F("pk"))
-        composed = connection.ops.compose_sql(*own.query.sql_with_params())
-        return sql.SQL(
-            "SELECT count(*), (array_agg(n.{number} ORDER BY n.{number}))[:{shown}] FROM"
-            " (SELECT s.{number}, {values} FROM {staged} s) n JOIN {target} t ON {match}"
-            " WHERE NOT EXISTS (SELECT FROM ({own}) o WHERE o.hotclub_pk = t.{pk})"
-        ).format(
-            number=sql.Identifier(names.COLUMN_ROW),
-            shown=sql.Literal(SHOWN),
-            values=self._values(c for c in self.columns if c.target in self.key),
-            staged=self.staged,
-            target=self.target,
-            match=self._match(),
-            own=sql.SQL(composed),
-            pk=sql.Identifier(self._model._meta.pk.column),
-        )
-
-    def unknown_references(self, column: ColumnSpec) -> sql.Composed:
-        table, key = column.references or ("", "")
-        return sql.SQL(
-            "SELECT count(*), array_agg(DISTINCT n.value ORDER BY n.value) FROM"
-            " (SELECT s.{name}::{type} AS cast_value, s.{name} AS value FROM {staged} s WHERE s.{name} IS NOT NULL) n"
-            " WHERE NOT EXISTS (SELECT FROM {table} r WHERE r.{key} = n.cast_value)"
-        ).format(
-            name=sql.Identifier(column.name),
-            type=sql.SQL(column.type),
-            staged=self.staged,
-            table=sql.Identifier(table),
-            key=sql.Identifier(key),
-        )
-
-
-def _required(model: type[Model]) -> set[str]:
-    """Return the columns that a new row must bring: not null, and neither generated nor with a default."""
-    return {
-        f.column
-        for f in model._meta.concrete_fields
-        if not f.null and not f.generated and f.db_default is NOT_PROVIDED and not _is_identity(f)
-    }
-
-
-def _is_identity(model_field: Any) -> bool:
-    return bool(model_field.primary_key and model_field.get_internal_type().endswith("AutoField"))
-
-
-#: Failures that the same rows would meet again.
-PERMANENT = (DataError, IntegrityError)
-#: Failures that pass.
-PASSING = (OperationalError, ProgrammingError, NotStagedError, TooEarlyError)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
 
@@ -22,6 +23,7 @@ class Delivery(models.Model):
         CHECKING = "checking", "checking"
         ACCEPTED = "accepted", "accepted"
         LOADING = "loading", "loading"
+        WAITING = "waiting", "waiting"
         LOADED = "loaded", "loaded"
         REJECTED = "rejected", "rejected"
         FAILED = "failed", "failed"
@@ -43,6 +45,12 @@ class Delivery(models.Model):
     rows_loaded = models.PositiveIntegerField(null=True, help_text="rows that are in the table now")
     rows_changed = models.PositiveIntegerField(null=True, help_text="of those, new or different")
     rows_unchanged = models.PositiveIntegerField(null=True, help_text="of those, as they were before")
+    rows_unmatched = models.PositiveIntegerField(
+        null=True, help_text="rows of the file that found no row to update"
+    )
+    waits_for = models.TextField(
+        blank=True, help_text="what it waits for now, or the last failure of what is tried again"
+    )
     reasons = models.JSONField(default=list, blank=True, help_text="why it was rejected or failed")
     warnings = models.JSONField(default=list, blank=True)
     landed_at = models.DateTimeField(default=timezone.now)
@@ -108,3 +116,44 @@ class CheckRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.delivery}: {self.decision}"
+
+
+class LoadedKeys(models.Model):
+    """The natural keys that a loaded delivery brought, so that a correction can be told which of them it lacks.
+
+    Kept for the newest loaded delivery of a source, tenant and day.
+    """
+
+    delivery = models.OneToOneField(Delivery, models.CASCADE, primary_key=True, related_name="loaded_keys")
+    hashes = ArrayField(models.BigIntegerField(), help_text="a 64-bit hash of each row's natural key")
+
+    class Meta:
+        verbose_name_plural = "loaded keys"
+
+    def __str__(self) -> str:
+        return f"keys of {self.delivery_id}"
+
+
+class RefusedFile(models.Model):
+    """Something in the landing folder that became no delivery, and why."""
+
+    path = models.TextField(help_text="below the landing folder")
+    source = models.CharField("folder of the source", max_length=255, blank=True)
+    tenant = models.ForeignKey(
+        Tenant,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="refused_files",
+        help_text="empty where its folder names no tenant; such files are shown to staff of every tenant only",
+    )
+    reason = models.TextField()
+    size_bytes = models.PositiveBigIntegerField(null=True, blank=True)
+    found_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("-found_at", "-pk")
+        indexes = (models.Index(fields=("-found_at",), name="ingest_refused_found"),)
+
+    def __str__(self) -> str:
+        return self.path

@@ -6,9 +6,9 @@ import datetime as dt
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from django_app.ingest.models import CheckRun, Delivery
+from django_app.ingest.models import CheckRun, Delivery, RefusedFile
 from django_app.tenants.selectors import scoped
 from hotclub import store
 from hotclub.contract import SourceContract
@@ -29,22 +29,81 @@ def source_contract(name: str) -> SourceContract:
     return store.find_source(name, settings.HOTCLUB_CONTRACTS)
 
 
-def correction(delivery: Delivery) -> Delivery | None:
-    """Return a delivery of the same source, tenant and day that landed later and is loading or loaded."""
+def target_of(delivery_id: Any) -> tuple[str, str]:
+    """Return the table that a delivery loads into and its natural key, for messages."""
+    schema = source_contract(Delivery.objects.get(pk=delivery_id).source).schema
+    return schema.table, ", ".join(schema.natural_key)
+
+
+def same_day(delivery: Delivery) -> QuerySet[Delivery]:
+    """Return the other deliveries of the same source, tenant and day."""
     same = Delivery.objects.filter(
         source=delivery.source, tenant=delivery.tenant_id, data_date=delivery.data_date
     )
-    loads = same.filter(status__in=(Delivery.Status.LOADING, Delivery.Status.LOADED))
-    return loads.filter(landed_at__gt=delivery.landed_at).order_by("-landed_at").first()
+    return same.exclude(pk=delivery.pk)
+
+
+def correction(delivery: Delivery) -> Delivery | None:
+    """Return a delivery of the same source, tenant and day that landed later and is loading or loaded.
+
+    A loaded one comes first: it decides, whatever becomes of the others.
+    """
+    later = same_day(delivery).filter(landed_at__gt=delivery.landed_at)
+    for status in (Delivery.Status.LOADED, Delivery.Status.LOADING):
+        found = later.filter(status=status).order_by("-landed_at").first()
+        if found is not None:
+            return found
+    return None
+
+
+def loaded_before(delivery: Delivery) -> Delivery | None:
+    """Return the newest other delivery of the same source, tenant and day whose loaded keys are known."""
+    loaded = same_day(delivery).filter(status=Delivery.Status.LOADED, loaded_keys__isnull=False)
+    return loaded.select_related("loaded_keys").order_by("-landed_at").first()
 
 
 def siblings(delivery: Delivery) -> QuerySet[Delivery]:
-    """Return the deliveries of other sources for the same tenant and day that are not final."""
+    """Return the deliveries of other sources for the same tenant and day that are on their way."""
     same = Delivery.objects.filter(tenant=delivery.tenant_id, data_date=delivery.data_date)
-    return same.exclude(source=delivery.source).exclude(status__in=Delivery.FINAL)
+    settled = (*Delivery.FINAL, Delivery.Status.WAITING)
+    return same.exclude(source=delivery.source).exclude(status__in=settled)
+
+
+def unmatched(after: dt.datetime) -> QuerySet[Delivery]:
+    """Return deliveries whose rows found no match, and that another one of their tenant was loaded since.
+
+    Those are the ones that wait, and those that were loaded after a moment without some of their rows. Whether the
+    other one brought rows of the same table is for the caller to see.
+    """
+    other = Delivery.objects.filter(tenant=OuterRef("tenant"), status=Delivery.Status.LOADED).exclude(
+        source=OuterRef("source")
+    )
+    waiting = Q(status=Delivery.Status.WAITING) & Exists(other.filter(finished_at__gt=OuterRef("started_at")))
+    left_out = Q(status=Delivery.Status.LOADED, rows_unmatched__gt=0, finished_at__gt=after) & Exists(
+        other.filter(data_date=OuterRef("data_date"), finished_at__gt=OuterRef("finished_at"))
+    )
+    return Delivery.objects.filter(waiting | left_out).order_by("landed_at", "pk")
+
+
+def loaded_since(delivery: Delivery) -> QuerySet[Delivery]:
+    """Return the deliveries of other sources and the same tenant that were loaded after one began or ended."""
+    since = delivery.finished_at or delivery.started_at
+    others = Delivery.objects.filter(
+        tenant=delivery.tenant_id, status=Delivery.Status.LOADED, finished_at__gt=since
+    )
+    return others.exclude(source=delivery.source)
+
+
+def refused_files(user: Any) -> QuerySet[RefusedFile]:
+    """Return the refused files that the user may see, newest first. Those of no tenant are for few."""
+    return scoped(RefusedFile.objects.all(), user)
 
 
 def stuck(now: dt.datetime, after: dt.timedelta) -> QuerySet[Delivery]:
-    """Return deliveries that are not final and whose newest start lies longer ago than `after`."""
+    """Return deliveries that are on their way and whose newest start lies longer ago than `after`.
+
+    One that waits for another delivery is not among them: nothing that is done to it alone would help.
+    """
+    settled = (*Delivery.FINAL, Delivery.Status.WAITING)
     waiting = Q(started_at__lt=now - after) | Q(started_at=None, landed_at__lt=now - after)
-    return Delivery.objects.exclude(status__in=Delivery.FINAL).filter(waiting).order_by("landed_at")
+    return Delivery.objects.exclude(status__in=settled).filter(waiting).order_by("landed_at")

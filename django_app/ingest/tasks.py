@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 
 from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
+from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
-from django_app.ingest import loading, services
+from django_app.ingest import database_errors, loading, selectors, services
+from django_app.ingest import sweep as sweeping
 from django_app.ingest.airflow import Airflow, AirflowDownError, AirflowRefusedError
 
 logger = logging.getLogger(__name__)
@@ -18,9 +21,13 @@ logger = logging.getLogger(__name__)
 def deliveries_find() -> None:
     """Register what has landed and start its DAG runs."""
     now = timezone.now()
-    found = services.deliveries_find(
-        landing_root=settings.HOTCLUB_LANDING, archive_root=settings.HOTCLUB_ARCHIVE, now=now
-    )
+    try:
+        found = services.deliveries_find(
+            landing_root=settings.HOTCLUB_LANDING, archive_root=settings.HOTCLUB_ARCHIVE, now=now
+        )
+    except OSError as error:
+        logger.error("the landing folder cannot be read: %s", error)  # noqa: TRY400  # no trace of ours says more
+        return
     if not found:
         return
     with Airflow.from_settings() as airflow:
@@ -38,16 +45,44 @@ def deliveries_find() -> None:
 def delivery_load(delivery_id: str) -> None:
     """Load a delivery's staged rows. What the same rows would meet again is final; the rest is tried again."""
     try:
-        loading.delivery_load(delivery_id=delivery_id, now=timezone.now())
-    except loading.PERMANENT as error:
-        reason = f"PostgreSQL refused the rows: {str(error).strip().splitlines()[0]}"
-        services.delivery_fail(delivery_id=delivery_id, reason=reason, now=timezone.now())
-    except loading.PASSING as error:
-        logger.warning("load waits for the sweep", extra={"delivery": delivery_id, "error": str(error)})
+        loading.delivery_load(delivery_id=delivery_id)
+    except (loading.NotStagedError, loading.TooEarlyError) as error:
+        services.delivery_note(delivery_id=delivery_id, waits_for=str(error))
+    except SoftTimeLimitExceeded:
+        services.delivery_fail(
+            delivery_id=delivery_id,
+            reason="the load took longer than a task may (CELERY_TASK_SOFT_TIME_LIMIT); split the file, or raise it",
+            now=timezone.now(),
+        )
+    except (DatabaseError, InterfaceError) as error:
+        _refused(delivery_id, error)
+    except (
+        Exception
+    ) as error:  # a receiver of the project's own, or a fault of ours: the same rows would meet it again
+        logger.exception("delivery not loaded", extra={"delivery": delivery_id})
+        services.delivery_fail(
+            delivery_id=delivery_id, reason=f"{type(error).__name__}: {error}"[:500], now=timezone.now()
+        )
+
+
+def _refused(delivery_id: str, error: BaseException) -> None:
+    if database_errors.passes(error):
+        shown = database_errors.shown(error)
+        logger.warning("load waits for the sweep", extra={"delivery": delivery_id, "error": shown})
+        services.delivery_note(
+            delivery_id=delivery_id, waits_for=f"the load is tried again; the last failure: {shown}"
+        )
+        return
+    table, key = selectors.target_of(delivery_id)
+    services.delivery_fail(
+        delivery_id=delivery_id, reason=database_errors.reason(error, table, key), now=timezone.now()
+    )
 
 
 @shared_task
 def sweep() -> None:
-    """Find deliveries that stand still."""
+    """Find deliveries that stand still, and those that rows have come for."""
+    now = timezone.now()
+    sweeping.deliveries_rematch(now=now)
     with Airflow.from_settings() as airflow:
-        services.deliveries_sweep(airflow=airflow, now=timezone.now())
+        sweeping.deliveries_sweep(airflow=airflow, now=now)

@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from django_app.ingest.models import CheckRun, Delivery
+from django_app.ingest.models import CheckRun, Delivery, RefusedFile
 
 
 class DeliveryOut(serializers.ModelSerializer[Delivery]):
@@ -30,12 +30,35 @@ class DeliveryOut(serializers.ModelSerializer[Delivery]):
             "rows_loaded",
             "rows_changed",
             "rows_unchanged",
+            "rows_unmatched",
+            "waits_for",
             "reasons",
             "warnings",
             "landed_at",
             "started_at",
             "finished_at",
         )
+        read_only_fields = fields
+
+
+class DeliveryFileOut(serializers.ModelSerializer[Delivery]):
+    """What a DAG run needs to know of a delivery: asked for here, so that nobody can type it in there."""
+
+    day = serializers.DateField(source="data_date")
+    path = serializers.CharField(source="archive_path", help_text="where its file is archived")
+
+    class Meta:
+        model = Delivery
+        fields = ("id", "source", "tenant", "day", "path", "status")
+        read_only_fields = fields
+
+
+class RefusedFileOut(serializers.ModelSerializer[RefusedFile]):
+    """Something in the landing folder that became no delivery, and why."""
+
+    class Meta:
+        model = RefusedFile
+        fields = ("id", "path", "source", "tenant", "reason", "size_bytes", "found_at")
         read_only_fields = fields
 
 

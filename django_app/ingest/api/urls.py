@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
-from django_app.ingest.api.views import DeliveryViewSet
+from django_app.ingest.api.views import DeliveryViewSet, RefusedFileViewSet
 
-ROUTES = (("deliveries", DeliveryViewSet, "delivery"),)
+ROUTES = (
+    ("deliveries", DeliveryViewSet, "delivery"),
+    ("refused-files", RefusedFileViewSet, "refused-file"),
+)

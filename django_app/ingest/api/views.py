@@ -16,8 +16,15 @@ from django_app.api.permissions import ActsForAnyTenant
 from django_app.api.problems import Conflict
 from django_app.api.schemas import problems
 from django_app.ingest import selectors, services
-from django_app.ingest.api.serializers import CheckReportIn, CheckRunOut, DeliveryFilters, DeliveryOut
-from django_app.ingest.models import Delivery
+from django_app.ingest.api.serializers import (
+    CheckReportIn,
+    CheckRunOut,
+    DeliveryFileOut,
+    DeliveryFilters,
+    DeliveryOut,
+    RefusedFileOut,
+)
+from django_app.ingest.models import Delivery, RefusedFile
 from hotclub.errors import InvalidInputError
 
 
@@ -42,7 +49,13 @@ class DeliveryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
         """List deliveries, newest first."""
         return super().list(request, *args, **kwargs)
 
-    @extend_schema(request=CheckReportIn, responses={200: CheckRunOut, **problems(401, 403, 404, 422)})
+    @extend_schema(responses={200: DeliveryFileOut, **problems(401, 403, 404)})
+    @action(detail=True, methods=["get"], permission_classes=[ActsForAnyTenant])
+    def file(self, _request: Request, **_: Any) -> Response:
+        """Return where a delivery's file is and whose it is, for the DAG run that checks it."""
+        return Response(DeliveryFileOut(self.get_object()).data)
+
+    @extend_schema(request=CheckReportIn, responses={200: CheckRunOut, **problems(401, 403, 404, 409, 422)})
     @action(detail=True, methods=["post"], url_path="check-runs", permission_classes=[ActsForAnyTenant])
     def check_runs(self, request: Request, **_: Any) -> Response:
         """Record a check report and decide whether the delivery is accepted."""
@@ -52,7 +65,10 @@ class DeliveryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
         if report.validated_data["delivery"] != delivery.pk:
             raise InvalidInputError.of("delivery", f"the report is about another delivery than {delivery.pk}")
         plain = {**report.validated_data, "results": [dict(r) for r in request.data["results"]]}
-        run = services.check_run_record(delivery_id=delivery.pk, report=plain, now=timezone.now())
+        try:
+            run = services.check_run_record(delivery_id=delivery.pk, report=plain, now=timezone.now())
+        except services.DeliveryStateError as error:
+            raise Conflict(str(error)) from error
         return Response(CheckRunOut(run).data)
 
     @extend_schema(request=None, responses={202: DeliveryOut, **problems(401, 403, 404, 409)})
@@ -64,3 +80,17 @@ class DeliveryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
         except services.DeliveryStateError as error:
             raise Conflict(str(error)) from error
         return Response(DeliveryOut(delivery).data, status=202)
+
+
+class RefusedFileViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[RefusedFile]
+):
+    """What landed and became no delivery, with the reason: a name that is no day, a folder of nobody, no file at all."""
+
+    serializer_class = RefusedFileOut
+    lookup_value_regex = "[0-9]{1,18}"
+    queryset = RefusedFile.objects.none()
+
+    def get_queryset(self) -> QuerySet[RefusedFile]:
+        """Return the caller's refused files, newest first."""
+        return selectors.refused_files(self.request.user)

@@ -1,0 +1,66 @@
+"""Which failures of PostgreSQL pass by themselves, and what the others say to a person."""
+
+from __future__ import annotations
+
+import psycopg
+from django.db import DatabaseError, InterfaceError, OperationalError
+
+#: Classes of SQLSTATE that have nothing to do with the rows: connection, rollback by a deadlock or another
+#: transaction, resources, an object in use, an operator's intervention (a restart, a cancelled statement), the
+#: server's system. Source: PostgreSQL's documentation, appendix A.
+_PASSING_CLASSES = frozenset({"08", "40", "53", "55", "57", "58"})
+_LONGEST = 500
+
+
+def passes(error: BaseException) -> bool:
+    """Return whether the same statement may succeed later without anybody changing rows, tables or rights."""
+    state = _sqlstate(error)
+    if state is None:
+        # Without a word from the server: the connection broke, or never was.
+        return isinstance(error, OperationalError | InterfaceError | psycopg.OperationalError)
+    return state[:2] in _PASSING_CLASSES
+
+
+def reason(error: BaseException, table: str, key: str) -> str:
+    """Return what a refusal means, for the person who delivers or the developer of the table.
+
+    Args:
+        error: Django's, with psycopg's as its cause.
+        table: the table that was written to.
+        key: the natural key's columns, for the message.
+    """
+    words = {
+        "21000": f"two rows of the file are one row to {table}, whose unique constraint does not tell their ({key})"
+        " apart; deliver each row once",
+        "42P10": f"{table} has no unique constraint over exactly ({key}) that holds for every row; add one, or change"
+        " natural_key in ml.py",
+        "42501": f"Hotclub's login may not write to {table}; grant it the right, then deliver the file again",
+        "42P01": f"the database and the contract differ ({_primary(error)}); run migrate, then deliver the file again",
+        "42703": f"the database and the contract differ ({_primary(error)}); run migrate, then deliver the file again",
+    }.get(_sqlstate(error) or "")
+    if words is None:
+        cause = _psycopg(error)
+        detail = (cause.diag.message_detail or "") if cause is not None else ""
+        words = ": ".join(filter(None, (_primary(error), detail)))
+    return f"PostgreSQL refused the rows: {words}"[:_LONGEST]
+
+
+def shown(error: BaseException) -> str:
+    """Return the first line of a failure, for what is tried again."""
+    return _primary(error)[:_LONGEST]
+
+
+def _psycopg(error: BaseException) -> psycopg.Error | None:
+    cause = error.__cause__ if isinstance(error, DatabaseError | InterfaceError) else error
+    return cause if isinstance(cause, psycopg.Error) else None
+
+
+def _sqlstate(error: BaseException) -> str | None:
+    cause = _psycopg(error)
+    return cause.sqlstate if cause is not None else None
+
+
+def _primary(error: BaseException) -> str:
+    cause = _psycopg(error)
+    primary = cause.diag.message_primary if cause is not None else None
+    return primary or next(iter(str(error).strip().splitlines()), "") or type(error).__name__

@@ -1,0 +1,80 @@
+"""What Django itself would write into the columns that a file does not bring."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import connection
+from django.db.models import CharField, Field, Model, TextField
+from django.db.models.fields import NOT_PROVIDED
+from django.utils import timezone
+
+
+@dataclass(slots=True)
+class Defaults:
+    """The values that a new row gets beside those of the file.
+
+    Attributes:
+        constants: column → one value for every row.
+        per_row: fields whose default is a function; it is called once for each row.
+        on_change: column → value that is written whenever a row changes (``auto_now``).
+        required: columns that a new row needs and that have neither a column of the file nor a default.
+    """
+
+    constants: dict[str, Any] = field(default_factory=dict)
+    per_row: list[Field[Any, Any]] = field(default_factory=list)
+    on_change: dict[str, Any] = field(default_factory=dict)
+    required: list[str] = field(default_factory=list)
+
+
+def defaults_of(model: type[Model], brought: set[str], now: dt.datetime) -> Defaults:
+    """Return what completes a new row of a model.
+
+    Args:
+        model: the table's model.
+        brought: the columns that the file brings.
+        now: the value of ``auto_now`` and ``auto_now_add``.
+    """
+    found = Defaults()
+    for model_field in model._meta.concrete_fields:
+        column = model_field.column
+        if column is None or column in brought or _is_made_by_the_database(model_field):
+            continue
+        if getattr(model_field, "auto_now", False) or getattr(model_field, "auto_now_add", False):
+            value = _prepared(model_field, _moment(model_field, now))
+            found.constants[column] = value
+            if model_field.auto_now:  # type: ignore[attr-defined]  # looked for above
+                found.on_change[column] = value
+        elif model_field.has_default():
+            if callable(model_field.default):
+                found.per_row.append(model_field)
+            else:
+                found.constants[column] = _prepared(model_field, model_field.get_default())
+        elif model_field.blank and not model_field.null and isinstance(model_field, CharField | TextField):
+            # Django writes the empty text where nothing is given, and the model says that it may be empty.
+            found.constants[column] = ""
+        elif not model_field.null:
+            found.required.append(column)
+    return found
+
+
+def values_of(fields: list[Field[Any, Any]], rows: int) -> list[tuple[Any, ...]]:
+    """Call each field's default once a row; return the rows of prepared values."""
+    return [tuple(_prepared(f, f.get_default()) for f in fields) for _ in range(rows)]
+
+
+def _prepared(model_field: Field[Any, Any], value: Any) -> Any:
+    return model_field.get_db_prep_save(value, connection)
+
+
+def _moment(model_field: Field[Any, Any], now: dt.datetime) -> Any:
+    kind = model_field.get_internal_type()
+    local = timezone.localtime(now)
+    return {"DateField": local.date(), "TimeField": local.time()}.get(kind, now)
+
+
+def _is_made_by_the_database(model_field: Field[Any, Any]) -> bool:
+    is_identity = model_field.primary_key and model_field.get_internal_type().endswith("AutoField")
+    return bool(is_identity or model_field.generated or model_field.db_default is not NOT_PROVIDED)
