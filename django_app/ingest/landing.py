@@ -133,7 +133,7 @@ def _landed(path: Path, folders: tuple[str, ...], status: os.stat_result, now: d
         return Landed(path, folders, problem=problem, size=status.st_size)
     day, *rest = path.name.split(".")
     landed_at = _stamp(rest[0]) if path.suffix == TAKEN and rest else None
-    if landed_at is not None:
+    if landed_at is not None and _day(day) is not None:
         return Landed(path, folders, _day(day), None, status.st_size, landed_at=landed_at)
     problem = _place_problem(folders) or _name_problem(path.name)
     return Landed(path, folders, _day(path.name.removesuffix(_SUFFIX)), problem, status.st_size)

@@ -168,7 +168,7 @@ def _left_out(delivery: Delivery, result: Loaded) -> list[str]:
 def _keys_keep(delivery: Delivery, result: Loaded) -> None:
     """Keep this delivery's keys, and no longer those of the files of the same day before it."""
     LoadedKeys.objects.filter(delivery__in=selectors.same_day(delivery)).delete()
-    LoadedKeys.objects.create(delivery=delivery, hashes=result.key_hashes)
+    LoadedKeys.objects.update_or_create(delivery=delivery, defaults={"hashes": result.key_hashes})
 
 
 def _require_alone(delivery: Delivery) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+import psycopg
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
@@ -54,7 +55,8 @@ def delivery_load(delivery_id: str) -> None:
             reason="the load took longer than a task may (CELERY_TASK_SOFT_TIME_LIMIT); split the file, or raise it",
             now=timezone.now(),
         )
-    except (DatabaseError, InterfaceError) as error:
+    # A COPY raises psycopg's own errors, everything else Django's.
+    except (DatabaseError, InterfaceError, psycopg.Error) as error:
         _refused(delivery_id, error)
     except (
         Exception

@@ -17,7 +17,7 @@ from django.db.models import Case, F, FloatField, When
 
 from django_app.registry.declared import check_model, check_source, label_of
 from django_app.registry.expressions import refuse_unstable
-from django_app.registry.source_columns import compile_columns, tenant_column
+from django_app.registry.source_columns import check_natural_key, compile_columns, tenant_column
 from hotclub import declarations, names
 from hotclub.columns import postgres_type
 from hotclub.contract import (
@@ -85,6 +85,7 @@ def compile_source(cls: type[declarations.Source], *, version: int, policy_revis
     """
     check_source(cls)
     columns = compile_columns(cls)
+    check_natural_key(cls)
     by_field = {field: name for name, field in cls.columns.items()}
     target = {column.name: column.target for column in columns}
     schema = SourceSchema(

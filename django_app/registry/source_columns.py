@@ -57,6 +57,13 @@ def _column(cls: type[Source], name: str, field_name: str) -> ColumnSpec:
         field: Any = cls.model._meta.get_field(field_name)
     except FieldDoesNotExist as error:
         raise ContractError(f"{where}: {error}") from error
+    if field.model._meta.db_table != cls.model._meta.db_table:
+        raise ContractError(
+            f"{where}: {field_name} is a column of {field.model._meta.label}, which {cls.model._meta.label} inherits from;"
+            f" a file loads into one table: declare a source with model = {field.model.__name__}"
+        )
+    if field.generated:
+        raise ContractError(f"{where}: {field_name} is computed by the database; leave the column out")
     value = field.target_field if isinstance(field, models.ForeignKey) else field
     kind = value.get_internal_type()
     if kind not in _TYPES:
@@ -87,6 +94,61 @@ def _bounds(field: Any, kind: str) -> tuple[float | None, float | None]:
         elif isinstance(validator, MaxValueValidator) and not callable(validator.limit_value):
             high = validator.limit_value
     return (None if low is None else float(low)), (None if high is None else float(high))
+
+
+def check_natural_key(cls: type[Source]) -> None:
+    """Check that the table itself tells rows apart by the natural key, for every row and also where a part is null.
+
+    Loading matches rows by the key (``INSERT … ON CONFLICT``): without such a constraint PostgreSQL refuses every file,
+    and where nulls count as different, a row with one would be inserted anew with each delivery. What Django does
+    not manage is not looked at.
+
+    Raises:
+        ContractError: it does not; the message names the constraint to write.
+    """
+    meta = cls.model._meta
+    where = f"{label_of(cls)}.natural_key"
+    key = {meta.get_field(name).name for name in cls.natural_key}
+    listed = ", ".join(repr(name) for name in cls.natural_key)
+    if not meta.managed:
+        return
+    nullable = sorted(name for name in key if meta.get_field(name).null)
+    found = [_unsuitable(constraint, nullable) for constraint in _unique_over(meta, key)]
+    if None in found:
+        return
+    wanted = f"UniqueConstraint(fields=({listed}{',' if len(key) == 1 else ''})"
+    wanted += ", nulls_distinct=False)" if nullable else ")"
+    because = "; ".join(reason for reason in found if reason) or "it has none"
+    raise ContractError(
+        f"{where}: {meta.label} needs a unique constraint over exactly these fields that holds for every row ({because}); "
+        f"add {wanted} to its Meta.constraints"
+    )
+
+
+def _unique_over(meta: Any, key: set[str]) -> list[models.UniqueConstraint]:
+    """Return what makes exactly these fields unique, each in the form of a constraint."""
+    declared = [
+        c for c in meta.constraints if isinstance(c, models.UniqueConstraint) and set(c.fields) == key
+    ]
+    if any(set(together) == key for together in meta.unique_together):
+        declared.append(models.UniqueConstraint(fields=tuple(key), name="unique_together"))
+    if len(key) == 1 and meta.get_field(next(iter(key))).unique:
+        declared.append(models.UniqueConstraint(fields=tuple(key), name="unique"))
+    pk = [field.name for field in meta.pk_fields]
+    if len(pk) > 1 and set(pk) == key:
+        declared.append(models.UniqueConstraint(fields=tuple(key), name="primary_key"))
+    return declared
+
+
+def _unsuitable(constraint: models.UniqueConstraint, nullable: list[str]) -> str | None:
+    """Return why a constraint does not tell every two rows apart; None when it does."""
+    if constraint.condition is not None:
+        return f"{constraint.name} has a condition"
+    if constraint.deferrable is not None:
+        return f"{constraint.name} is deferrable"
+    if nullable and constraint.nulls_distinct is not False:
+        return f"{', '.join(nullable)} may be null, and {constraint.name} takes two nulls as different"
+    return None
 
 
 def tenant_column(cls: type[Source]) -> str | None:

@@ -15,6 +15,16 @@ from hotclub import names
 ROOT = Path(__file__).parents[2]
 DELIVERY = str(uuid.UUID(int=11))
 OBJECT = f"deliveries/{DELIVERY}/"
+FILE = f"{OBJECT}file/"
+
+
+def report_path(key: str) -> Path:
+    """Return where the check report of a delivery would lie."""
+    from dags.deliveries import report_path as path_of
+
+    return path_of(key)
+
+
 pytestmark = [pytest.mark.dag, pytest.mark.usefixtures("airflow_database", "contracts")]
 
 
@@ -40,17 +50,22 @@ def run(stager_url: str, monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.fixture
-def delivered(tmp_path: Path):
-    """A function from CSV lines to the conf of the delivery's run."""
+def delivered(tmp_path: Path, django_server):
+    """A function from CSV lines, and the statuses that Django tells one after the other, to the conf of the run."""
 
-    def write(*lines: str) -> dict[str, str]:
+    def write(*lines: str, statuses: tuple[str, ...] = ("checking",), **facts: str) -> dict[str, str]:
         path = tmp_path / "delivered.csv"
         path.write_text("\n".join(["shop,number", *lines]) + "\n")
-        return {
-            "delivery": DELIVERY, "source": "orders", "tenant": "EWR", "day": "2013-11-01", "file": str(path),
-        }  # fmt: skip
+        about = {"id": DELIVERY, "source": "orders", "tenant": "EWR", "day": "2013-11-01", "path": str(path)}
+        django_server.answer("GET", FILE, *((200, {**about, **facts, "status": s}) for s in statuses))
+        return {"delivery": DELIVERY}
 
     return write
+
+
+def asked(django_server) -> list[tuple[str, str]]:
+    """Return what Django was asked, without what each command asks of the delivery."""
+    return [(method, path) for method, path, _ in django_server.asked if path != FILE]
 
 
 def partitions() -> list[str]:
@@ -79,34 +94,31 @@ def staged(stager_url: str) -> bool:
 def test_good_delivery_is_loaded_and_becomes_a_partition(
     run, delivered, django_server, stager_url: str
 ) -> None:
-    """Stage, check and load succeed in order; the asset gets tenant and day; nothing stays staged."""
-    django_server.answer(
-        "GET", OBJECT, (200, {"status": "landed"}), (200, {"status": "loading"}), (200, {"status": "loaded"})
-    )
+    """Stage, check and load succeed in order; the asset gets tenant and day; nothing stays staged or on disk."""
+    django_server.answer("GET", OBJECT, (200, {"status": "loading"}), (200, {"status": "loaded"}))
     django_server.answer("POST", f"{OBJECT}check-runs/", (200, {"decision": "accepted", "reasons": []}))
     django_server.answer("POST", f"{OBJECT}load/", (202, {"status": "loading"}))
     before = partitions()
     assert run("orders.ingest", delivered("EWR,1", "EWR,2")) == dict.fromkeys(
         ("stage", "check", "load", "unstage"), "success"
     )
-    assert [(method, path) for method, path, _ in django_server.asked] == [
-        ("GET", OBJECT),
+    assert asked(django_server) == [
         ("POST", f"{OBJECT}check-runs/"),
         ("POST", f"{OBJECT}load/"),
         ("GET", OBJECT),
         ("GET", OBJECT),
     ]
-    report = django_server.asked[1][2]
+    report = next(body for method, path, body in django_server.asked if path.endswith("check-runs/"))
     assert (report["source"], report["delivery"], report["rows"], report["success"]) == (
         "orders", DELIVERY, 2, True,
     )  # fmt: skip
     assert partitions() == [*before, "EWR.2013-11-01"]
     assert not staged(stager_url)
+    assert not report_path(DELIVERY).exists()
 
 
 def test_rejected_delivery_fails_with_its_reasons(run, delivered, django_server, stager_url: str) -> None:
-    """A critical failure reaches Django in the report; its decision stops the load; the table goes all the same."""
-    django_server.answer("GET", OBJECT, (200, {"status": "landed"}))
+    """A critical failure reaches Django in the report; its decision stops the load; table and report go all the same."""
     django_server.answer(
         "POST",
         f"{OBJECT}check-runs/",
@@ -115,37 +127,97 @@ def test_rejected_delivery_fails_with_its_reasons(run, delivered, django_server,
     before = partitions()
     states = run("orders.ingest", delivered("EWR,0"))
     assert states == {"stage": "success", "check": "success", "load": "failed", "unstage": "success"}
-    report = django_server.asked[1][2]
+    report = next(body for method, path, body in django_server.asked if path.endswith("check-runs/"))
     assert [r["severity"] for r in report["results"] if not r["success"]] == ["critical"]
-    assert ("POST", f"{OBJECT}load/") not in [(m, p) for m, p, _ in django_server.asked]
+    assert ("POST", f"{OBJECT}load/") not in asked(django_server)
     assert partitions() == before
     assert not staged(stager_url)
+    assert not report_path(DELIVERY).exists()
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"tenant": "JFK"},
+        {"day": "2013-12-24"},
+        {"file": "/etc/passwd"},
+        {"source": "late", "tenant": "JFK", "day": "2013-12-24", "file": "/etc/passwd"},
+    ],
+)
+def test_what_a_person_types_into_a_run_counts_for_nothing(
+    run, delivered, django_server, forged: dict[str, str]
+) -> None:
+    """Whose the delivery is, its day and its file are Django's word; only the key is the run's."""
+    django_server.answer("GET", OBJECT, (200, {"status": "loaded"}))
+    django_server.answer("POST", f"{OBJECT}check-runs/", (200, {"decision": "accepted", "reasons": []}))
+    django_server.answer("POST", f"{OBJECT}load/", (202, {"status": "loading"}))
+    before = partitions()
+    assert run("orders.ingest", {**delivered("EWR,1"), **forged})["load"] == "success"
+    report = next(body for method, path, body in django_server.asked if path.endswith("check-runs/"))
+    tenant = next(r["arguments"] for r in report["results"] if r["arguments"].get("value_set"))
+    assert (tenant["value_set"], report["success"]) == (["EWR"], True)
+    assert partitions() == [*before, "EWR.2013-11-01"]
+
+
+@pytest.mark.parametrize("key", [None, "", "1", "../../etc/passwd", "' OR 1=1"])
+def test_a_run_without_a_deliverys_key_fails_at_once(run, django_server, key: str | None) -> None:
+    """With words that say what to type; nothing is asked, nothing is run."""
+    assert run("orders.ingest", {"delivery": key})["stage"] == "failed"
+    assert django_server.asked == []
+
+
+@pytest.mark.parametrize("facts", [{"source": "others"}, {"status": "rejected"}, {"status": "failed"}])
+def test_a_delivery_of_another_dag_or_one_that_is_over_is_not_run(
+    run, delivered, django_server, stager_url: str, facts: dict[str, str]
+) -> None:
+    """Its file is not read; a new landing is how it is checked anew."""
+    status = facts.pop("status", "checking")
+    assert run("orders.ingest", delivered("EWR,1", statuses=(status,), **facts))["stage"] == "failed"
+    assert asked(django_server) == []
+    assert not staged(stager_url)
+
+
+def test_a_delivery_that_is_not_there_fails_at_once(run, django_server) -> None:
+    """Django knows no such key; retries would not bring it."""
+    assert run("orders.ingest", {"delivery": DELIVERY})["stage"] == "failed"
+    assert [path for _, path, _ in django_server.asked] == [FILE]
+
+
+def test_delivery_that_waits_skips_the_load(run, delivered, django_server) -> None:
+    """Nothing of the file matched: no partition, no failure; Django starts a new run when the rows are there."""
+    django_server.answer(
+        "GET", OBJECT, (200, {"status": "waiting", "waits_for": "waits for rows of shop_order"})
+    )
+    django_server.answer("POST", f"{OBJECT}check-runs/", (200, {"decision": "accepted", "reasons": []}))
+    django_server.answer("POST", f"{OBJECT}load/", (202, {"status": "loading"}))
+    before = partitions()
+    states = run("orders.ingest", delivered("EWR,1"))
+    assert (states["load"], states["unstage"]) == ("skipped", "success")
+    assert partitions() == before
 
 
 def test_delivery_that_is_loaded_already_only_adds_its_partition(run, delivered, django_server) -> None:
     """A run that was killed after the load does not load again, and its partition is not lost."""
-    django_server.answer("GET", OBJECT, (200, {"status": "loaded"}))
     before = partitions()
-    assert run("orders.ingest", delivered("EWR,1"))["load"] == "success"
-    assert [m for m, _, _ in django_server.asked] == ["GET"]
+    assert run("orders.ingest", delivered("EWR,1", statuses=("loaded",)))["load"] == "success"
+    assert asked(django_server) == []
     assert partitions() == [*before, "EWR.2013-11-01"]
 
 
-def test_delivery_that_is_loading_is_asked_for_again(run, delivered, django_server) -> None:
+@pytest.mark.parametrize("status", ["accepted", "loading"])
+def test_delivery_whose_report_django_has_is_only_asked_to_load(
+    run, delivered, django_server, status: str
+) -> None:
     """A new run of a delivery whose load lost its table stages anew and asks for the load, without a new report."""
-    django_server.answer("GET", OBJECT, (200, {"status": "loading"}), (200, {"status": "loaded"}))
+    django_server.answer("GET", OBJECT, (200, {"status": "loaded"}))
     django_server.answer("POST", f"{OBJECT}load/", (202, {"status": "loading"}))
-    assert run("orders.ingest", delivered("EWR,1"))["load"] == "success"
-    assert [(m, p) for m, p, _ in django_server.asked] == [
-        ("GET", OBJECT), ("POST", f"{OBJECT}load/"), ("GET", OBJECT),
-    ]  # fmt: skip
+    assert run("orders.ingest", delivered("EWR,1", statuses=(status,)))["load"] == "success"
+    assert asked(django_server) == [("POST", f"{OBJECT}load/"), ("GET", OBJECT)]
 
 
 def test_delivery_that_fails_in_its_load_fails_the_task(run, delivered, django_server) -> None:
     """What Celery could not load is a failed task, and no partition."""
-    django_server.answer(
-        "GET", OBJECT, (200, {"status": "landed"}), (200, {"status": "rejected", "reasons": ["no such shop"]})
-    )
+    django_server.answer("GET", OBJECT, (200, {"status": "rejected", "reasons": ["no such shop"]}))
     django_server.answer("POST", f"{OBJECT}check-runs/", (200, {"decision": "accepted"}))
     django_server.answer("POST", f"{OBJECT}load/", (202, {"status": "loading"}))
     before = partitions()

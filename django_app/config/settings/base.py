@@ -150,6 +150,10 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# No task may hold a worker for ever. The soft limit is told of in the work's own record; half a minute later the
+# process is ended. Shorter than the visibility timeout, after which another worker would begin the same task.
+CELERY_TASK_SOFT_TIME_LIMIT = 3000
+CELERY_TASK_TIME_LIMIT = 3030
 CELERY_TASK_DEFAULT_QUEUE = names.QUEUE_SWEEPS
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # A web request must not wait for a broker that is down: the sweep finds what was accepted.
@@ -163,7 +167,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_BEAT_SCHEDULE = {
     "deliveries-find": {
         "task": "django_app.ingest.tasks.deliveries_find",
-        "schedule": 5.0,
+        "schedule": 2.0,
         "options": {"queue": names.QUEUE_INGEST, "expires": 5},
     },
     "ingest-sweep": {

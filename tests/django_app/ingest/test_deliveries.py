@@ -11,9 +11,10 @@ import httpx
 import pytest
 from django.utils import timezone
 
-from django_app.ingest import landing, services, tasks
+from django_app.ingest import landing, services, sweep, tasks
 from django_app.ingest.airflow import Airflow, AirflowDownError, AirflowError, AirflowRefusedError
 from django_app.ingest.models import ATTEMPTS, Delivery
+from hotclub.errors import InvalidInputError
 
 pytestmark = [pytest.mark.django_db, pytest.mark.integration]
 
@@ -28,6 +29,7 @@ class FakeAirflow:
         self.runs: dict[str, str] = {}
         self.conf: dict[str, Any] = {}
         self.down = False
+        self.paused: set[str] = set()
         self.refused: dict[str, int] = {}  # DAG → the status that it is answered with
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -47,7 +49,13 @@ class FakeAirflow:
             self.runs[body["dag_run_id"]] = "queued"
             self.conf = body["conf"]
             return httpx.Response(200, json=body)
-        run = request.url.path.rsplit("/", 1)[1]
+        return self._read(request.url.path.split("/"))
+
+    def _read(self, path: list[str]) -> httpx.Response:
+        """Answer a GET of a DAG, or of a run."""
+        dag, run = path[4], path[-1]
+        if run == dag:
+            return httpx.Response(200, json={"dag_id": dag, "is_paused": dag in self.paused})
         if run not in self.runs:
             return httpx.Response(404, json={"detail": "no such run"})
         return httpx.Response(200, json={"state": self.runs[run]})
@@ -181,37 +189,6 @@ def test_a_correction_that_lands_meanwhile_is_not_lost(
     assert first.landed_at < second.landed_at
 
 
-def test_a_file_that_cannot_be_read_does_not_stop_the_others(
-    settings: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A folder of a file's name and a link to nowhere are told of; the file after them is found."""
-    _land(settings, name="flight_outcome/EWR/2013-11-02.csv/inner.txt")
-    link = Path(settings.HOTCLUB_LANDING) / "flight_outcome/EWR/2013-11-01.csv"
-    link.symlink_to("/nowhere/at/all")
-    _land(settings)
-    (found,) = _find(settings)
-    assert found.source == "flight_schedule"
-    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
-        "file not read"
-    ] * 2
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "flight_schedule/EWR/tomorrow.csv",
-        "flight_schedule/XXX/2013-11-01.csv",
-        "no_such_source/EWR/2013-11-01.csv",
-    ],
-)
-def test_a_file_of_nobody_is_set_aside(settings: Any, name: str) -> None:
-    """A file whose place names no day, tenant or source is renamed once, and makes no delivery."""
-    path = _land(settings, name=name)
-    assert _find(settings) == []
-    assert path.with_name(path.name + ".refused").exists()
-    assert not Delivery.objects.exists()
-
-
 def test_half_written_files_are_left_alone(settings: Any) -> None:
     """A .part file is not looked at."""
     path = _land(settings, name="flight_schedule/EWR/2013-11-01.part")
@@ -220,19 +197,13 @@ def test_half_written_files_are_left_alone(settings: Any) -> None:
 
 
 def test_starting_a_delivery_is_idempotent(airflow: FakeAirflow) -> None:
-    """Starting twice asks for the same run, whose conf has all that the DAG needs."""
+    """Starting twice asks for the same run, whose conf is the delivery's key and nothing that a person could forge."""
     delivery = _delivery()
     for _ in range(2):
         services.delivery_start(delivery_id=delivery.pk, airflow=airflow.client(), now=NOW)
     delivery.refresh_from_db()
     assert airflow.runs == {f"delivery-{delivery.pk}-1": "queued"}
-    assert airflow.conf == {
-        "delivery": str(delivery.pk),
-        "source": "flight_schedule",
-        "tenant": "EWR",
-        "day": "2013-11-01",
-        "file": "/nowhere",
-    }
+    assert airflow.conf == {"delivery": str(delivery.pk)}
     assert (delivery.status, delivery.attempts) == ("checking", 1)
 
 
@@ -242,10 +213,10 @@ def test_the_sweep_starts_what_airflow_missed(airflow: FakeAirflow) -> None:
     airflow.down = True
     with pytest.raises(AirflowError):
         services.delivery_start(delivery_id=delivery.pk, airflow=airflow.client(), now=NOW)
-    services.deliveries_sweep(airflow=airflow.client(), now=LATER)
+    sweep.deliveries_sweep(airflow=airflow.client(), now=LATER)
     assert airflow.runs == {}
     airflow.down = False
-    services.deliveries_sweep(airflow=airflow.client(), now=LATER)
+    sweep.deliveries_sweep(airflow=airflow.client(), now=LATER)
     assert list(airflow.runs) == [f"delivery-{delivery.pk}-1"]
 
 
@@ -254,7 +225,7 @@ def test_the_sweep_leaves_a_running_run_alone(airflow: FakeAirflow) -> None:
     delivery = _delivery()
     services.delivery_start(delivery_id=delivery.pk, airflow=airflow.client(), now=NOW)
     airflow.runs[f"delivery-{delivery.pk}-1"] = "running"
-    services.deliveries_sweep(airflow=airflow.client(), now=LATER)
+    sweep.deliveries_sweep(airflow=airflow.client(), now=LATER)
     assert len(airflow.runs) == 1
 
 
@@ -266,7 +237,7 @@ def test_failed_runs_are_tried_again_and_then_given_up(airflow: FakeAirflow) -> 
     for _ in range(ATTEMPTS + 2):
         airflow.runs = dict.fromkeys(airflow.runs, "failed")
         now += dt.timedelta(minutes=1)
-        services.deliveries_sweep(airflow=airflow.client(), now=now)
+        sweep.deliveries_sweep(airflow=airflow.client(), now=now)
     delivery.refresh_from_db()
     assert len(airflow.runs) == ATTEMPTS
     assert delivery.status == "failed"
@@ -281,7 +252,7 @@ def test_a_delivery_that_is_refused_does_not_stop_the_others(airflow: FakeAirflo
     now = NOW
     for turn in range(ATTEMPTS + 1):
         now += dt.timedelta(minutes=1)
-        services.deliveries_sweep(airflow=airflow.client(), now=now)
+        sweep.deliveries_sweep(airflow=airflow.client(), now=now)
         assert list(airflow.runs) == [f"delivery-{good.pk}-1"], turn
     bad.refresh_from_db()
     assert (bad.status, bad.attempts) == ("failed", ATTEMPTS)
@@ -330,13 +301,52 @@ def test_a_final_delivery_that_lands_again_gets_another_round(
     assert list(airflow.runs) == [f"delivery-{again.pk}-6"]
 
 
+def _sweep_and_read(airflow: FakeAirflow, delivery: Delivery) -> str:
+    sweep.deliveries_sweep(airflow=airflow.client(), now=LATER)
+    delivery.refresh_from_db()
+    return delivery.waits_for
+
+
+def test_a_delivery_says_what_it_waits_for_in_airflow(airflow: FakeAirflow) -> None:
+    """A paused DAG, a queue, an Airflow that does not answer; nothing any more once the run goes on."""
+    delivery = _delivery(status="checking", dag_run_id="r", attempts=1, started_at=NOW)
+    airflow.runs["r"] = "queued"
+    airflow.paused.add("flight_schedule.ingest")
+    assert _sweep_and_read(airflow, delivery) == (
+        "waits for its DAG flight_schedule.ingest, which is paused in Airflow: unpause it there"
+    )
+    airflow.paused.clear()
+    assert "in Airflow's queue" in _sweep_and_read(airflow, delivery)
+    airflow.down = True
+    assert "Airflow, which does not answer" in _sweep_and_read(airflow, delivery)
+    airflow.down = False
+    airflow.runs["r"] = "running"
+    assert _sweep_and_read(airflow, delivery) == ""
+
+
+def test_a_refusal_of_airflow_is_shown_on_the_delivery(airflow: FakeAirflow) -> None:
+    """While its attempts last; a person may put it right before they are over."""
+    delivery = _delivery(status="landed", attempts=1, dag_run_id="r", started_at=NOW)
+    airflow.refused["flight_schedule.ingest"] = 404
+    assert "Airflow refused a run of flight_schedule.ingest, which is tried again" in _sweep_and_read(
+        airflow, delivery
+    )
+
+
+def test_a_load_says_itself_what_it_waits_for(airflow: FakeAirflow, sent: list[Any]) -> None:
+    """The sweep does not wipe out what the load wrote: its DAG run goes on meanwhile."""
+    delivery = _delivery(status="loading", dag_run_id="r", started_at=NOW, waits_for="a deadlock")
+    airflow.runs["r"] = "running"
+    assert _sweep_and_read(airflow, delivery) == "a deadlock"
+
+
 def test_the_sweep_enqueues_a_lost_load(airflow: FakeAirflow, sent: list[Any],
                                         django_capture_on_commit_callbacks: Any) -> None:  # fmt: skip
     """A load that the broker lost is enqueued again."""
     delivery = _delivery(status="loading", dag_run_id="r", started_at=NOW)
     airflow.runs["r"] = "running"
     with django_capture_on_commit_callbacks(execute=True):
-        services.deliveries_sweep(airflow=airflow.client(), now=LATER)
+        sweep.deliveries_sweep(airflow=airflow.client(), now=LATER)
     assert sent == [("ingest.tasks.delivery_load", (str(delivery.pk),))]
 
 
@@ -365,14 +375,38 @@ def test_a_repeated_report_changes_nothing(sent: list[Any]) -> None:
     delivery = _delivery(status="checking", attempts=1)
     for _ in range(2):
         services.check_run_record(delivery_id=delivery.pk, report=_report(delivery, critical=True), now=NOW)
-    services.delivery_load_request(delivery_id=delivery.pk)
-    services.check_run_record(delivery_id=delivery.pk, report=_report(delivery, critical=True), now=NOW)
     delivery.refresh_from_db()
-    assert delivery.status == "loading"
-    assert delivery.check_runs.count() == 1
+    assert (delivery.status, delivery.check_runs.count()) == ("accepted", 1)
 
 
-@pytest.mark.parametrize("status", ["landed", "checking", "rejected", "failed"])
+@pytest.mark.parametrize("status", ["loading", "loaded", "rejected", "failed", "waiting"])
+def test_a_report_is_taken_while_the_delivery_is_checked(status: str) -> None:
+    """Later nobody checks it: a report of a run by hand changes neither the delivery nor its check runs."""
+    delivery = _delivery(status=status, attempts=1)
+    with pytest.raises(services.DeliveryStateError, match=status):
+        services.check_run_record(delivery_id=delivery.pk, report=_report(delivery, critical=False), now=NOW)
+    delivery.refresh_from_db()
+    assert (delivery.status, delivery.reasons, delivery.check_runs.count()) == (status, [], 0)
+
+
+def test_a_report_of_another_source_is_refused() -> None:
+    """The check ran another suite than the delivery's own."""
+    delivery = _delivery(status="checking", attempts=1)
+    report = _report(delivery, critical=True) | {"source": "flight_outcome"}
+    with pytest.raises(InvalidInputError, match="flight_outcome"):
+        services.check_run_record(delivery_id=delivery.pk, report=report, now=NOW)
+
+
+def test_a_report_that_says_failure_without_a_failed_result_is_no_acceptance() -> None:
+    """What contradicts itself is rejected, in words."""
+    delivery = _delivery(status="checking", attempts=1)
+    report = _report(delivery, critical=True) | {"success": False}
+    services.check_run_record(delivery_id=delivery.pk, report=report, now=NOW)
+    delivery.refresh_from_db()
+    assert (delivery.status, delivery.reasons) == ("rejected", ["the check report says failure"])
+
+
+@pytest.mark.parametrize("status", ["landed", "checking", "loaded", "waiting", "rejected", "failed"])
 def test_only_accepted_deliveries_can_be_loaded(status: str) -> None:
     """A load of anything else is refused with the state it is in."""
     delivery = _delivery(status=status)

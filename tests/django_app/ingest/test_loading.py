@@ -27,6 +27,11 @@ DAY = dt.date(2013, 11, 1)
 Stage = Callable[[str, list[dict[str, Any]]], None]
 
 
+def at(moment: dt.datetime) -> Callable[[], dt.datetime]:
+    """Return a clock that stands still."""
+    return lambda: moment
+
+
 def _schedule(number: int = 1, **changes: Any) -> dict[str, Any]:
     row = {
         "carrier": "UA",
@@ -69,7 +74,7 @@ def _load(
 ) -> Delivery:
     delivery = _delivery(source, digest)
     stage(str(delivery.pk), rows)
-    delivery_load(delivery_id=delivery.pk, now=NOW)
+    delivery_load(delivery_id=delivery.pk, clock=at(NOW))
     delivery.refresh_from_db()
     return delivery
 
@@ -109,8 +114,8 @@ def test_a_task_delivered_twice_loads_once(stage: Stage) -> None:
     """The second finds the delivery loaded and does nothing."""
     delivery = _delivery()
     stage(str(delivery.pk), [_schedule()])
-    assert delivery_load(delivery_id=delivery.pk, now=NOW) is True
-    assert delivery_load(delivery_id=delivery.pk, now=NOW) is False
+    assert delivery_load(delivery_id=delivery.pk, clock=at(NOW)) is True
+    assert delivery_load(delivery_id=delivery.pk, clock=at(NOW)) is False
 
 
 def test_a_schedule_leaves_outcomes_alone(stage: Stage) -> None:
@@ -162,11 +167,11 @@ def test_what_postgresql_refuses_fails_the_delivery(stage: Stage) -> None:
 
 
 def test_a_dropped_staging_table_waits_for_the_sweep() -> None:
-    """Without its staging table a delivery stays as it is; another DAG run will stage the file again."""
+    """Without its staging table a delivery stays as it is and says so; another DAG run will stage the file again."""
     delivery = _delivery()
     tasks.delivery_load(str(delivery.pk))
     delivery.refresh_from_db()
-    assert delivery.status == "loading"
+    assert (delivery.status, "stages the file again" in delivery.waits_for) == ("loading", True)
 
 
 def test_a_loaded_schedule_has_its_history(stage: Stage) -> None:
@@ -199,7 +204,7 @@ def test_rows_of_another_tenant_refuse_the_delivery(stage: Stage, source: str) -
     """A file of EWR with a flight of JFK writes nothing, and the reason names the column and the row."""
     theirs = _delivery(digest="1", tenant_id="JFK")
     stage(str(theirs.pk), [_schedule(2, origin="JFK")])
-    delivery_load(delivery_id=theirs.pk, now=NOW)
+    delivery_load(delivery_id=theirs.pk, clock=at(NOW))
     _load(stage, [_schedule(1)], digest="2")
     before = list(_flights().order_by("pk").values())
     rows = {
@@ -231,12 +236,12 @@ def test_the_tenant_counts_where_the_file_does_not_name_it(stage: Stage) -> None
     row = {name: value for name, value in _outcome(1).items() if name != "origin"}
     staged = str(uuid.uuid4())
     stage(staged, [row])
-    refused = rows_load(contract=contract, delivery_id=staged, tenant="JFK")
+    refused = rows_load(contract=contract, delivery_id=staged, tenant="JFK", now=NOW)
     assert refused.refusals == [
         "carrier, flight_number, scheduled_departure: 1 row (rows 1) does not belong to JFK, the tenant that delivers"
     ]
     assert _flights().get().arrival_delay is None
-    assert rows_load(contract=contract, delivery_id=staged, tenant="EWR").changed == 1
+    assert rows_load(contract=contract, delivery_id=staged, tenant="EWR", now=NOW).changed == 1
     assert _flights().get().arrival_delay == 11
 
 
@@ -246,16 +251,18 @@ def test_outcomes_wait_for_their_schedule(stage: Stage) -> None:
     outcome = _delivery("flight_outcome", "2", started_at=timezone.now())
     stage(str(outcome.pk), [_outcome(1)])
     tasks.delivery_load(str(outcome.pk))
-    with pytest.raises(TooEarlyError, match=str(schedule.pk)):
-        delivery_load(delivery_id=outcome.pk, now=NOW)
     outcome.refresh_from_db()
-    assert outcome.status == "loading"
+    assert (outcome.status, outcome.waits_for) == (
+        "loading",
+        "1 row without a match: waits for the flight_schedule of 2013-11-01, which is checking",
+    )
     Delivery.objects.filter(pk=schedule.pk).update(status="loading")
     stage(str(schedule.pk), [_schedule(1)])
-    assert delivery_load(delivery_id=schedule.pk, now=NOW)
-    assert delivery_load(delivery_id=outcome.pk, now=NOW)
+    assert delivery_load(delivery_id=schedule.pk, clock=at(NOW))
+    assert delivery_load(delivery_id=outcome.pk, clock=at(NOW))
     outcome.refresh_from_db()
     assert (outcome.status, _counts(outcome), outcome.warnings) == ("loaded", (1, 1, 1, 0), [])
+    assert outcome.waits_for == ""
 
 
 @pytest.mark.parametrize(
@@ -265,33 +272,50 @@ def test_outcomes_do_not_wait_for_what_cannot_help(stage: Stage, changes: dict[s
     """A schedule that is final, another tenant's or another day's is not waited for."""
     _delivery(digest="1", **{"status": "checking"} | changes)
     delivery = _load(stage, [_outcome(1)], "flight_outcome", "2")
-    assert delivery.status == "loaded"
-    assert "1 row" in delivery.warnings[0]
+    assert delivery.status == "waiting"
+    assert "none of its 1 rows" in delivery.waits_for
 
 
-def test_outcomes_do_not_wait_for_ever(stage: Stage) -> None:
-    """After ten minutes they are loaded with the warning, although the schedule is still on its way."""
+def test_outcomes_do_not_wait_in_their_load_for_ever(stage: Stage) -> None:
+    """After ten minutes the load ends without a row, and the delivery waits: its schedule is still on its way."""
     _delivery(digest="1", status="checking")
     delivery = _delivery("flight_outcome", "2", started_at=NOW)
     stage(str(delivery.pk), [_outcome(1)])
     with pytest.raises(TooEarlyError):
-        delivery_load(delivery_id=delivery.pk, now=NOW + WAIT_AT_MOST)
-    assert delivery_load(delivery_id=delivery.pk, now=NOW + WAIT_AT_MOST + dt.timedelta(seconds=1))
+        delivery_load(delivery_id=delivery.pk, clock=at(NOW + WAIT_AT_MOST))
+    late = NOW + WAIT_AT_MOST + dt.timedelta(seconds=1)
+    assert delivery_load(delivery_id=delivery.pk, clock=at(late)) is False
     delivery.refresh_from_db()
-    assert "1 row" in delivery.warnings[0]
+    assert (delivery.status, delivery.rows_unmatched, delivery.finished_at) == ("waiting", 1, None)
 
 
-@pytest.mark.parametrize("status", ["loading", "loaded"])
-def test_a_delivery_does_not_overwrite_its_correction(stage: Stage, status: str) -> None:
+def test_a_delivery_does_not_overwrite_its_correction(stage: Stage) -> None:
     """One that landed earlier and loads later is rejected, and says for which."""
     older = _delivery(digest="1")
-    newer = _delivery(digest="2", status=status, landed_at=NOW + dt.timedelta(seconds=1))
+    newer = _delivery(digest="2", status="loaded", landed_at=NOW + dt.timedelta(seconds=1))
     stage(str(older.pk), [_schedule(1)])
-    assert delivery_load(delivery_id=older.pk, now=NOW) is False
+    assert delivery_load(delivery_id=older.pk, clock=at(NOW)) is False
     older.refresh_from_db()
-    assert (older.status, older.reasons) == ("rejected", [f"superseded by delivery {newer.pk}"])
+    assert (older.status, older.reasons) == (
+        "rejected",
+        [f"superseded by delivery {newer.pk}, a later file of the same day"],
+    )
     assert older.finished_at == NOW
     assert not _flights().exists()
+
+
+@pytest.mark.parametrize(("becomes", "then"), [("loaded", "rejected"), ("rejected", "loaded")])
+def test_a_correction_that_is_loading_decides_first(stage: Stage, becomes: str, then: str) -> None:
+    """The older file waits for it: it is superseded by one that is loaded, and loaded after one that is refused."""
+    older = _delivery(digest="1")
+    newer = _delivery(digest="2", landed_at=NOW + dt.timedelta(seconds=1))
+    stage(str(older.pk), [_schedule(1)])
+    with pytest.raises(TooEarlyError, match=str(newer.pk)):
+        delivery_load(delivery_id=older.pk, clock=at(NOW))
+    Delivery.objects.filter(pk=newer.pk).update(status=becomes)
+    delivery_load(delivery_id=older.pk, clock=at(NOW))
+    older.refresh_from_db()
+    assert older.status == then
 
 
 def test_a_correction_that_came_to_nothing_supersedes_nothing(stage: Stage) -> None:
@@ -317,8 +341,8 @@ def test_a_load_that_is_taken_is_left_alone(database: Database, other: psycopg.C
     with psycopg.connect(database.url(names.ROLE_APP), autocommit=True) as outside:
         outside.execute(
             "INSERT INTO ingest_delivery (id, source, tenant_id, data_date, sha256, size_bytes, archive_path,"
-            " status, attempts, attempt_limit, dag_run_id, reasons, warnings, landed_at)"
-            " VALUES (%s, 'flight_schedule', 'EWR', %s, '', 1, '', 'loading', 1, 5, '', '[]', '[]', %s)",
+            " status, attempts, attempt_limit, dag_run_id, waits_for, reasons, warnings, landed_at)"
+            " VALUES (%s, 'flight_schedule', 'EWR', %s, '', 1, '', 'loading', 1, 5, '', '', '[]', '[]', %s)",
             [key, DAY, NOW],
         )
         try:
@@ -326,7 +350,7 @@ def test_a_load_that_is_taken_is_left_alone(database: Database, other: psycopg.C
             with connection.cursor() as cursor:
                 # It fails instead of hanging where it does wait.
                 cursor.execute("SET LOCAL lock_timeout = '1s'")
-            assert delivery_load(delivery_id=key, now=NOW) is False
+            assert delivery_load(delivery_id=key, clock=at(NOW)) is False
         finally:
             other.rollback()
             outside.execute("DELETE FROM ingest_delivery WHERE id = %s", [key])
@@ -338,6 +362,7 @@ def test_deliveries_of_one_day_load_one_at_a_time(stage: Stage, other: psycopg.C
     stage(str(delivery.pk), [_schedule(1)])
     slot = f"ingest.load flight_schedule EWR {DAY}"
     other.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [slot])
-    assert delivery_load(delivery_id=delivery.pk, now=NOW) is False
+    with pytest.raises(TooEarlyError, match="same source, tenant and day"):
+        delivery_load(delivery_id=delivery.pk, clock=at(NOW))
     other.rollback()
-    assert delivery_load(delivery_id=delivery.pk, now=NOW) is True
+    assert delivery_load(delivery_id=delivery.pk, clock=at(NOW)) is True
