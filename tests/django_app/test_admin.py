@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from django_app.flights.models import Flight
-from django_app.ingest.models import CheckRun, Delivery
+from django_app.ingest.models import CheckRun, Delivery, RefusedFile
 from django_app.scoring.models import Batch, BatchChunk, PredictionRequest
 
 pytestmark = [pytest.mark.django_db, pytest.mark.integration]
@@ -32,6 +32,7 @@ QUERIES = {
     "flights.plane": 6,
     "ingest.checkrun": 9,
     "ingest.delivery": 9,
+    "ingest.refusedfile": 8,
     "registry.contractversion": 8,
     "registry.modelversion": 9,
     "registry.promotion": 9,
@@ -61,6 +62,9 @@ def _rows(users: dict[str, Any]) -> None:
             started_at=NOW, finished_at=NOW,
             results=[{"expectation": "E", "severity": "critical", "success": False, "message": "it must hold"}],
         )  # fmt: skip
+        RefusedFile.objects.create(
+            path=f"flight_schedule/{tenant}/x.CSV", tenant_id=tenant, reason="ends in .CSV"
+        )
         batch = Batch.objects.create(
             **PINNED, tenant_id=tenant, key="k", day=NOW.date(), start=NOW, end=NOW, status="done",
             rows_total=1234, rows_done=1234, finished_at=NOW,
@@ -100,7 +104,7 @@ def test_lists_render_with_a_known_number_of_queries(label: str, users: dict[str
 
 
 @pytest.mark.usefixtures("_rows")
-@pytest.mark.parametrize("model", [Delivery, CheckRun, Batch, PredictionRequest, Flight])
+@pytest.mark.parametrize("model", [Delivery, CheckRun, RefusedFile, Batch, PredictionRequest, Flight])
 def test_pages_of_one_row_render(model: Any, users: dict[str, Any]) -> None:
     """Each machine-written row can be looked at, and its page offers no way to save."""
     row = model.objects.order_by("pk").first()
@@ -122,7 +126,34 @@ def test_what_a_data_owner_reads(users: dict[str, Any], settings: Any) -> None:
 
 
 @pytest.mark.usefixtures("_rows")
-@pytest.mark.parametrize("model", [Delivery, CheckRun, Batch, PredictionRequest, Flight])
+def test_a_status_is_a_word(users: dict[str, Any]) -> None:
+    """A delivery's and a check run's page show it as text, not as a pair of what the badge is made of."""
+    client = _client(users["root"])
+    for model, word in ((Delivery, "rejected"), (CheckRun, "rejected")):
+        name = model._meta.label_lower.replace(".", "_")
+        page = client.get(reverse(f"admin:{name}_change", args=[model.objects.first().pk])).content.decode()
+        assert word in page
+        assert f"({word!r}" not in page.replace("&#x27;", "'")
+
+
+@pytest.mark.usefixtures("_rows")
+def test_a_long_reason_is_cut_where_one_sees_it(users: dict[str, Any]) -> None:
+    """In the list with an ellipsis, on the page whole; what a delivery waits for comes first."""
+    reason = "2 rows do not belong to EWR, the tenant that delivers; " * 4
+    Delivery.objects.filter(tenant="EWR").update(reasons=[reason])
+    Delivery.objects.filter(tenant="JFK").update(waits_for="waits for its DAG, which is paused")
+    client = _client(users["root"])
+    listed = client.get(_list("ingest.delivery")).content.decode()
+    assert reason not in listed
+    assert "2 rows do not belong to EWR" in listed
+    assert "…" in listed
+    assert "waits for its DAG, which is paused (+2)" in listed
+    page = client.get(reverse("admin:ingest_delivery_change", args=[Delivery.objects.get(tenant="EWR").pk]))
+    assert reason.strip() in page.content.decode()
+
+
+@pytest.mark.usefixtures("_rows")
+@pytest.mark.parametrize("model", [Delivery, CheckRun, RefusedFile, Batch, PredictionRequest, Flight])
 def test_a_data_owner_sees_one_tenant(model: Any, users: dict[str, Any]) -> None:
     """With the permission to view, rows are still those of the user's tenants; others' pages lead away."""
     owner, paths = users["owner"], {CheckRun: "delivery__tenant", Flight: "origin__tenant"}
@@ -136,7 +167,7 @@ def test_a_data_owner_sees_one_tenant(model: Any, users: dict[str, Any]) -> None
 
 
 @pytest.mark.usefixtures("_rows")
-@pytest.mark.parametrize("model", [Delivery, CheckRun, Batch, PredictionRequest, Flight])
+@pytest.mark.parametrize("model", [Delivery, CheckRun, RefusedFile, Batch, PredictionRequest, Flight])
 def test_a_data_owner_reads_no_other_tenants_name(model: Any, users: dict[str, Any]) -> None:
     """The whole page, filters included, is about the user's tenants; someone who sees all has them to choose from."""
     owner = users["owner"]

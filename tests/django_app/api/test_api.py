@@ -61,6 +61,31 @@ def test_a_delivery_through_the_dags_calls(delivery: Delivery, api: Api, sent: l
     assert (read["status"], read["rows_staged"], read["day"]) == ("loading", 310, "2013-11-01")
 
 
+def test_a_run_asks_whose_a_delivery_is(delivery: Delivery, api: Api) -> None:
+    """Source, tenant, day and the archived file: what no run may be told by a person."""
+    answer = api("service").get(f"/api/v1/deliveries/{delivery.pk}/file/").json()
+    assert answer == {
+        "id": str(delivery.pk), "source": "flight_schedule", "tenant": "EWR", "day": "2013-11-01",
+        "path": delivery.archive_path, "status": delivery.status,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("status", ["rejected", "failed", "loaded", "waiting"])
+def test_a_delivery_that_nobody_checks_takes_no_report_and_no_load(
+    delivery: Delivery, api: Api, status: str
+) -> None:
+    """409 with the state, and nothing changes: a run by hand cannot undo a decision."""
+    Delivery.objects.filter(pk=delivery.pk).update(status=status)
+    service, path = api("service"), f"/api/v1/deliveries/{delivery.pk}/"
+    for answer in (
+        service.post(f"{path}check-runs/", _report(delivery, success=True)),
+        service.post(f"{path}load/"),
+    ):
+        assert (answer.status_code, status in answer.json()["detail"]) == (409, True)
+    delivery.refresh_from_db()
+    assert (delivery.status, delivery.check_runs.count()) == (status, 0)
+
+
 def test_a_rejected_delivery_has_reasons(delivery: Delivery, api: Api) -> None:
     """A critical failure is the reason, and a load is refused with the state."""
     service, path = api("service"), f"/api/v1/deliveries/{delivery.pk}/"

@@ -11,7 +11,7 @@ import pytest
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
-from django_app.ingest.models import Delivery
+from django_app.ingest.models import Delivery, RefusedFile
 from django_app.scoring import pinning
 from django_app.scoring.models import Batch, Prediction, PredictionRequest
 
@@ -37,11 +37,13 @@ class Recipe:
             (for another tenant: refused, nothing written), ``shared`` (belongs to no tenant).
         of: which made object it is about.
         body: what is sent.
+        for_service: whether only who acts for every tenant may, also about one's own object.
     """
 
     kind: str
     of: str = ""
     body: dict[str, Any] = field(default_factory=dict)
+    for_service: bool = False
 
 
 RECIPES = {
@@ -49,8 +51,11 @@ RECIPES = {
     "GET /api/v1/contracts/{name}/": Recipe("shared"),
     "GET /api/v1/deliveries/": Recipe("list", "delivery"),
     "GET /api/v1/deliveries/{id}/": Recipe("object", "delivery"),
-    "POST /api/v1/deliveries/{id}/check-runs/": Recipe("object", "delivery"),
-    "POST /api/v1/deliveries/{id}/load/": Recipe("object", "delivery"),
+    "GET /api/v1/deliveries/{id}/file/": Recipe("object", "delivery", for_service=True),
+    "POST /api/v1/deliveries/{id}/check-runs/": Recipe("object", "delivery", for_service=True),
+    "POST /api/v1/deliveries/{id}/load/": Recipe("object", "delivery", for_service=True),
+    "GET /api/v1/refused-files/": Recipe("list", "refused"),
+    "GET /api/v1/refused-files/{id}/": Recipe("object", "refused"),
     "GET /api/v1/prediction-requests/": Recipe("list", "request"),
     "GET /api/v1/prediction-requests/{id}/": Recipe("object", "request"),
     "POST /api/v1/prediction-requests/": Recipe(
@@ -63,7 +68,7 @@ RECIPES = {
         "create", "batch", {"tenant": "JFK", "model": "arrival_delay", "day": "2013-10-20"}
     ),
 }
-MODELS = {"delivery": Delivery, "request": PredictionRequest, "batch": Batch}
+MODELS = {"delivery": Delivery, "request": PredictionRequest, "batch": Batch, "refused": RefusedFile}
 
 
 def operations() -> list[str]:
@@ -79,6 +84,7 @@ def _make(tenant: str) -> dict[str, Any]:
     return {
         "batch": batch,
         "request": PredictionRequest.objects.create(**PINNED, tenant_id=tenant, features=FEATURES),
+        "refused": RefusedFile.objects.create(path="x", tenant_id=tenant, reason="no day"),
         "delivery": Delivery.objects.create(
             source="flight_schedule", tenant_id=tenant, data_date=NOW.date(), sha256="0" * 64, size_bytes=1,
             archive_path="/nowhere", status="accepted",
@@ -135,7 +141,7 @@ def test_ones_own_is_there(
 ) -> None:
     """The same calls about EWR's objects are not 404: the test above does not pass by a wrong address."""
     answer = _call(api("owner"), operation, made["EWR"])
-    assert answer.status_code == (200 if operation.startswith("GET") else 403)
+    assert answer.status_code == (403 if RECIPES[operation].for_service else 200)
 
 
 @pytest.mark.parametrize("operation", sorted(RECIPES))
