@@ -133,6 +133,7 @@ def _record(delivery: Delivery, contract: SourceContract, result: Loaded, clock:
         delivery.rows_unmatched = result.unmatched
         delivery.warnings = [*delivery.warnings, *result.warnings, *_left_out(delivery, result)]
         _keys_keep(delivery, result)
+        _supersede_waiting(delivery, clock)
     delivery.save()
 
 
@@ -171,6 +172,20 @@ def _keys_keep(delivery: Delivery, result: Loaded) -> None:
     LoadedKeys.objects.update_or_create(delivery=delivery, defaults={"hashes": result.key_hashes})
 
 
+def _supersede_waiting(delivery: Delivery, clock: Clock) -> None:
+    """End what waits for rows and landed before: a later file of the same day was loaded and speaks for the day."""
+    waiting = selectors.same_day(delivery).filter(
+        status=Delivery.Status.WAITING, landed_at__lt=delivery.landed_at
+    )
+    waiting.update(
+        status=Delivery.Status.REJECTED, waits_for="", finished_at=clock(), reasons=[_superseded_by(delivery)]
+    )
+
+
+def _superseded_by(newer: Delivery) -> str:
+    return f"superseded by delivery {newer.pk}, a later file of the same day"
+
+
 def _require_alone(delivery: Delivery) -> None:
     """Lock out other loads of the same source, tenant and day until this transaction ends.
 
@@ -200,7 +215,7 @@ def _superseded(delivery: Delivery, clock: Clock) -> bool:
             f"waits for delivery {newer.pk}, a later file of the same day that is being loaded"
         )
     delivery.status, delivery.finished_at = Delivery.Status.REJECTED, clock()
-    delivery.reasons = [f"superseded by delivery {newer.pk}, a later file of the same day"]
+    delivery.reasons = [_superseded_by(newer)]
     delivery.waits_for = ""
     delivery.save()
     logger.info("delivery superseded", extra={"delivery": delivery.pk, "by": newer.pk})

@@ -66,7 +66,7 @@ def _ingest() -> None:
         report = checks.check_delivery(stager, contract, key, facts, _now).to_json()
         services.check_run_record(delivery_id=key, report=report, now=_now())
         services.delivery_load_request(delivery_id=key)
-        assert loading.delivery_load(delivery_id=key, now=_now())
+        assert loading.delivery_load(delivery_id=key, clock=_now)
         staging.unstage(stager, key)
 
 

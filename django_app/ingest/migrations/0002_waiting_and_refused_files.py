@@ -7,52 +7,99 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('ingest', '0001_initial'),
-        ('tenants', '0001_initial'),
+        ("ingest", "0001_initial"),
+        ("tenants", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='LoadedKeys',
+            name="LoadedKeys",
             fields=[
-                ('delivery', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='loaded_keys', serialize=False, to='ingest.delivery')),
-                ('hashes', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), help_text="a 64-bit hash of each row's natural key", size=None)),
+                (
+                    "delivery",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="loaded_keys",
+                        serialize=False,
+                        to="ingest.delivery",
+                    ),
+                ),
+                (
+                    "hashes",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.BigIntegerField(),
+                        help_text="a 64-bit hash of each row's natural key",
+                        size=None,
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'loaded keys',
+                "verbose_name_plural": "loaded keys",
             },
         ),
         migrations.AddField(
-            model_name='delivery',
-            name='rows_unmatched',
-            field=models.PositiveIntegerField(help_text='rows of the file that found no row to update', null=True),
+            model_name="delivery",
+            name="rows_unmatched",
+            field=models.PositiveIntegerField(
+                help_text="rows of the file that found no row to update", null=True
+            ),
         ),
         migrations.AddField(
-            model_name='delivery',
-            name='waits_for',
-            field=models.TextField(blank=True, help_text='what it waits for now, or the last failure of what is tried again'),
+            model_name="delivery",
+            name="waits_for",
+            field=models.TextField(
+                blank=True, help_text="what it waits for now, or the last failure of what is tried again"
+            ),
         ),
         migrations.AlterField(
-            model_name='delivery',
-            name='status',
-            field=models.CharField(choices=[('landed', 'landed'), ('checking', 'checking'), ('accepted', 'accepted'), ('loading', 'loading'), ('waiting', 'waiting'), ('loaded', 'loaded'), ('rejected', 'rejected'), ('failed', 'failed')], default='landed', max_length=10),
+            model_name="delivery",
+            name="status",
+            field=models.CharField(
+                choices=[
+                    ("landed", "landed"),
+                    ("checking", "checking"),
+                    ("accepted", "accepted"),
+                    ("loading", "loading"),
+                    ("waiting", "waiting"),
+                    ("loaded", "loaded"),
+                    ("rejected", "rejected"),
+                    ("failed", "failed"),
+                ],
+                default="landed",
+                max_length=10,
+            ),
         ),
         migrations.CreateModel(
-            name='RefusedFile',
+            name="RefusedFile",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('path', models.TextField(help_text='below the landing folder')),
-                ('source', models.CharField(blank=True, max_length=255, verbose_name='folder of the source')),
-                ('reason', models.TextField()),
-                ('size_bytes', models.PositiveBigIntegerField(blank=True, null=True)),
-                ('found_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('tenant', models.ForeignKey(blank=True, help_text='empty where its folder names no tenant; such files are shown to staff of every tenant only', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='refused_files', to='tenants.tenant')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("path", models.TextField(help_text="below the landing folder")),
+                ("source", models.CharField(blank=True, max_length=255, verbose_name="folder of the source")),
+                ("reason", models.TextField()),
+                ("size_bytes", models.PositiveBigIntegerField(blank=True, null=True)),
+                ("found_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="empty where its folder names no tenant; such files are shown to staff of every tenant only",
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="refused_files",
+                        to="tenants.tenant",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-found_at', '-pk'),
-                'indexes': [models.Index(fields=['-found_at'], name='ingest_refused_found')],
+                "ordering": ("-found_at", "-pk"),
+                "indexes": [models.Index(fields=["-found_at"], name="ingest_refused_found")],
             },
         ),
     ]

@@ -111,3 +111,13 @@ def test_the_same_file_again_lacks_nothing(stage: Stage) -> None:
     assert delivery_load(delivery_id=first.pk, clock=at(LATER))
     first.refresh_from_db()
     assert first.warnings == []
+
+
+def test_a_later_file_that_is_loaded_ends_the_waiting_of_an_earlier_one(stage: Stage) -> None:
+    """Else it would be shown as waiting for ever, for rows that nobody wants from it any more."""
+    waiting = _load_at(stage, NOW, [_outcome(7)], "flight_outcome", "2")
+    _load_at(stage, LATER, [_schedule(1)], digest="3")
+    loaded = _load_at(stage, LATER, [_outcome(1)], "flight_outcome", "4", landed_at=LATER)
+    waiting.refresh_from_db()
+    assert (waiting.status, waiting.waits_for) == ("rejected", "")
+    assert waiting.reasons == [f"superseded by delivery {loaded.pk}, a later file of the same day"]
