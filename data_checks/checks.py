@@ -7,11 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_checks import gate, staging, suite, words
-from data_checks.errors import StagingError
-from data_checks.planning import On, Planned
+from data_checks.errors import SnapshotError, StagingError
+from data_checks.planning import Planned
 from data_checks.report import Report, Result
 from data_checks.snapshot_suite import snapshot_suite
 from hotclub import names
@@ -51,9 +52,16 @@ def check_snapshot(contract: ModelContract, parquet: Path, clock: Clock) -> Repo
     """Run the model's suite on a training snapshot (Parquet with the view's columns).
 
     Columns that are missing are reported, and nothing else is checked then.
+
+    Raises:
+        SnapshotError: the file is no Parquet.
+        CheckError: a check cannot be run.
     """
     started_at = clock()
-    there = set(pq.read_schema(parquet).names)
+    try:
+        there = set(pq.read_schema(parquet).names)
+    except pa.ArrowInvalid as error:
+        raise SnapshotError(f"{parquet} is no Parquet file: {error}; take the snapshot again") from error
     expected = [
         names.COLUMN_ENTITY,
         names.COLUMN_EVENT_TIME,
@@ -74,7 +82,8 @@ def check_snapshot(contract: ModelContract, parquet: Path, clock: Clock) -> Repo
 
 
 def _run(url: str, contract: SourceContract, delivery: str, planned: list[Planned]) -> list[Result]:
-    tables: dict[On, str] = {on: staging.view_name(delivery, on) for on in ("raw", "typed")}
+    both: tuple[staging.On, ...] = ("raw", "typed")
+    tables = {on: staging.view_name(delivery, on) for on in both}
     with gate.postgresql_batches(url, contract.schema.timezone, tables) as batches:
         return gate.run(planned, batches, row_column=names.COLUMN_ROW, row_word="line")
 

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from data_checks import words
 from data_checks.errors import CheckError
-from data_checks.planning import On, Planned
+from data_checks.planning import Planned
 from data_checks.report import EXAMPLES, Result
+from data_checks.staging import On
 from hotclub import names
 
 # Read by Great Expectations as it is imported.
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 _PLAN: Final = "hotclub_plan"
 #: How many rows a message shows, if there is room for them.
 _SHOWN: Final = 5
+#: How pandas writes a time that is not there.
+_NO_TIME: Final = "NaT"
 #: What SQLAlchemy puts before PostgreSQL's words.
 _DRIVER: Final = re.compile(r"^\(psycopg\.errors\.\w+\) ")
 #: What an expectation dies of that is well declared: values too great to add up, or no value at all.
@@ -212,13 +215,14 @@ def _fitting(examples: list[str], count: int, room: int) -> str:
 
 
 def _example(example: dict[str, Any], rows: Rows) -> str:
-    """Return a row for a message: ``line 4 "2.5"``; several values with their names, an empty one without a word."""
+    """Return a row for a message: ``line 4 "2.5"``; several values with their names, what is empty without a word."""
     row = example[rows.column]
-    values = {key: value for key, value in example.items() if key != rows.column}
+    values = {k: v for k, v in example.items() if k != rows.column and v not in (None, _NO_TIME)}
     place = f"{rows.word} {row:,}" if isinstance(row, int) and rows.word == "line" else f"{rows.word} {row}"
+    if row is None:
+        place = f"a row without {rows.word}"
     if len(values) == 1:
-        (value,) = values.values()
-        return place if value is None else f"{place} {words.value(value)}"
+        return f"{place} {words.value(next(iter(values.values())))}"
     listed = ", ".join(f"{words.name(key)} {words.value(value)}" for key, value in values.items())
     return f"{place} ({words.cut(listed, 2 * words.SHORT)})" if listed else place
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import great_expectations.expectations as gxe
 from great_expectations.expectations.expectation import Expectation
@@ -13,9 +13,8 @@ from great_expectations.expectations.expectation import Expectation
 from data_checks import words
 from data_checks.errors import CheckError
 from data_checks.report import Severity
+from data_checks.staging import On
 from data_checks.values import BATCH
-
-On = Literal["raw", "typed"]
 
 #: The arguments of Great Expectations' classes that name columns.
 COLUMN_ARGUMENTS: Final = ("column", "column_A", "column_B")

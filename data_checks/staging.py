@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import psycopg
 from psycopg import sql
@@ -37,6 +37,10 @@ _PLAIN: Final = re.compile(r"[A-Za-z_]([A-Za-z0-9_ ]{0,61}[A-Za-z0-9_])?")
 UNREADABLE: Final = "FileIsReadable"
 OTHER_COLUMNS: Final = "ExpectTableColumnsToMatchSet"
 _NOTED: Final = 5
+
+
+#: What a check reads: the staged text, or the values of the contract's types.
+On = Literal["raw", "typed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +72,8 @@ def table_name(delivery: str) -> str:
     return names.staging_table(delivery)
 
 
-def view_name(delivery: str, on: str) -> str:
-    """Return the view that checks read, without its schema: `on` is ``raw`` or ``typed``."""
+def view_name(delivery: str, on: On) -> str:
+    """Return the view that checks read, without its schema."""
     return f"{names.staging_table(delivery)}_{on}"
 
 
@@ -178,35 +182,49 @@ def count_rows(connection: psycopg.Connection, delivery: str) -> int:
 def create_views(connection: psycopg.Connection, delivery: str, contract: SourceContract) -> None:
     """Make the views that checks read: ``raw``, the text, and ``typed``, where what is no value is NULL.
 
-    They live in the staging schema and go with their table. Times without an offset are read in the zone of the
-    session, so the session has to be in the source's.
+    They live in the staging schema and go with their table. ``typed`` keeps its rows, so that a text is read as a
+    value once and not by every check; times without an offset are in the source's zone.
 
     Raises:
         StagingError: the table is of another version of the contract.
     """
     _lock(connection, delivery)
     connection.execute("SET LOCAL client_min_messages = warning")
+    connection.execute("SELECT set_config('TimeZone', %s, true)", [contract.schema.timezone])
+    try:
+        _create_view(connection, delivery, contract, "raw", "VIEW")
+        _create_view(connection, delivery, contract, "typed", "MATERIALIZED VIEW")
+    except psycopg.errors.UndefinedColumn as error:
+        told = error.diag.message_primary or str(error)
+        raise StagingError(
+            f"delivery {delivery} was staged by another version of the contract ({told}); stage it again"
+        ) from error
+    connection.execute(sql.SQL("ANALYZE {}").format(_in_schema(view_name(delivery, "typed"))))
+
+
+def _create_view(
+    connection: psycopg.Connection,
+    delivery: str,
+    contract: SourceContract,
+    on: On,
+    kind: Literal["VIEW", "MATERIALIZED VIEW"],
+) -> None:
     alias = aliases(contract)
-    row = sql.Identifier(names.COLUMN_ROW)
-    for on, expression in (("raw", _text), ("typed", _typed)):
-        columns = [row]
-        columns += [
-            sql.SQL("{} AS {}").format(expression(c), sql.Identifier(alias[c.name]))  # type: ignore[misc]  # composed as one
-            for c in contract.schema.columns
-        ]
-        view = _in_schema(view_name(delivery, on))
-        connection.execute(sql.SQL("DROP VIEW IF EXISTS {}").format(view))
-        try:
-            connection.execute(
-                sql.SQL("CREATE VIEW {} AS SELECT {} FROM {}").format(
-                    view, sql.SQL(", ").join(columns), _in_schema(table_name(delivery))
-                )
-            )
-        except psycopg.errors.UndefinedColumn as error:
-            told = error.diag.message_primary or str(error)
-            raise StagingError(
-                f"delivery {delivery} was staged by another version of the contract ({told}); stage it again"
-            ) from error
+    value = _text if on == "raw" else _typed
+    columns = [
+        sql.Identifier(names.COLUMN_ROW),
+        *(
+            sql.SQL("{} AS {}").format(value(column), sql.Identifier(alias[column.name]))
+            for column in contract.schema.columns
+        ),
+    ]
+    view = _in_schema(view_name(delivery, on))
+    connection.execute(sql.SQL("DROP {} IF EXISTS {}").format(sql.SQL(kind), view))
+    connection.execute(
+        sql.SQL("CREATE {} {} AS SELECT {} FROM {}").format(
+            sql.SQL(kind), view, sql.SQL(", ").join(columns), _in_schema(table_name(delivery))
+        )
+    )
 
 
 def _text(column: ColumnSpec) -> sql.Composable:

@@ -105,12 +105,13 @@ def clock_query(row: str, name: str, zone: str, *, skipped: bool) -> str:
         if skipped
         else f"hc_one <> hc_two AND {one} = hc_t AND {two} = hc_t"
     )
+    # OFFSET 0 keeps each step's result; else PostgreSQL puts the steps into each other and computes them many times.
     return (
-        f"SELECT {row}, {name}"
-        f" FROM (SELECT {row}, {name}, CASE WHEN {readable} THEN {name}::timestamp END AS hc_t FROM {BATCH}) AS hc_a"
-        f" CROSS JOIN LATERAL (SELECT hc_t AT TIME ZONE {place} AS hc_u) AS hc_b"
-        f" CROSS JOIN LATERAL (SELECT {before} AS hc_before, {after} AS hc_after) AS hc_c"
-        " CROSS JOIN LATERAL (SELECT (hc_t - hc_before) AT TIME ZONE 'UTC' AS hc_one,"
-        " (hc_t - hc_after) AT TIME ZONE 'UTC' AS hc_two) AS hc_d"
+        f"SELECT {row}, {name} FROM (SELECT *, (hc_t - hc_before) AT TIME ZONE 'UTC' AS hc_one,"
+        " (hc_t - hc_after) AT TIME ZONE 'UTC' AS hc_two"
+        f" FROM (SELECT *, {before} AS hc_before, {after} AS hc_after"
+        f" FROM (SELECT *, hc_t AT TIME ZONE {place} AS hc_u"
+        f" FROM (SELECT {row}, {name}, CASE WHEN {readable} THEN {name}::timestamp END AS hc_t FROM {BATCH} OFFSET 0)"
+        " AS hc_a OFFSET 0) AS hc_b OFFSET 0) AS hc_c OFFSET 0) AS hc_d"
         f" WHERE {condition}"
     )

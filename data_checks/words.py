@@ -169,4 +169,5 @@ def shorten(item: Any, depth: int = 4) -> Any:
     if depth and isinstance(item, Sequence) and not isinstance(item, str | bytes | bytearray):
         members = [shorten(member, depth - 1) for member in item[:_MEMBERS]]
         return [*members, "…"] if len(item) > _MEMBERS else members
-    return cut(str(item))
+    # PostgreSQL's JSON takes no NUL character.
+    return cut(str(item).replace("\0", "\N{SYMBOL FOR NULL}"))
