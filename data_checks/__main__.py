@@ -66,8 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _stage(arguments: argparse.Namespace, settings: Settings) -> int:
     from data_checks import staging  # noqa: PLC0415  # see the module
 
-    store.find_source(arguments.source, _roots(settings))
-    staged = staging.stage(_stager_url(settings), arguments.delivery, arguments.file)
+    contract = store.find_source(arguments.source, _roots(settings))
+    staged = staging.stage(_stager_url(settings), arguments.delivery, arguments.file, contract)
     _print({"table": staged.table, "rows": staged.rows, "problem": staged.problem})
     return 0
 

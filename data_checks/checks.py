@@ -7,11 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
+import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_checks import gate, staging, suite
-from data_checks.errors import StagingError
+from data_checks import gate, staging, suite, words
+from data_checks.errors import SnapshotError, StagingError
+from data_checks.planning import Planned
 from data_checks.report import Report, Result
+from data_checks.snapshot_suite import snapshot_suite
 from hotclub import names
 from hotclub.contract import ModelContract, SourceContract
 
@@ -28,18 +31,19 @@ def check_delivery(
         CheckError: a declared check cannot be run.
     """
     started_at = clock()
-    planned = suite.source_suite(
-        contract, facts
-    )  # first, so that a broken check is an error whatever the file
+    suite.source_suite(contract, facts)  # first, so that a broken check is an error whatever the file
     with psycopg.connect(url) as connection:
-        columns = staging.table_columns(connection, delivery)
-        if columns is None:
+        if not staging.is_staged(connection, delivery):
             raise StagingError(f"delivery {delivery}: nothing is staged; run `data_checks stage` first")
-        problem = staging.staged_problem(connection, delivery)
+        notes = staging.staged_notes(connection, delivery)
         rows = staging.count_rows(connection, delivery)
-        if problem is None and set(columns) >= {c.name for c in contract.schema.columns}:
-            staging.create_typed_view(connection, delivery, contract)
-    results = [_not_a_table(problem)] if problem is not None else _run(url, contract, delivery, planned)
+        digits = _digits(connection, contract)
+        if not notes.problems:
+            staging.create_views(connection, delivery, contract)
+    results = [_not_a_table(notes.expectation, problem) for problem in notes.problems]
+    if not results:
+        planned = suite.source_suite(contract, facts, digits)
+        results = [*map(_long_row, notes.long_rows), *_run(url, contract, delivery, planned)]
     subject = {"source": contract.name, "delivery": delivery}
     return Report(subject, rows, contract.version, started_at, clock(), results)
 
@@ -48,9 +52,16 @@ def check_snapshot(contract: ModelContract, parquet: Path, clock: Clock) -> Repo
     """Run the model's suite on a training snapshot (Parquet with the view's columns).
 
     Columns that are missing are reported, and nothing else is checked then.
+
+    Raises:
+        SnapshotError: the file is no Parquet.
+        CheckError: a check cannot be run.
     """
     started_at = clock()
-    there = set(pq.read_schema(parquet).names)
+    try:
+        there = set(pq.read_schema(parquet).names)
+    except pa.ArrowInvalid as error:
+        raise SnapshotError(f"{parquet} is no Parquet file: {error}; take the snapshot again") from error
     expected = [
         names.COLUMN_ENTITY,
         names.COLUMN_EVENT_TIME,
@@ -64,27 +75,51 @@ def check_snapshot(contract: ModelContract, parquet: Path, clock: Clock) -> Repo
     else:
         frame = pq.read_table(parquet, columns=expected).to_pandas()
         rows = len(frame)
-        planned = suite.snapshot_suite(contract)
-        results = gate.run(planned, gate.dataframe_batches(frame), row_column=names.COLUMN_ENTITY)
+        planned = snapshot_suite(contract)
+        batches = gate.dataframe_batches(frame)
+        results = gate.run(planned, batches, row_column=names.COLUMN_ENTITY, row_word=names.COLUMN_ENTITY)
     return Report({"model": contract.name}, rows, contract.version, started_at, clock(), results)
 
 
-def _run(url: str, contract: SourceContract, delivery: str, planned: list[suite.Planned]) -> list[Result]:
-    zone = contract.schema.timezone
-    tables: dict[suite.On, str] = {"raw": staging.table_name(delivery)}
-    with gate.postgresql_batches(url, zone, tables) as batches:
-        first = gate.run(suite.columns_suite(contract), batches, row_column=names.COLUMN_ROW)
-    if not all(result.success for result in first):
-        return first
-    tables["typed"] = staging.typed_view_name(delivery)
-    with gate.postgresql_batches(url, zone, tables) as batches:
-        return first + gate.run(planned, batches, row_column=names.COLUMN_ROW)
+def _run(url: str, contract: SourceContract, delivery: str, planned: list[Planned]) -> list[Result]:
+    both: tuple[staging.On, ...] = ("raw", "typed")
+    tables = {on: staging.view_name(delivery, on) for on in both}
+    with gate.postgresql_batches(url, contract.schema.timezone, tables) as batches:
+        return gate.run(planned, batches, row_column=names.COLUMN_ROW, row_word="line")
 
 
-def _not_a_table(problem: str) -> Result:
-    return Result("FileIsReadable", {}, "critical", False, 1, [], f"the file must be a CSV table; {problem}")
+def _digits(connection: psycopg.Connection, contract: SourceContract) -> dict[str, suite.Digits]:
+    """Return precision and scale of the numeric columns that the rows load into.
+
+    They are the table's own, not the contract's: PostgreSQL's catalog may be read by every login.
+    """
+    cursor = connection.execute(
+        "SELECT attname, (atttypmod - 4) >> 16 & 65535, (atttypmod - 4) & 2047 FROM pg_attribute a"
+        " JOIN pg_class c ON c.oid = attrelid JOIN pg_namespace n ON n.oid = relnamespace"
+        " WHERE nspname = %s AND relname = %s AND atttypid = 'numeric'::regtype AND atttypmod >= 4",
+        [names.SCHEMA_TABLES, contract.schema.table],
+    )
+    numeric = {column.target for column in contract.schema.columns if column.type == "numeric"}
+    return {name: suite.Digits(every, decimals) for name, every, decimals in cursor if name in numeric}
+
+
+def _not_a_table(expectation: str, problem: str) -> Result:
+    told = (
+        problem
+        if expectation == staging.OTHER_COLUMNS
+        else f"the file cannot be read as a CSV table: {problem}"
+    )
+    return Result(expectation, {}, "critical", False, 1, [], told)
+
+
+def _long_row(lines: tuple[int, int]) -> Result:
+    first, last = lines
+    told = (
+        f"a quote that opens on line {first:,} closes on line {last:,}: is one missing? It is read as one row"
+    )
+    return Result("RowsAreShort", {"lines": list(lines)}, "warning", False, 1, [], told)
 
 
 def _missing_columns(expected: list[str], missing: list[str]) -> Result:
-    message = f"the snapshot must have the contract's columns; missing: {', '.join(missing)}"
+    message = f"the snapshot must have the contract's columns; missing: {words.listed(missing, words.name)}"
     return Result("ExpectTableColumnsToMatchSet", {"column_set": expected}, "critical", False, 1, [], message)

@@ -23,3 +23,7 @@ class CheckError(HotclubError):
 
 class StagingError(HotclubError):
     """A staging table that is not there, or a setting without which staging cannot work."""
+
+
+class SnapshotError(HotclubError):
+    """A training snapshot that is no Parquet file."""

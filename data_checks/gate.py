@@ -1,20 +1,24 @@
 """Run planned expectations with Great Expectations, and turn its answers into results.
 
-Counts are exact; up to 20 examples are kept. An expectation that raises is a broken check, not bad
-data: it ends the run with the check's name.
+Counts are exact; up to 20 examples are kept. An expectation that raises is a broken check, which ends the run with the
+check's name, unless it raises because of the values: then it fails, and the report says so.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from data_checks import words
 from data_checks.errors import CheckError
+from data_checks.planning import Planned
 from data_checks.report import EXAMPLES, Result
-from data_checks.suite import On, Planned
+from data_checks.staging import On
 from hotclub import names
 
 # Read by Great Expectations as it is imported.
@@ -35,6 +39,22 @@ if TYPE_CHECKING:
     from great_expectations.data_context import AbstractDataContext
 
 _PLAN: Final = "hotclub_plan"
+#: How many rows a message shows, if there is room for them.
+_SHOWN: Final = 5
+#: How pandas writes a time that is not there.
+_NO_TIME: Final = "NaT"
+#: What SQLAlchemy puts before PostgreSQL's words.
+_DRIVER: Final = re.compile(r"^\(psycopg\.errors\.\w+\) ")
+#: What an expectation dies of that is well declared: values too great to add up, or no value at all.
+_DATA_CAUSES: Final = (
+    "psycopg.errors.NumericValueOutOfRange",
+    "psycopg.errors.DivisionByZero",
+    "psycopg.errors.DatetimeFieldOverflow",
+    "psycopg.errors.IntervalFieldOverflow",
+    "NoneType",
+    "division by zero",
+    "cannot convert float NaN",
+)
 
 
 def _context() -> AbstractDataContext:
@@ -81,10 +101,16 @@ def dataframe_batches(frame: pd.DataFrame) -> dict[On, Batch]:
     return {"typed": definition.get_batch({"dataframe": frame})}
 
 
-def run(planned: Sequence[Planned], batches: dict[On, Batch], *, row_column: str) -> list[Result]:
+def run(
+    planned: Sequence[Planned], batches: dict[On, Batch], *, row_column: str, row_word: str
+) -> list[Result]:
     """Run every planned expectation; return results in the order of the plan.
 
-    `row_column` is the column that says which row an example is.
+    Args:
+        planned: what to run.
+        batches: what to run it on.
+        row_column: the column that says which row an example is.
+        row_word: what it is called in a message: ``line``, ``entity``.
 
     Raises:
         CheckError: an expectation could not be evaluated; the message names it with its arguments.
@@ -106,52 +132,106 @@ def run(planned: Sequence[Planned], batches: dict[On, Batch], *, row_column: str
         }
         for answer in batch.validate(suite, result_format=result_format).results:
             position = answer.expectation_config.meta[_PLAN]
-            results[position] = _result(planned[position], answer, row_column)
+            results[position] = _result(planned[position], answer, Rows(row_column, row_word))
     return [results[position] for position in sorted(results)]
 
 
-def _result(plan: Planned, answer: Any, row_column: str) -> Result:
-    _raise_for_exception(plan, answer.exception_info)
-    detail: dict[str, Any] = answer.to_json_dict()["result"]
-    count, examples = _unexpected(detail, success=bool(answer.success))
-    return Result(
-        expectation=plan.name,
-        arguments=plan.arguments,
-        severity=plan.severity,
-        success=bool(answer.success),
-        unexpected_count=count,
-        unexpected_examples=examples,
-        message=f"{plan.describes}: holds"
-        if answer.success
-        else _message(plan, detail, count, examples, row_column),
-    )
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """How a row is named: the column that says which it is, and the word before it."""
+
+    column: str
+    word: str
 
 
-def _raise_for_exception(plan: Planned, info: dict[str, Any] | None) -> None:
+def _result(plan: Planned, answer: Any, rows: Rows) -> Result:
+    impossible = _exception(plan, answer.exception_info)
+    detail: dict[str, Any] = {} if impossible else answer.to_json_dict()["result"]
+    success = bool(answer.success)
+    count, examples = _unexpected(detail, plan, success=success)
+    if success:
+        message = f"{plan.describes}: holds"
+    elif impossible:
+        message = f"{plan.describes}; that cannot be computed from these values: {impossible}"
+    else:
+        message = _message(plan, detail, count, examples, rows)
+    return Result(plan.name, plan.arguments, plan.severity, success, count, examples, message)
+
+
+def _exception(plan: Planned, info: dict[str, Any] | None) -> str | None:
+    """Return why an expectation cannot be evaluated where that lies in the data; None when it was evaluated.
+
+    Raises:
+        CheckError: it lies in the expectation.
+    """
     for part in [info or {}, *(v for v in (info or {}).values() if isinstance(v, dict))]:
         if part.get("raised_exception"):
-            lines = str(part.get("exception_message") or "it could not be evaluated").strip().splitlines()
-            raise CheckError(plan.name, plan.arguments, lines[0])
+            told = str(part.get("exception_message") or "it could not be evaluated").strip()
+            first = told.splitlines()[0]
+            if any(cause in told for cause in _DATA_CAUSES):
+                return _DRIVER.sub("", first)
+            raise CheckError(plan.name, plan.arguments, first)
+    return None
 
 
-def _unexpected(detail: dict[str, Any], *, success: bool) -> tuple[int, list[Any]]:
+def _unexpected(detail: dict[str, Any], plan: Planned, *, success: bool) -> tuple[int, list[Any]]:
     rows = (detail.get("details") or {}).get("unexpected_rows")
     if rows is not None:
-        return int(detail["observed_value"]), list(rows)[:EXAMPLES]
+        return int(detail["observed_value"]), [_renamed(row, plan) for row in list(rows)[:EXAMPLES]]
     if "unexpected_count" in detail:
         examples = detail.get("unexpected_index_list") or detail.get("partial_unexpected_list") or []
-        return int(detail["unexpected_count"] or 0), list(examples)[:EXAMPLES]
+        return int(detail["unexpected_count"] or 0), [_renamed(e, plan) for e in list(examples)[:EXAMPLES]]
     return (0 if success else 1), []
 
 
-def _message(plan: Planned, detail: dict[str, Any], count: int, examples: list[Any], row_column: str) -> str:
-    mismatched = (detail.get("details") or {}).get("mismatched")
-    if mismatched is not None:
-        words = {"missing": mismatched.get("missing"), "unknown": mismatched.get("unexpected")}
-        listed = "; ".join(f"{word}: {', '.join(cols)}" for word, cols in words.items() if cols)
-        return f"{plan.describes}; {listed}"
-    if "unexpected_count" not in detail and "details" not in detail:
-        return f"{plan.describes}, found {detail.get('observed_value')}"
-    rows = [str(e[row_column]) for e in examples if isinstance(e, dict) and row_column in e][:5]
-    where = f" (rows {', '.join(rows)}{', …' if count > len(rows) else ''})" if rows else ""
-    return f"{plan.describes}; {count} {'row does' if count == 1 else 'rows do'} not{where}"
+def _renamed(example: Any, plan: Planned) -> Any:
+    """Return an example under the names of the file."""
+    if not isinstance(example, dict):
+        return example
+    return {plan.shown.get(key, key): value for key, value in example.items()}
+
+
+def _message(plan: Planned, detail: dict[str, Any], count: int, examples: list[Any], rows: Rows) -> str:
+    if "unexpected_count" not in detail and "unexpected_rows" not in (detail.get("details") or {}):
+        observed = detail.get("observed_value")
+        return f"{plan.describes}; found {'no value' if observed is None else words.value(observed)}"
+    named = [e for e in examples if isinstance(e, dict) and rows.column in e]
+    told = f"{plan.describes}; wrong in {words.rows(count)}"
+    hint = next((h for h in (_missing_quote(e, rows) for e in named) if h), None)
+    if hint is not None and rows.word == "line":
+        return f"{told}: {hint}"
+    return told + _fitting([_example(e, rows) for e in named[:_SHOWN]], count, words.LIMIT - len(told))
+
+
+def _fitting(examples: list[str], count: int, room: int) -> str:
+    """Return as many examples as there is room for, with ``…`` where there are more."""
+    shown = ""
+    for number, example in enumerate(examples, start=1):
+        longer = f"{shown}, {example}" if shown else f": {example}"
+        if len(longer) + (0 if number == count else len(", …")) > room:
+            return f"{shown}, …" if shown else words.cut(longer, max(room, 1))
+        shown = longer
+    return f"{shown}, …" if shown and count > len(examples) else shown
+
+
+def _example(example: dict[str, Any], rows: Rows) -> str:
+    """Return a row for a message: ``line 4 "2.5"``; several values with their names, what is empty without a word."""
+    row = example[rows.column]
+    values = {k: v for k, v in example.items() if k != rows.column and v not in (None, _NO_TIME)}
+    place = f"{rows.word} {row:,}" if isinstance(row, int) and rows.word == "line" else f"{rows.word} {row}"
+    if row is None:
+        place = f"a row without {rows.word}"
+    if len(values) == 1:
+        return f"{place} {words.value(next(iter(values.values())))}"
+    listed = ", ".join(f"{words.name(key)} {words.value(value)}" for key, value in values.items())
+    return f"{place} ({words.cut(listed, 2 * words.SHORT)})" if listed else place
+
+
+def _missing_quote(example: dict[str, Any], rows: Rows) -> str | None:
+    """Say where a value with line breaks begins and ends: it looks like a quote that is missing."""
+    first = example[rows.column]
+    for value in example.values():
+        if isinstance(value, str) and "\n" in value.strip():
+            last = first + value.count("\n")
+            return f"a quote that opens on line {first:,} closes on line {last:,}: is one missing?"
+    return None

@@ -9,20 +9,24 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from data_checks import words
+
 Severity = Literal["critical", "warning", "info"]
 
 #: How many unexpected rows a result shows; its count is exact whatever this is.
 EXAMPLES: Final = 20
+#: A report that is longer as JSON shows fewer examples: Django takes requests of 2.5 MB.
+BYTES: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The outcome of one expectation.
+    """The outcome of one expectation. Every text in it is at most 200 characters long, whatever it came from.
 
     Attributes:
         expectation: the class name in Great Expectations.
         unexpected_count: how many rows fail it, exactly; 0 or 1 for an expectation about the table.
-        unexpected_examples: up to 20 of those rows: ``{"_row": 3, "carrier": null}``.
+        unexpected_examples: up to 20 of those rows, ``{"_row": 3, "carrier": null}``: `_row` is the line of the file.
         message: one sentence for the data owner.
     """
 
@@ -33,6 +37,12 @@ class Result:
     unexpected_count: int
     unexpected_examples: list[Any] = field(default_factory=list)
     message: str = ""
+
+    def __post_init__(self) -> None:
+        """Shorten what comes from the file, from PostgreSQL or from a declaration."""
+        object.__setattr__(self, "arguments", words.shorten(self.arguments))
+        object.__setattr__(self, "unexpected_examples", words.shorten(self.unexpected_examples[:EXAMPLES]))
+        object.__setattr__(self, "message", words.cut(self.message))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +70,16 @@ class Report:
         return [r for r in self.results if not r.success and r.severity == severity]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the report file's content."""
+        """Return the report file's content, with as many examples as it may be long."""
+        for kept in (EXAMPLES, 5, 1, 0):
+            content = self._to_json(kept)
+            if len(json.dumps(content, default=str)) <= BYTES:
+                return content
+        # Hundreds of columns: what holds is left out, so that what fails is told.
+        failed = [result for result in content["results"] if not result["success"]]
+        return {**content, "results": failed[: BYTES // 2_000]}
+
+    def _to_json(self, examples: int) -> dict[str, Any]:
         return {
             **self.subject,
             "rows": self.rows,
@@ -68,7 +87,9 @@ class Report:
             "started_at": self.started_at.isoformat(),
             "finished_at": self.finished_at.isoformat(),
             "success": self.success,
-            "results": [asdict(result) for result in self.results],
+            "results": [
+                {**asdict(r), "unexpected_examples": r.unexpected_examples[:examples]} for r in self.results
+            ],
         }
 
     def summary(self) -> dict[str, Any]:

@@ -1,37 +1,61 @@
-"""A delivered file as a table of text, and a view of it with the contract's types.
+"""A delivered file as a table of text, and views of it that checks run on.
 
-The table is ``staging.delivery_<hex>``: one text column per column of the file, empty is NULL, and
-`_row`, the row's number from 1. A file that is no table at all is staged empty, with the reason as
-the table's comment, so that checking reports it instead of crashing on it.
+The table is ``staging.delivery_<hex>``: one text column per column of the contract, empty is NULL, and `_row`, the
+line of the file on which the row begins. A file that is no such table is staged empty, with the reasons as the
+table's comment, so that checking reports them instead of crashing on the file.
+
+Checks read two views of it, as text and with the contract's types, under names that Great Expectations can handle.
 """
 
 from __future__ import annotations
 
 import csv
+import io
+import itertools
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Literal
 
 import psycopg
 from psycopg import sql
 
+from data_checks import header, words
+from data_checks.delivered import DeliveredFile, NotATableError, opened
+from data_checks.errors import StagingError
+from data_checks.values import is_value
 from hotclub import names
 from hotclub.contract import ColumnSpec, SourceContract
 
-_CHUNK: Final = 1 << 20
-_HEADER_LIMIT: Final = 64 * 1024
-_BOM: Final = b"\xef\xbb\xbf"
-_IDENTIFIER_BYTES: Final = 63
-_MAX_COLUMNS: Final = 500
-#: PostgreSQL also takes 'today', 'infinity' or '1 Nov 13' as a date; a file must say which day it means.
-_SHAPES: Final = {
-    "date": r"^\d\d\d\d-\d\d-\d\d$",
-    "timestamptz": r"^\d\d\d\d-\d\d-\d\d[ T]\d\d:\d\d",
-    "float8": r"^\s*[+-]?[\d.]",
-    "numeric": r"^\s*[+-]?[\d.]",
-}
+_ROWS_AT_ONCE: Final = 5_000
+#: Names that need no quotes beyond SQL's own, in any library on the way.
+_PLAIN: Final = re.compile(r"[A-Za-z_]([A-Za-z0-9_ ]{0,61}[A-Za-z0-9_])?")
+#: What a report says that these reasons fail.
+UNREADABLE: Final = "FileIsReadable"
+OTHER_COLUMNS: Final = "ExpectTableColumnsToMatchSet"
+_NOTED: Final = 5
+
+
+#: What a check reads: the staged text, or the values of the contract's types.
+On = Literal["raw", "typed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """What staging found out about a file beside its rows, kept as the table's comment.
+
+    Attributes:
+        expectation: which of the two the problems are of, if there are any.
+        problems: why the file is no table of the contract's columns, a sentence each.
+        long_rows: the first and last line of rows that go over suspiciously many lines.
+    """
+
+    expectation: str = UNREADABLE
+    problems: tuple[str, ...] = ()
+    long_rows: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +72,33 @@ def table_name(delivery: str) -> str:
     return names.staging_table(delivery)
 
 
-def typed_view_name(delivery: str) -> str:
-    """Return the view of a staging table with the contract's types, without its schema."""
-    return names.staging_table(delivery) + "_typed"
+def view_name(delivery: str, on: On) -> str:
+    """Return the view that checks read, without its schema."""
+    return f"{names.staging_table(delivery)}_{on}"
+
+
+def aliases(contract: SourceContract) -> dict[str, str]:
+    """Return the name in the views of every column of the contract.
+
+    A plain name stays, so that a declared query may use it. Another one (a colon, a quote, a percent sign would be
+    read as SQL's or SQLAlchemy's own) goes by the database column that it loads into, else by its place.
+    """
+    columns = contract.schema.columns
+    spelled = Counter([names.COLUMN_ROW, *(column.name.lower() for column in columns)])
+    plain = {c.name for c in columns if _PLAIN.fullmatch(c.name) and spelled[c.name.lower()] == 1}
+    taken = {names.COLUMN_ROW, *(name.lower() for name in plain)}
+    found: dict[str, str] = {}
+    for place, column in enumerate(columns, start=1):
+        choices = (column.name,) if column.name in plain else _aliases(column, place)
+        found[column.name] = next(c for c in choices if column.name in plain or c.lower() not in taken)
+        taken.add(found[column.name].lower())
+    return found
+
+
+def _aliases(column: ColumnSpec, place: int) -> Iterator[str]:
+    if _PLAIN.fullmatch(column.target):
+        yield column.target
+    yield from (f"column_{place}{'_' * tail}" for tail in itertools.count())
 
 
 def _in_schema(name: str) -> sql.Identifier:
@@ -61,86 +109,67 @@ def _qualified(delivery: str) -> str:
     return f"{names.SCHEMA_STAGING}.{table_name(delivery)}"
 
 
-class _NotATableError(Exception):
-    """Why a file cannot become a table."""
-
-
-def read_header(path: Path) -> list[str]:
-    """Return the file's column names, ready to be a table's.
-
-    Raises:
-        _NotATableError: they cannot be, with the reason.
-    """
-    with path.open("rb") as file:
-        line = file.readline(_HEADER_LIMIT).removeprefix(_BOM)
-    try:
-        header = next(csv.reader([line.decode("utf-8")], strict=True), [])
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise _NotATableError(f"the first line is not CSV in UTF-8: {error}") from error
-    if not any(header):
-        raise _NotATableError("the file has no header line")
-    if len(header) > _MAX_COLUMNS:
-        raise _NotATableError(f"the header has {len(header)} columns, more than {_MAX_COLUMNS}")
-    for position, name in enumerate(header, start=1):
-        if not name:
-            raise _NotATableError(f"column {position} of the header has no name")
-        if name == names.COLUMN_ROW or "\0" in name or len(name.encode()) > _IDENTIFIER_BYTES:
-            raise _NotATableError(f"column {position} has a name that a table cannot have: {name[:80]!r}")
-        if header.count(name) > 1:
-            raise _NotATableError(f"the header names the column {name!r} twice")
-    return header
-
-
-def stage(url: str, delivery: str, path: Path) -> Staged:
+def stage(url: str, delivery: str, path: Path, contract: SourceContract) -> Staged:
     """Copy a CSV file with a header into the delivery's staging table, which is made anew.
 
     Everything happens in one transaction: a command that is killed leaves the table as it was.
+
+    Raises:
+        StagingError: the contract's own columns cannot be a table's.
     """
-    rows, problem = 0, None
-    with psycopg.connect(url) as connection:
+    wanted = [column.name for column in contract.schema.columns]
+    rows, notes = 0, Notes()
+    with psycopg.connect(url) as connection, path.open("rb") as file:
         _lock(connection, delivery)
+        _create(connection, delivery, contract)
         try:
-            header = read_header(path)
-            with connection.transaction():
-                _create(connection, delivery, header)
-                rows = _copy(connection, delivery, header, path)
-        except _NotATableError as error:
-            problem = str(error)
+            delivered = opened(file, wanted)
+            faults = header.faults(delivered.header, wanted)
+            if faults:
+                notes = Notes(OTHER_COLUMNS, tuple(words.cut(fault) for fault in faults))
+            else:
+                with connection.transaction():
+                    rows = _copy(connection, delivery, delivered)
+                notes = Notes(long_rows=tuple(delivered.long_rows[:_NOTED]))
+        except NotATableError as error:
+            notes = Notes(UNREADABLE, (str(error),))
+        except psycopg.errors.ProgramLimitExceeded as error:
+            told = f"a row is too long for a table: {error.diag.message_primary}"
+            notes = Notes(UNREADABLE, (words.cut(told),))
         except psycopg.DataError as error:
-            problem = _reason(error)
-        if problem is not None:
-            _create(connection, delivery, [])
-            _comment(connection, delivery, problem)
-    return Staged(_qualified(delivery), rows, problem)
+            notes = Notes(UNREADABLE, (words.cut(error.diag.message_primary or str(error)),))
+        _note(connection, delivery, notes)
+        # The planner takes a table without statistics for one of a few rows.
+        connection.execute(sql.SQL("ANALYZE {}").format(_in_schema(table_name(delivery))))
+    return Staged(_qualified(delivery), 0 if notes.problems else rows, "; ".join(notes.problems) or None)
 
 
 def unstage(url: str, delivery: str) -> bool:
     """Drop the delivery's staging table with its view; return whether it was there."""
     with psycopg.connect(url) as connection:
         _lock(connection, delivery)
-        there = table_columns(connection, delivery) is not None
+        there = is_staged(connection, delivery)
         connection.execute(_drop(delivery))
     return there
 
 
-def table_columns(connection: psycopg.Connection, delivery: str) -> list[str] | None:
-    """Return the staged file's columns in its order, without `_row`; None when nothing is staged."""
-    cursor = connection.execute(
-        "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped"
-        " ORDER BY attnum",
-        [_qualified(delivery)],
-    )
-    columns = [name for (name,) in cursor]
-    return [name for name in columns if name != names.COLUMN_ROW] if columns else None
+def is_staged(connection: psycopg.Connection, delivery: str) -> bool:
+    """Return whether the delivery has a staging table."""
+    row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", [_qualified(delivery)]).fetchone()
+    return bool(row and row[0])
 
 
-def staged_problem(connection: psycopg.Connection, delivery: str) -> str | None:
-    """Return why the delivered file is no table, as staging found it."""
+def staged_notes(connection: psycopg.Connection, delivery: str) -> Notes:
+    """Return what staging found out about the delivered file."""
     row = connection.execute(
-        "SELECT obj_description(to_regclass(%s), 'pg_class')",
-        [_qualified(delivery)],
+        "SELECT obj_description(to_regclass(%s), 'pg_class')", [_qualified(delivery)]
     ).fetchone()
-    return json.loads(row[0])["problem"] if row and row[0] else None
+    kept: dict[str, Any] = json.loads(row[0]) if row and row[0] else {}
+    return Notes(
+        kept.get("expectation", UNREADABLE),
+        tuple(kept.get("problems", ())),
+        tuple((first, last) for first, last in kept.get("long_rows", ())),
+    )
 
 
 def count_rows(connection: psycopg.Connection, delivery: str) -> int:
@@ -150,30 +179,56 @@ def count_rows(connection: psycopg.Connection, delivery: str) -> int:
     return int(row[0]) if row else 0
 
 
-def create_typed_view(connection: psycopg.Connection, delivery: str, contract: SourceContract) -> None:
-    """Make the view with the contract's types, where a value that cannot be cast is NULL.
+def create_views(connection: psycopg.Connection, delivery: str, contract: SourceContract) -> None:
+    """Make the views that checks read: ``raw``, the text, and ``typed``, where what is no value is NULL.
 
-    It lives in the staging schema and goes with its table. Times without a zone are read in the zone
-    of the session, so the session has to be in the source's.
+    They live in the staging schema and go with their table. ``typed`` keeps its rows, so that a text is read as a
+    value once and not by every check; times without an offset are in the source's zone.
+
+    Raises:
+        StagingError: the table is of another version of the contract.
     """
-    columns = [sql.Identifier(names.COLUMN_ROW), *(_typed(column) for column in contract.schema.columns)]
     _lock(connection, delivery)
-    connection.execute(sql.SQL("DROP VIEW IF EXISTS {}").format(_in_schema(typed_view_name(delivery))))
+    connection.execute("SET LOCAL client_min_messages = warning")
+    connection.execute("SELECT set_config('TimeZone', %s, true)", [contract.schema.timezone])
+    try:
+        _create_view(connection, delivery, contract, "raw", "VIEW")
+        _create_view(connection, delivery, contract, "typed", "MATERIALIZED VIEW")
+    except psycopg.errors.UndefinedColumn as error:
+        told = error.diag.message_primary or str(error)
+        raise StagingError(
+            f"delivery {delivery} was staged by another version of the contract ({told}); stage it again"
+        ) from error
+    connection.execute(sql.SQL("ANALYZE {}").format(_in_schema(view_name(delivery, "typed"))))
+
+
+def _create_view(
+    connection: psycopg.Connection,
+    delivery: str,
+    contract: SourceContract,
+    on: On,
+    kind: Literal["VIEW", "MATERIALIZED VIEW"],
+) -> None:
+    alias = aliases(contract)
+    value = _text if on == "raw" else _typed
+    columns = [
+        sql.Identifier(names.COLUMN_ROW),
+        *(
+            sql.SQL("{} AS {}").format(value(column), sql.Identifier(alias[column.name]))
+            for column in contract.schema.columns
+        ),
+    ]
+    view = _in_schema(view_name(delivery, on))
+    connection.execute(sql.SQL("DROP {} IF EXISTS {}").format(sql.SQL(kind), view))
     connection.execute(
-        sql.SQL("CREATE VIEW {} AS SELECT {} FROM {}").format(
-            _in_schema(typed_view_name(delivery)),
-            sql.SQL(", ").join(columns),
-            _in_schema(table_name(delivery)),
+        sql.SQL("CREATE {} {} AS SELECT {} FROM {}").format(
+            sql.SQL(kind), view, sql.SQL(", ").join(columns), _in_schema(table_name(delivery))
         )
     )
 
 
-def castable_condition(column: ColumnSpec) -> str:
-    """Return an SQL condition: the text of `column` is a value of its type, and a finite one."""
-    name = sql.Identifier(column.name).as_string()
-    valid = f"pg_input_is_valid({name}, '{column.type}')"
-    shape = _SHAPES.get(column.type)
-    return f"({name} ~ '{shape}' AND {valid})" if shape else valid
+def _text(column: ColumnSpec) -> sql.Composable:
+    return sql.Identifier(column.name)
 
 
 def _typed(column: ColumnSpec) -> sql.Composable:
@@ -181,11 +236,8 @@ def _typed(column: ColumnSpec) -> sql.Composable:
     if column.type == "text":
         return name
     # CASE evaluates in order, so the cast never meets a value that the condition refuses.
-    return sql.SQL("CASE WHEN {} THEN {}::{} END AS {}").format(
-        sql.SQL(castable_condition(column)),
-        name,
-        sql.SQL(column.type),
-        name,
+    return sql.SQL("CASE WHEN {} THEN {}::{} END").format(
+        sql.SQL(is_value(column, name.as_string())), name, sql.SQL(column.type)
     )
 
 
@@ -198,39 +250,39 @@ def _drop(delivery: str) -> sql.Composed:
     return sql.SQL("DROP TABLE IF EXISTS {} CASCADE").format(_in_schema(table_name(delivery)))
 
 
-def _create(connection: psycopg.Connection, delivery: str, columns: Sequence[str]) -> None:
+def _create(connection: psycopg.Connection, delivery: str, contract: SourceContract) -> None:
+    # Names past 63 bytes are cut with a notice; notices would go to the log for every delivery.
     connection.execute("SET LOCAL client_min_messages = warning")
     connection.execute(_drop(delivery))
-    row = sql.SQL("{} bigint GENERATED ALWAYS AS IDENTITY").format(sql.Identifier(names.COLUMN_ROW))
-    definitions = [row, *(sql.SQL("{} text").format(sql.Identifier(name)) for name in columns)]
-    connection.execute(
-        sql.SQL("CREATE TABLE {} ({})").format(
-            _in_schema(table_name(delivery)), sql.SQL(", ").join(definitions)
+    definitions = [sql.SQL("{} bigint").format(sql.Identifier(names.COLUMN_ROW))]
+    definitions += [sql.SQL("{} text").format(sql.Identifier(c.name)) for c in contract.schema.columns]
+    try:
+        connection.execute(
+            sql.SQL("CREATE TABLE {} ({})").format(
+                _in_schema(table_name(delivery)), sql.SQL(", ").join(definitions)
+            )
         )
+    except (psycopg.ProgrammingError, psycopg.errors.TooManyColumns) as error:
+        told = error.diag.message_primary or str(error)
+        raise StagingError(f"source {contract.name}: its columns cannot be a table's: {told}") from error
+
+
+def _copy(connection: psycopg.Connection, delivery: str, delivered: DeliveredFile) -> int:
+    # FORCE_NULL: a quoted empty string is missing, too.
+    command = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv, ENCODING 'UTF8', FORCE_NULL *)").format(
+        _in_schema(table_name(delivery)),
+        sql.SQL(", ").join(map(sql.Identifier, [names.COLUMN_ROW, *delivered.header])),
     )
-
-
-def _copy(connection: psycopg.Connection, delivery: str, columns: Sequence[str], path: Path) -> int:
-    # FORCE_NULL: a quoted empty string is missing, too. COPY appends in the file's order, so the
-    # identity column numbers the rows as they lie in the file.
-    command = sql.SQL(
-        "COPY {} ({}) FROM STDIN (FORMAT csv, HEADER true, ENCODING 'UTF8', FORCE_NULL *)"
-    ).format(_in_schema(table_name(delivery)), sql.SQL(", ").join(map(sql.Identifier, columns)))
-    with connection.cursor() as cursor, path.open("rb") as file:
-        if file.read(len(_BOM)) != _BOM:
-            file.seek(0)
+    rows = delivered.rows()
+    with connection.cursor() as cursor:
         with cursor.copy(command) as copy:
-            while chunk := file.read(_CHUNK):
-                copy.write(chunk)
+            while some := list(itertools.islice(rows, _ROWS_AT_ONCE)):
+                buffer = io.StringIO()
+                csv.writer(buffer).writerows(some)
+                copy.write(buffer.getvalue())
         return cursor.rowcount
 
 
-def _comment(connection: psycopg.Connection, delivery: str, problem: str) -> None:
-    text = sql.Literal(json.dumps({"problem": problem}))
+def _note(connection: psycopg.Connection, delivery: str, notes: Notes) -> None:
+    text = sql.Literal(json.dumps(asdict(notes)))
     connection.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(_in_schema(table_name(delivery)), text))
-
-
-def _reason(error: psycopg.Error) -> str:
-    primary = error.diag.message_primary or str(error)
-    _, found, line = (error.diag.context or "").partition(", line ")
-    return f"line {line.split(':')[0].split(',')[0]}: {primary}" if found else primary

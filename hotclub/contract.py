@@ -135,10 +135,14 @@ class CheckSpec:
 
 @dataclass(frozen=True, slots=True)
 class SourcePolicy:
-    """The checks beside those that the columns imply."""
+    """The checks beside those that the columns imply, and how severe it is where a local time is not clear.
+
+    `ambiguous_times` is about times without an offset that the clocks of the source's zone skip or show twice.
+    """
 
     checks: tuple[CheckSpec, ...]
     doc: str = ""
+    ambiguous_times: Literal["warning", "critical"] = "warning"
 
 
 def _plain(value: object) -> Any:
@@ -251,7 +255,11 @@ class SourceContract(_Contract):
 
     def to_json(self) -> dict[str, Any]:
         """Return the contract file's content."""
-        return self._envelope("source", self.schema, self.policy)
+        content = self._envelope("source", self.schema, self.policy)
+        # Absent is the default: a policy written before there was a choice stays the same.
+        if self.policy.ambiguous_times == "warning":
+            del content["policy"]["ambiguous_times"]
+        return content
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -280,7 +288,9 @@ class SourceContract(_Contract):
                 **{**schema, "natural_key": tuple(schema["natural_key"]), "columns": columns}
             ),
             policy=SourcePolicy(
-                checks=tuple(CheckSpec(**c) for c in policy["checks"]), doc=policy.get("doc", "")
+                checks=tuple(CheckSpec(**c) for c in policy["checks"]),
+                doc=policy.get("doc", ""),
+                ambiguous_times=policy.get("ambiguous_times", "warning"),
             ),
         )
 

@@ -139,6 +139,9 @@ class Source:
         columns: file column → model field. The type, nullability, length and choices come from the field.
         tenant: a field path from the model to the tenant, or None.
         checks: expectations beside those that the fields imply.
+        timezone: the zone of times without an offset, and of the day that is delivered.
+        ambiguous_times: how severe a time without an offset is that clocks in that zone skip or show twice:
+            ``"warning"`` loads it as PostgreSQL reads it, ``"critical"`` refuses the file.
     """
 
     name: ClassVar[str]
@@ -148,6 +151,7 @@ class Source:
     tenant: ClassVar[str | None] = None
     checks: ClassVar[Sequence[Check]] = ()
     timezone: ClassVar[str] = "UTC"
+    ambiguous_times: ClassVar[Literal["warning", "critical"]] = "warning"
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Register the declaration under its contract name."""

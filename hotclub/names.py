@@ -28,7 +28,7 @@ COLUMN_EVENT_TIME: Final = "event_time"
 COLUMN_LABEL: Final = "label"
 KEY_COLUMNS: Final = (COLUMN_ENTITY, COLUMN_TENANT, COLUMN_EVENT_TIME)
 RESERVED_COLUMNS: Final = (*KEY_COLUMNS, COLUMN_LABEL)
-#: Added by staging in front of a delivered file's own columns: the line's place in the file, from 1.
+#: Added by staging in front of a delivered file's own columns: the line of the file on which the row begins.
 COLUMN_ROW: Final = "_row"
 
 # The model registry.

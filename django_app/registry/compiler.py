@@ -8,7 +8,7 @@ import inspect
 import json
 import uuid
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist, FieldError
@@ -98,10 +98,19 @@ def compile_source(cls: type[declarations.Source], *, version: int, policy_revis
         columns=columns,
     )
     checks = tuple(CheckSpec(c.expectation, c.severity, _jsonable(c.arguments, cls)) for c in cls.checks)
-    policy = SourcePolicy(checks=checks, doc=inspect.cleandoc(cls.__doc__ or ""))
+    doc = inspect.cleandoc(cls.__doc__ or "")
+    policy = SourcePolicy(checks=checks, doc=doc, ambiguous_times=_ambiguous_times(cls))
     return SourceContract(
         cls.name, app_label_of(cls), version, schema=schema, policy=policy, policy_revision=policy_revision
     )
+
+
+def _ambiguous_times(cls: type[declarations.Source]) -> Literal["warning", "critical"]:
+    if cls.ambiguous_times not in ("warning", "critical"):
+        raise ContractError(
+            f'{label_of(cls)}.ambiguous_times: {cls.ambiguous_times!r} must be "warning" or "critical"'
+        )
+    return cls.ambiguous_times
 
 
 def app_label_of(cls: type) -> str:

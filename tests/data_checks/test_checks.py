@@ -28,7 +28,7 @@ Write = Callable[..., Path]
 
 def check(url: str, contract: SourceContract, path: Path, facts: DeliveryFacts | None = None) -> Report:
     """Stage a file and check it."""
-    staging.stage(url, DELIVERY, path)
+    staging.stage(url, DELIVERY, path, contract)
     return checks.check_delivery(url, contract, DELIVERY, facts or DeliveryFacts(), lambda: NOW)
 
 

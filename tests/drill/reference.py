@@ -62,7 +62,7 @@ def _ingest() -> None:
         key = str(delivery.pk)
         contract = selectors.source_contract(delivery.source)
         facts = DeliveryFacts(delivery.tenant_id, delivery.data_date)
-        staging.stage(stager, key, Path(delivery.archive_path))
+        staging.stage(stager, key, Path(delivery.archive_path), contract)
         report = checks.check_delivery(stager, contract, key, facts, _now).to_json()
         services.check_run_record(delivery_id=key, report=report, now=_now())
         services.delivery_load_request(delivery_id=key)
