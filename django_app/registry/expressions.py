@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -45,6 +46,12 @@ def _walk(node: Any) -> Iterator[Any]:
             yield from _walk(annotation)
 
 
+def _words(part: Func) -> set[str]:
+    """Return what a function is called in SQL, in capitals: by its class, by hand, or in a template."""
+    called = part.extra.get("function", part.function), part.extra.get("template", part.template)
+    return set(re.findall(r"\w+", " ".join(map(str, called)).upper()))
+
+
 def kind_of(node: Any) -> str:
     """Return ``datetime``, ``date``, ``time`` or ``duration`` for an expression or field of that type, else ``""``."""
     field = node
@@ -77,8 +84,7 @@ def refuse_unstable(node: Any, where: str) -> None:
             without one, the current time, or a random number.
     """
     for part in _walk(node):
-        function = str(getattr(part, "function", None) or "").upper()
-        if isinstance(part, Now | Random) or function in _UNSTABLE:
+        if isinstance(part, Now | Random) or (isinstance(part, Func) and _words(part) & _UNSTABLE):
             raise ContractError(
                 f"{where}: {type(part).__name__}() differs at every reading; a view of features must not"
             )

@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from psycopg import Binary
 from psycopg.types.json import Json, Jsonb
 
 from hotclub.errors import ContractError
@@ -73,6 +74,8 @@ def _place(value: object, where: str) -> tuple[str, list[Parameter]]:
     """Return the text of one place, with a ``%s`` for each of its values."""
     if isinstance(value, enum.Enum):
         value = value.value
+    if isinstance(value, Binary):  # Django wraps bytes for psycopg
+        value = value.obj
     if isinstance(value, float) and not math.isfinite(value):
         return "%s::float8", [str(value)]
     if value is None or isinstance(value, str | int | float | bool):
