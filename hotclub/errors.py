@@ -55,6 +55,10 @@ class RegistryError(HotclubError):
     """The model registry did not answer as expected."""
 
 
+class RegistryUnavailableError(RegistryError):
+    """The model registry cannot be reached at all; the next question would wait just as long."""
+
+
 class NotFoundError(RegistryError):
     """The model registry has no such model, version or alias."""
 

@@ -6,7 +6,8 @@ API: the MLflow REST reference, ``/api/2.0/mlflow`` and ``/api/2.0/mlflow-artifa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote, urlparse
@@ -14,11 +15,13 @@ from urllib.parse import quote, urlparse
 import httpx
 
 from hotclub import names
-from hotclub.errors import NotFoundError, PackageError, RegistryError
+from hotclub.errors import NotFoundError, PackageError, RegistryError, RegistryUnavailableError
 from hotclub.registry import RegisteredModel, RegisteredVersion
 
 _API = "/api/2.0/mlflow"
 _ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
+#: Answers of a server that is overloaded or of a proxy before one that is down.
+_UNAVAILABLE = (429, 502, 503, 504)
 
 
 class MlflowRegistry:
@@ -33,49 +36,46 @@ class MlflowRegistry:
 
     def models(self) -> list[RegisteredModel]:
         """See `hotclub.registry.Registry`."""
-        found: list[RegisteredModel] = []
-        token = ""
-        while True:
-            query: dict[str, str | int] = {"max_results": 200}
-            if token:
-                query["page_token"] = token
-            page = self._get("/registered-models/search", query)
-            for item in page.get("registered_models", []):
-                model = RegisteredModel(item["name"], _aliases(item), _tags(item))
-                if names.TAG_KIND in model.tags:
-                    found.append(model)
-            token = page.get("next_page_token", "")
-            if not token:
-                return found
+        pages = self._pages("/registered-models/search", {"max_results": 200}, "registered_models")
+        with _shape_expected("registered models"):
+            models = [RegisteredModel(item["name"], _aliases(item), _tags(item)) for item in pages]
+        return [model for model in models if names.TAG_KIND in model.tags]
 
     def version(self, model: str, version: str) -> RegisteredVersion:
         """See `hotclub.registry.Registry`."""
-        return _version(
-            self._get("/model-versions/get", {"name": model, "version": version})["model_version"]
-        )
+        answer = self._get("/model-versions/get", {"name": model, "version": version})
+        with _shape_expected(f"{model} version {version}"):
+            return _version(answer["model_version"])
 
     def version_by_alias(self, model: str, alias: str) -> RegisteredVersion:
         """See `hotclub.registry.Registry`."""
         answer = self._get("/registered-models/alias", {"name": model, "alias": alias})
-        return _version(answer["model_version"])
+        with _shape_expected(f"{model}@{alias}"):
+            return _version(answer["model_version"])
 
     def versions(self, model: str) -> list[RegisteredVersion]:
         """See `hotclub.registry.Registry`. A model that is not there has no versions."""
-        quoted = model.replace("'", "")
-        query: dict[str, str | int] = {"filter": f"name='{quoted}'", "max_results": 1000}
-        found = self._get("/model-versions/search", query).get("model_versions", [])
-        return sorted((_version(v) for v in found), key=lambda v: int(v.version), reverse=True)
+        quote = '"' if "'" in model else "'"
+        query: dict[str, str | int] = {"filter": f"name={quote}{model}{quote}", "max_results": 1000}
+        pages = self._pages("/model-versions/search", query, "model_versions")
+        with _shape_expected(f"the versions of {model}"):
+            found = [_version(item) for item in pages]
+            return sorted((v for v in found if v.model == model), key=lambda v: int(v.version), reverse=True)
 
     def metrics(self, run_id: str) -> dict[str, float]:
         """Return the last value of each metric of a training run."""
         if not run_id:
             return {}
-        data = self._get("/runs/get", {"run_id": run_id})["run"].get("data", {})
-        return {m["key"]: float(m["value"]) for m in data.get("metrics", [])}
+        answer = self._get("/runs/get", {"run_id": run_id})
+        with _shape_expected(f"the metrics of run {run_id}"):
+            data = answer["run"].get("data", {})
+            return {m["key"]: float(m["value"]) for m in data.get("metrics", [])}
 
     def experiment_id(self, run_id: str) -> str:
         """Return the experiment that a training run belongs to."""
-        return str(self._get("/runs/get", {"run_id": run_id})["run"]["info"]["experiment_id"])
+        answer = self._get("/runs/get", {"run_id": run_id})
+        with _shape_expected(f"run {run_id}"):
+            return str(answer["run"]["info"]["experiment_id"])
 
     def set_alias(self, model: str, alias: str, version: str) -> None:
         """Point an alias at a version: the call that the MLflow UI makes."""
@@ -125,6 +125,17 @@ class MlflowRegistry:
         except httpx.HTTPError as error:
             raise RegistryError(f"MLflow: {path}: {error!r}") from error
 
+    def _pages(self, path: str, query: Mapping[str, str | int], key: str) -> list[dict[str, Any]]:
+        """Return the items of every page of a search."""
+        found: list[dict[str, Any]] = []
+        token = ""
+        while True:
+            page = self._get(path, {**query, "page_token": token} if token else query)
+            found += page.get(key, [])
+            token = page.get("next_page_token", "")
+            if not token:
+                return found
+
     def _get(self, path: str, query: Mapping[str, str | int]) -> dict[str, Any]:
         return self._json(self._request("GET", _API + path, params=dict(query)))
 
@@ -135,7 +146,9 @@ class MlflowRegistry:
         try:
             response = self._client.request(method, path, **options)
         except httpx.HTTPError as error:
-            raise RegistryError(f"MLflow does not answer at {self._client.base_url}: {error!r}") from error
+            raise RegistryUnavailableError(
+                f"MLflow does not answer at {self._client.base_url}: {error!r}"
+            ) from error
         self._check(response)
         return response
 
@@ -153,6 +166,8 @@ class MlflowRegistry:
         missing_alias = code == "INVALID_PARAMETER_VALUE" and "alias" in message and "not found" in message
         if response.status_code == httpx.codes.NOT_FOUND or missing_alias:
             raise NotFoundError(f"MLflow: {message}")
+        if response.status_code in _UNAVAILABLE:
+            raise RegistryUnavailableError(f"MLflow answered {response.status_code}: {message}")
         raise RegistryError(f"MLflow answered {response.status_code}: {message}")
 
     @staticmethod
@@ -164,6 +179,15 @@ class MlflowRegistry:
                 f"MLflow answered something other than JSON at {response.url.path}"
             ) from error
         return data if isinstance(data, dict) else {}
+
+
+@contextmanager
+def _shape_expected(what: str) -> Iterator[None]:
+    """Turn an answer without the parts that it should have into an error that callers expect."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RegistryError(f"MLflow answered something unexpected about {what}: {error!r}") from error
 
 
 def _tags(item: Mapping[str, Any]) -> dict[str, str]:

@@ -52,6 +52,9 @@ QUEUE_INGEST: Final = "ingest"
 QUEUE_SWEEPS: Final = "sweeps"
 QUEUES: Final = (QUEUE_REQUESTS, QUEUE_BATCHES, QUEUE_INGEST, QUEUE_SWEEPS)
 
+#: Begins a line on standard error that `make up` repeats; indented lines that follow belong to it.
+WARNING: Final = "WARNING: "
+
 # Airflow.
 CONNECTION_DJANGO: Final = "hotclub_django"
 

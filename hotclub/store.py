@@ -16,7 +16,8 @@ from hotclub.contract import Contract, ModelContract, SourceContract, from_json
 from hotclub.errors import ContractError
 
 ENVIRONMENT = "HOTCLUB_CONTRACTS"
-_VERSION = re.compile(r"^(\d{4})\.json$")
+_VERSION = re.compile(r"^(\d{4,})\.json$")
+_POLICY = re.compile(r"^(\d{4,})\.policy-(\d{4,})\.json$")
 
 
 def folders(environment: Mapping[str, str] = os.environ) -> list[Path]:
@@ -43,25 +44,34 @@ def read_versions(directory: Path) -> list[Contract]:
         ContractError: a file is not readable as a contract; the message names it.
     """
     contracts = []
-    for path in sorted(directory.glob("*.json")):
-        match = _VERSION.match(path.name)
-        if match is None:
-            continue
+    policies = _newest_policies(directory)
+    # By number: as text, 10000 comes before 9999.
+    numbered = {int(m[1]): p for p in directory.glob("*.json") if (m := _VERSION.match(p.name))}
+    for number, path in sorted(numbered.items()):
         data = _read(path)
-        policies = sorted(directory.glob(f"{match[1]}.policy-*.json"))
-        if policies:
-            newest = _read(policies[-1])
+        if number in policies:
+            newest = _read(policies[number])
             data = {**data, "policy": newest.get("policy"), "policy_revision": newest.get("policy_revision")}
         try:
             contract = from_json(data)
         except ContractError as error:
             raise ContractError(f"{path}: {error}") from error
-        if contract.name != directory.name or contract.version != int(match[1]):
+        if contract.name != directory.name or contract.version != number:
             raise ContractError(
                 f"{path}: holds {contract.name} version {contract.version}; the file was moved or copied"
             )
         contracts.append(contract)
     return contracts
+
+
+def _newest_policies(directory: Path) -> dict[int, Path]:
+    """Return the file of the newest policy revision of each version that has one."""
+    revisions = sorted(
+        (int(m[1]), int(m[2]), path)
+        for path in directory.glob("*.json")
+        if (m := _POLICY.match(path.name)) is not None
+    )
+    return {version: path for version, _, path in revisions}
 
 
 def read_newest(directory: Path) -> Contract:

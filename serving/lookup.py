@@ -74,7 +74,8 @@ class FeatureLookup:
             ) from error
         except psycopg.errors.UndefinedTable as error:
             raise LookupUnavailableError(
-                f"the view {contract.view} is missing; run migrate, or send instances"
+                f"the view {contract.view} is missing: `manage check --database default` says why, "
+                "and `migrate` builds it where it can; send instances meanwhile"
             ) from error
         except (psycopg.Error, PoolTimeout) as error:
             raise LookupUnavailableError("PostgreSQL does not answer; send instances instead") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -11,8 +12,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from django_app.api.schemas import problems
+from django_app.registry.problems import ViewProblem, view_problems
 from hotclub import store
 from hotclub.contract import Contract
+
+
+class ViewProblemOut(serializers.Serializer[Any]):
+    """A version that is newest or in use and whose feature view is missing."""
+
+    version = serializers.IntegerField()
+    reason = serializers.CharField()
+    needed = serializers.CharField(help_text="why its view is needed")
+    fix = serializers.CharField()
 
 
 class ContractOut(serializers.Serializer[Any]):
@@ -24,6 +35,9 @@ class ContractOut(serializers.Serializer[Any]):
     version = serializers.IntegerField()
     fingerprint = serializers.CharField(help_text="sha256 of the schema part")
     policy_revision = serializers.IntegerField()
+    view_problems = ViewProblemOut(
+        many=True, help_text="versions whose batches and look-ups by key are refused; empty when all is well"
+    )
 
 
 class ContractDetailOut(ContractOut):
@@ -33,8 +47,8 @@ class ContractDetailOut(ContractOut):
     policy = serializers.DictField(help_text="what may change without retraining")
 
 
-def _plain(contract: Contract) -> dict[str, Any]:
-    return contract.to_json()
+def _plain(contract: Contract, found: Sequence[ViewProblem]) -> dict[str, Any]:
+    return {**contract.to_json(), "view_problems": [p for p in found if p.model == contract.name]}
 
 
 class ContractViewSet(viewsets.ViewSet):
@@ -48,9 +62,12 @@ class ContractViewSet(viewsets.ViewSet):
     def list(self, _request: Request) -> Response:
         """List the newest version of every contract."""
         contracts = store.read_all(settings.HOTCLUB_CONTRACTS)
-        return Response(ContractOut([_plain(contracts[name]) for name in sorted(contracts)], many=True).data)
+        found = view_problems()
+        rows = [_plain(contracts[name], found) for name in sorted(contracts)]
+        return Response(ContractOut(rows, many=True).data)
 
     @extend_schema(responses={200: ContractDetailOut, **problems(401, 404)})
     def retrieve(self, _request: Request, name: str) -> Response:
         """Return the newest version of one contract."""
-        return Response(ContractDetailOut(_plain(store.find(name, settings.HOTCLUB_CONTRACTS))).data)
+        contract = store.find(name, settings.HOTCLUB_CONTRACTS)
+        return Response(ContractDetailOut(_plain(contract, view_problems())).data)

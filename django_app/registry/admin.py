@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from django_app.registry.models import ContractVersion, ModelVersion, Promotion
+from django_app.registry.models import ContractVersion, MirrorProblem, ModelVersion, Promotion
 from django_app.tenants.admin import ReadOnly
 
 
@@ -19,6 +19,11 @@ def pretty_json(value: object) -> SafeString:
     """Return JSON as a readable block."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     return format_html('<pre style="white-space: pre-wrap; max-width: 70em">{}</pre>', text)
+
+
+def _short(value: object) -> str:
+    """Return a metric in four digits; one that is no number is mirrored as a word."""
+    return f"{value:.4g}" if isinstance(value, int | float) else str(value)
 
 
 @admin.register(ContractVersion)
@@ -33,18 +38,27 @@ class ContractVersionAdmin(ReadOnly, ModelAdmin):
         "features",
         "policy_revision",
         "short_fingerprint",
+        "view_label",
         "recorded_at",
     )
     list_filter = ("kind", "app")
     search_fields = ("name", "fingerprint")
     date_hierarchy = "recorded_at"
-    fields = ("name", "version", "kind", "app", "fingerprint", "policy_revision", "recorded_at", "pretty")
+    fields = (
+        *("name", "version", "kind", "app", "fingerprint"),
+        *("view_error", "policy_revision", "recorded_at", "pretty"),
+    )
 
     @display(description="Features / columns")
     def features(self, obj: ContractVersion) -> int:
         """Return how many features a model, or columns a source has."""
         schema = obj.content["schema"]
         return len(schema.get("features") or schema.get("columns", ()))
+
+    @display(description="Feature view", label={"": "success"}, ordering="view_error")
+    def view_label(self, obj: ContractVersion) -> tuple[str, str]:
+        """Return why the view cannot be built, as a badge."""
+        return (obj.view_error, f"cannot be built: {obj.view_error}") if obj.view_error else ("", "-")
 
     @display(description="Fingerprint")
     def short_fingerprint(self, obj: ContractVersion) -> str:
@@ -102,12 +116,21 @@ class ModelVersionAdmin(ReadOnly, ModelAdmin):
     def quality(self, obj: ModelVersion) -> str:
         """Return the first metrics of the evaluation, as training logged them."""
         shown = [name for name in ("roc_auc", "log_loss", "rmse", "mae", "accuracy") if name in obj.metrics]
-        return ", ".join(f"{name} {obj.metrics[name]:.4g}" for name in shown) or "-"
+        return ", ".join(f"{name} {_short(obj.metrics[name])}" for name in shown) or "-"
 
     @display(description="Metrics")
     def pretty_metrics(self, obj: ModelVersion) -> SafeString:
         """Return every metric of the run."""
         return pretty_json(obj.metrics)
+
+
+@admin.register(MirrorProblem)
+class MirrorProblemAdmin(ReadOnly, ModelAdmin):
+    """What in the model registry could not be mirrored, and why. Put right in MLflow, it goes away by itself."""
+
+    list_display = ("model", "version", "reason", "noticed_at")
+    list_filter = ("model",)
+    search_fields = ("model", "reason")
 
 
 @admin.register(Promotion)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.core.checks import Tags, register
 from django.db.models.signals import post_migrate, pre_migrate
 from django.utils.module_loading import autodiscover_modules
 
@@ -17,9 +18,10 @@ class RegistryConfig(AppConfig):
 
     def ready(self) -> None:
         """Load the declarations and keep the views in step with migrations."""
-        from django_app.registry import defaults, migrating  # noqa: PLC0415  # models are loaded by now, not before
+        from django_app.registry import checks, defaults, migrating  # noqa: PLC0415  # models are loaded by now, not before
 
         autodiscover_modules("ml")
         defaults.install()
+        register(checks.feature_views, Tags.database)
         pre_migrate.connect(migrating.before, sender=self, dispatch_uid="hotclub.registry.before")
         post_migrate.connect(migrating.after, sender=self, dispatch_uid="hotclub.registry.after")

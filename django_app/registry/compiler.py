@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import decimal
 import inspect
 import json
-import uuid
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -16,7 +13,9 @@ from django.db import DEFAULT_DB_ALIAS, connections, models
 from django.db.models import Case, F, FloatField, When
 
 from django_app.registry.declared import check_model, check_source, label_of
-from django_app.registry.expressions import refuse_unstable
+from django_app.registry.expressions import kind_of, refuse_unstable
+from django_app.registry.keys import key_type
+from django_app.registry.parameters import typed, untyped
 from django_app.registry.source_columns import check_natural_key, compile_columns, tenant_column
 from hotclub import declarations, names
 from hotclub.columns import postgres_type
@@ -36,11 +35,18 @@ from hotclub.errors import ContractError
 #: An annotation may not be named like a field of the model, so inside the view all have this prefix.
 _PREFIX = "hc_"
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
-Parameter = str | int | float | bool | None
 
 
-def compile_model(cls: type[declarations.MLModel], *, version: int, policy_revision: int) -> ModelContract:
+def compile_model(
+    cls: type[declarations.MLModel], *, version: int, policy_revision: int, typed_values: bool = True
+) -> ModelContract:
     """Return the contract of a declared model.
+
+    Args:
+        cls: the declaration.
+        version: the number that the contract gets.
+        policy_revision: likewise.
+        typed_values: whether values in the view's SQL name their types; files of before have them without.
 
     Raises:
         ContractError: the declaration cannot be a contract; the message names the attribute and the fix.
@@ -52,14 +58,14 @@ def compile_model(cls: type[declarations.MLModel], *, version: int, policy_revis
         model=cls.rows.model._meta.label,
         task=cls.task,
         entity=cls.entity,
-        entity_type=_key_type(entity, label_of(cls)),
+        entity_type=key_type(entity, label_of(cls)),
         tenant=cls.tenant,
         event_time=cls.event_time,
         horizon_seconds=int(cls.horizon.total_seconds()),
         timezone=cls.timezone,
         classes=tuple(cls.classes),
         features=features,
-        view=_compile_view(cls, features),
+        view=_compile_view(cls, features, typed_values=typed_values),
     )
     policy = ModelPolicy(
         metric=cls.metric,
@@ -135,7 +141,9 @@ def _feature_spec(name: str, feature: declarations.Feature) -> FeatureSpec:
     )
 
 
-def _compile_view(cls: type[declarations.MLModel], features: Sequence[FeatureSpec]) -> ViewSpec:
+def _compile_view(
+    cls: type[declarations.MLModel], features: Sequence[FeatureSpec], *, typed_values: bool
+) -> ViewSpec:
     where = label_of(cls)
     inner: dict[str, Any] = {names.COLUMN_ENTITY: F(cls.entity), names.COLUMN_EVENT_TIME: F(cls.event_time)}
     if cls.tenant is not None:
@@ -156,9 +164,13 @@ def _compile_view(cls: type[declarations.MLModel], features: Sequence[FeatureSpe
     reads = sorted(
         {alias.table_name for name, alias in query.alias_map.items() if query.alias_refcount[name]}
     )
+    inner_sql, values = typed(sql, params, where)
+    old = None if typed_values else untyped(params)
+    if old is not None:
+        inner_sql, values = sql, old
     return ViewSpec(
-        sql=f"SELECT {', '.join(_outer_columns(cls, query, features))} FROM ({sql}) r",
-        params=tuple(_parameter(value, where) for value in params),
+        sql=f"SELECT {', '.join(_outer_columns(cls, query, features))} FROM ({inner_sql}) r",
+        params=values,
         reads=tuple(reads),
     )
 
@@ -177,9 +189,10 @@ def _outer_columns(
     cls: type[declarations.MLModel], query: models.sql.Query, features: Sequence[FeatureSpec]
 ) -> list[str]:
     """Name, cast and order the columns: keys keep their type, so that an index on them still serves."""
-    entity_type = _key_type(query.annotations[_PREFIX + names.COLUMN_ENTITY].output_field, label_of(cls))
+    entity_type = key_type(query.annotations[_PREFIX + names.COLUMN_ENTITY].output_field, label_of(cls))
     tenant = f"r.{_PREFIX}{names.COLUMN_TENANT}" if cls.tenant is not None else "NULL"
-    event_time = f"r.{_PREFIX}{names.COLUMN_EVENT_TIME}"
+    event_time = _moment(cls, query, names.COLUMN_EVENT_TIME, f"{label_of(cls)}.event_time")
+    _refuse_temporal(query, names.COLUMN_LABEL, f"{label_of(cls)}.label")
     columns = [
         f"r.{_PREFIX}{names.COLUMN_ENTITY}::{entity_type} AS {names.COLUMN_ENTITY}",
         f"{tenant}::text AS {names.COLUMN_TENANT}",
@@ -189,26 +202,36 @@ def _outer_columns(
     for spec in features:
         column = f"r.{_PREFIX}{spec.name}"
         declared = cls.features[spec.name]
+        place = f"{label_of(cls)}.features[{spec.name!r}]"
         if isinstance(declared, declarations.Age):
-            field = query.annotations[_PREFIX + spec.name].output_field
-            if not isinstance(field, models.DateTimeField):
-                # A date begins at midnight in the model's own zone.
-                column = f"({column}::timestamp AT TIME ZONE '{cls.timezone}')"
-            column = f"(EXTRACT(EPOCH FROM ({event_time} - {column})) / {_SECONDS[declared.unit]}.0)"
+            then = _moment(cls, query, spec.name, place)
+            column = f"(EXTRACT(EPOCH FROM ({event_time} - {then})) / {_SECONDS[declared.unit]}.0)"
+        else:
+            _refuse_temporal(query, spec.name, place)
         columns.append(f'{column}::{postgres_type(spec)} AS "{spec.name}"')
     return columns
 
 
-def _parameter(value: object, where: str) -> Parameter:
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    if isinstance(value, dt.datetime | dt.date | dt.time):
-        return value.isoformat()
-    if isinstance(value, dt.timedelta):
-        return f"{value.total_seconds()} seconds"
-    if isinstance(value, decimal.Decimal | uuid.UUID):
-        return str(value)
-    raise ContractError(f"{where}: a {type(value).__name__} in an expression cannot be kept in a contract")
+def _moment(cls: type[declarations.MLModel], query: models.sql.Query, name: str, where: str) -> str:
+    """Return the SQL of a column as a moment: a date begins at midnight in the model's own zone."""
+    column = f"r.{_PREFIX}{name}"
+    kind = kind_of(query.annotations[_PREFIX + name])
+    if kind == "datetime":
+        return column
+    if kind == "date":
+        return f"({column}::timestamp AT TIME ZONE '{cls.timezone}')"
+    raise ContractError(f"{where}: must be a date or a moment (DateField, DateTimeField)")
+
+
+def _refuse_temporal(query: models.sql.Query, name: str, where: str) -> None:
+    """Refuse a moment where a number or a text is wanted: printed, it would depend on who asks."""
+    kind = kind_of(query.annotations[_PREFIX + name])
+    if kind == "duration":
+        raise ContractError(f'{where}: a duration is no value for a model; write Extract(..., "epoch")')
+    if kind:
+        raise ContractError(
+            f'{where}: a {kind} is no value for a model; use Age, or a part of it: Extract…(..., tzinfo=ZoneInfo("…"))'
+        )
 
 
 def _jsonable(arguments: Any, cls: type[declarations.Source]) -> dict[str, Any]:
@@ -224,17 +247,6 @@ def _field(model: type[models.Model], name: str, where: str) -> models.Field[Any
         return model._meta.pk if name == "pk" else model._meta.get_field(name)  # type: ignore[return-value]
     except FieldDoesNotExist as error:
         raise ContractError(f"{where}: {error}") from error
-
-
-def _key_type(field: models.Field[Any, Any], where: str) -> str:
-    kind = field.get_internal_type()
-    if kind in ("AutoField", "IntegerField", "BigAutoField", "BigIntegerField", "SmallAutoField"):
-        return "bigint" if kind.startswith("Big") else "integer"
-    if kind == "UUIDField":
-        return "uuid"
-    if kind in ("CharField", "TextField", "SlugField"):
-        return "text"
-    raise ContractError(f"{where}.entity: a {kind} cannot name a row; use a number, a UUID or a text")
 
 
 def _source_name(cls: type[declarations.MLModel]) -> str | None:

@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
+from django.core.exceptions import FieldError
 from django.db import models
-from django.db.models.functions import Extract, Now, Random
+from django.db.models import Case, Func, Lookup
+from django.db.models.expressions import CombinedExpression
+from django.db.models.functions import Cast, Extract, Now, Random
 from django.db.models.functions.datetime import TruncBase
 
 from hotclub.errors import ContractError
+
+#: Functions of PostgreSQL that give something else at every reading, by whatever class they are called.
+_UNSTABLE = frozenset(
+    [
+        "NOW",
+        "CURRENT_TIMESTAMP",
+        "CURRENT_DATE",
+        "CURRENT_TIME",
+        "LOCALTIME",
+        "LOCALTIMESTAMP",
+        "STATEMENT_TIMESTAMP",
+        "CLOCK_TIMESTAMP",
+        "TRANSACTION_TIMESTAMP",
+        "RANDOM",
+        "GEN_RANDOM_UUID",
+        "UUIDV7",
+    ]
+)
 
 
 def _walk(node: Any) -> Iterator[Any]:
@@ -24,6 +46,32 @@ def _walk(node: Any) -> Iterator[Any]:
             yield from _walk(annotation)
 
 
+def _words(part: Func) -> set[str]:
+    """Return what a function is called in SQL, in capitals: by its class, by hand, or in a template."""
+    called = part.extra.get("function", part.function), part.extra.get("template", part.template)
+    return set(re.findall(r"\w+", " ".join(map(str, called)).upper()))
+
+
+def kind_of(node: Any) -> str:
+    """Return ``datetime``, ``date``, ``time`` or ``duration`` for an expression or field of that type, else ``""``."""
+    field = node
+    if not isinstance(node, models.Field):
+        try:
+            field = getattr(node, "output_field", None)
+        except (FieldError, AttributeError):
+            return ""
+    # A DateTimeField is a DateField to Python.
+    for kind, base in (
+        ("datetime", models.DateTimeField),
+        ("date", models.DateField),
+        ("time", models.TimeField),
+        ("duration", models.DurationField),
+    ):
+        if isinstance(field, base):
+            return kind
+    return ""
+
+
 def refuse_unstable(node: Any, where: str) -> None:
     """Refuse an expression whose value depends on the session or the moment of reading.
 
@@ -32,17 +80,52 @@ def refuse_unstable(node: Any, where: str) -> None:
         where: what to name in the message: ``flights.ArrivalDelay.features['hour']``.
 
     Raises:
-        ContractError: a part of a time without an explicit zone, the current time, or a random number.
+        ContractError: a part of a time without an explicit zone, a date taken for a moment or a moment for a date
+            without one, the current time, or a random number.
     """
     for part in _walk(node):
-        if isinstance(part, Now | Random):
+        if isinstance(part, Now | Random) or (isinstance(part, Func) and _words(part) & _UNSTABLE):
             raise ContractError(
                 f"{where}: {type(part).__name__}() differs at every reading; a view of features must not"
             )
         if isinstance(part, Extract | TruncBase) and part.tzinfo is None:
-            inner = part.get_source_expressions()[0]
-            if isinstance(inner.output_field, models.DateTimeField):
+            if kind_of(part.get_source_expressions()[0]) == "datetime":
                 raise ContractError(
                     f"{where}: {type(part).__name__} of a time without a zone depends on who asks; "
                     f'write {type(part).__name__}(..., tzinfo=ZoneInfo("…"))'
                 )
+        elif isinstance(part, Cast):
+            _refuse_cast(part, where)
+        elif isinstance(part, Case | Func | Lookup | CombinedExpression):
+            _refuse_mixture(part, where)
+
+
+def _refuse_cast(part: Cast, where: str) -> None:
+    """Refuse a cast between a moment and anything else: PostgreSQL would use the session's zone."""
+    source, target = kind_of(part.get_source_expressions()[0]), kind_of(part)
+    if "datetime" in (source, target) and source != target:
+        name = type(part.output_field).__name__
+        raise ContractError(
+            f"{where}: Cast to {name} of a {source or 'text or number'} depends on the zone of who asks; to get a date or "
+            'a part of a moment write TruncDate(..., tzinfo=ZoneInfo("…")) or Extract…; a date needs no Cast: as '
+            "event_time and in Age it begins at midnight in the model's zone"
+        )
+
+
+def _refuse_mixture(part: Any, where: str) -> None:
+    """Refuse dates beside moments, and a moment made of a date: both take the session's zone."""
+    if isinstance(part, Case):
+        children = [case.result for case in part.cases] + [part.default]
+    else:
+        children = part.get_source_expressions()
+    kinds = {kind_of(child) for child in children if child is not None}
+    if {"date", "datetime"} <= kinds:
+        raise ContractError(
+            f"{where}: a date beside a moment depends on the zone of who asks; "
+            'turn the moment into a date: TruncDate(..., tzinfo=ZoneInfo("…"))'
+        )
+    if isinstance(part, CombinedExpression) and {"date", "duration"} <= kinds:
+        raise ContractError(
+            f"{where}: a date and a duration make a moment without a zone, which depends on who asks; "
+            "keep moments in a DateTimeField, or count days: Age takes a date"
+        )

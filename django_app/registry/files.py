@@ -54,9 +54,11 @@ def _declared() -> Iterator[type[declarations.MLModel | declarations.Source]]:
     yield from declarations.models.values()
 
 
-def _compile(cls: type, version: int, policy_revision: int) -> Contract:
+def _compile(cls: type, version: int, policy_revision: int, *, typed_values: bool = True) -> Contract:
     if issubclass(cls, declarations.MLModel):
-        return compiler.compile_model(cls, version=version, policy_revision=policy_revision)
+        return compiler.compile_model(
+            cls, version=version, policy_revision=policy_revision, typed_values=typed_values
+        )
     return compiler.compile_source(cls, version=version, policy_revision=policy_revision)
 
 
@@ -67,6 +69,10 @@ def _change(cls: type[declarations.MLModel | declarations.Source]) -> Change | N
         return Change(_compile(cls, 1, 1), root, "new")
     newest = written[-1]
     candidate = _compile(cls, newest.version, newest.policy_revision)
+    if candidate.fingerprint != newest.fingerprint:
+        # A file of before values had types: what is declared has not changed since, and nothing is trained anew.
+        before = _compile(cls, newest.version, newest.policy_revision, typed_values=False)
+        candidate = before if before.fingerprint == newest.fingerprint else candidate
     if candidate.fingerprint != newest.fingerprint:
         return Change(_compile(cls, newest.version + 1, 1), root, _difference(newest, candidate))
     if candidate.to_json()["policy"] != newest.to_json()["policy"]:

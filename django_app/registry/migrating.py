@@ -2,105 +2,151 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
-from django.apps import AppConfig, apps
+from django.apps import AppConfig
 from django.core.management.base import CommandError
-from django.db import Error, connections
-from django.db.migrations import Migration
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
-from django_app.registry import files, services, views
-from hotclub import declarations, names, store
+from django_app.registry import services, usage, views
+from django_app.registry.guard import ViewGuard
+from django_app.registry.models import ContractVersion
+from django_app.registry.problems import ViewProblem, all_versions, problem_of
+from hotclub import declarations, names
 from hotclub.contract import Contract, ModelContract
 from hotclub.errors import ContractError
 
-Plan = Sequence[tuple[Migration, bool]]
+#: Databases whose views no migration may take away: those of ``migrate --keep-views``.
+keep_views: set[str] = set()
+_guards: dict[str, ViewGuard] = {}
 
-#: Views that this process has dropped and not built again, by database: what a failed migration leaves open.
-_set_aside: dict[str, set[str]] = {}
 
-
-def before(sender: AppConfig, *, using: str, plan: Plan, verbosity: int, **kwargs: Any) -> None:
-    """Drop the feature views when the plan may touch what they read."""
-    del sender, kwargs
+def before(sender: AppConfig, *, using: str, verbosity: int = 1, **kwargs: Any) -> None:
+    """Guard the feature views until `after` or `end`."""
+    del sender, kwargs, verbosity
     connection = connections[using]
-    if connection.vendor != "postgresql" or not plan:
+    if connection.vendor != "postgresql":
         return
-    dropped = views.drop_all(connection) if _touched(plan) else set()
-    _set_aside[using] = dropped
-    if dropped and verbosity:
-        print(f"  Feature views set aside while their tables change: {', '.join(sorted(dropped))}")  # noqa: T201  # migrate prints
+    end(using)
+    try:
+        contracts = all_versions()
+    except ContractError as error:
+        # A view whose contract cannot be read could be lost and not built again.
+        raise CommandError(f"{error}\nNothing was migrated.") from error
+    models = [c for c in contracts if isinstance(c, ModelContract)]
+    guard = ViewGuard(connection, {views.name_of(c): c for c in models}, _kept(using, contracts))
+    _guards[using] = guard
+    connection.execute_wrappers.append(guard)
 
 
 def after(sender: AppConfig, *, using: str, verbosity: int, **kwargs: Any) -> None:
-    """Record the contracts and build the views that are missing."""
+    """Record the contracts, build the views that are missing, and tell of those that cannot be built."""
     del sender, kwargs
+    guard = end(using)
     connection = connections[using]
     if not (declarations.models or declarations.sources):
         return
     if connection.vendor != "postgresql":
         raise CommandError("Feature views need PostgreSQL; this database is " + connection.vendor)
+    if not _records_are_there(connection):
+        print(  # noqa: T201  # migrate prints
+            f"{names.WARNING}feature views were not looked after: the tables of the app registry are not up to date.\n"
+            "  Fix: run migrate without the name of an app.",
+            file=sys.stderr,
+        )
+        return
     try:
-        contracts = all_versions()
-        services.contracts_record(contracts=contracts)
-        views.ensure_schema(connection)
-        wanted = needed(contracts)
-        # From here on the views are accounted for: those that cannot be built are named.
-        _set_aside.pop(using, None)
-        built = views.build(connection, wanted)
+        built, problems, doubt = settle(connection, guard)
     except ContractError as error:
         raise CommandError(str(error)) from error
     if built and verbosity:
         print(f"  Feature views built: {', '.join(built)}")  # noqa: T201  # migrate prints
+    warn(problems, doubt)
 
 
-def restore(using: str) -> tuple[list[str], str]:
-    """Build again what was set aside for a migration that failed: Django sends no ``post_migrate`` then.
+def end(using: str) -> ViewGuard | None:
+    """Stop guarding and return the guard, None where there was none."""
+    guard = _guards.pop(using, None)
+    wrappers = connections[using].execute_wrappers
+    if guard is not None and guard in wrappers:
+        wrappers.remove(guard)
+    return guard
+
+
+def settle(
+    connection: BaseDatabaseWrapper, guard: ViewGuard | None
+) -> tuple[list[str], list[ViewProblem], str]:
+    """Make records and views as the contract files want them.
 
     Returns:
-        The views that are there again, and why others are not, empty when nothing is missing.
+        The views that were built; what is wrong with views that are needed; and why the model registry could not be
+        asked which are, empty when it was or when nothing depended on it.
+
+    Raises:
+        ContractError: a contract file cannot be read, or this login may not make views at all.
     """
-    missing = _set_aside.pop(using, set())
-    if not missing:
-        return [], ""
-    connection = connections[using]
-    try:
-        known = [c for c in all_versions() if isinstance(c, ModelContract)]
-        views.build(connection, [c for c in known if names.view_name(c.name, c.version) in missing])
-        failure = ""
-    except (ContractError, Error) as error:
-        failure = str(error).strip()
-    try:
-        return sorted(missing & views.existing(connection)), failure
-    except Error as error:
-        return [], failure or str(error).strip()
-
-
-def all_versions() -> list[Contract]:
-    """Return every version of every contract, oldest first."""
-    directories = store.contract_dirs(files.contract_roots())
-    return [contract for directory in directories for contract in store.read_versions(directory)]
-
-
-def needed(contracts: Sequence[Contract]) -> list[ModelContract]:
-    """Return the versions whose view must exist: the newest of each model and those still in use."""
-    live = services.contract_fingerprints_in_use()
-    newest = {c.name: c for c in contracts}
-    return [
-        c
-        for c in contracts
-        if isinstance(c, ModelContract) and (newest[c.name] is c or c.fingerprint in live)
+    contracts = all_versions()
+    services.contracts_record(contracts=contracts)
+    views.ensure_schema(connection)
+    lost = guard.lost if guard else {}
+    there = views.fingerprints(connection)
+    missing = [
+        c for c in contracts if isinstance(c, ModelContract) and there.get(views.name_of(c)) != c.fingerprint
     ]
+    used = usage.ask() if _depends_on_use(missing, contracts) else usage.of_mirror()
+    needed = used.needed(contracts)
+    wanted = [c for c in missing if c.fingerprint in needed or views.name_of(c) in lost]
+    built, broken = views.build(connection, wanted, lost)
+    services.view_errors_record(
+        reasons={c.fingerprint: broken[views.name_of(c)] for c in wanted if views.name_of(c) in broken},
+        fine=[c.fingerprint for c in contracts if c not in missing or views.name_of(c) in built],
+    )
+    problems = [
+        problem_of(c, broken[views.name_of(c)], needed[c.fingerprint])
+        for c in wanted
+        if views.name_of(c) in broken and c.fingerprint in needed
+    ]
+    return built, problems, used.doubt
 
 
-def _touched(plan: Plan) -> bool:
-    """Return whether a migration belongs to an app whose tables a view reads, or to none that is known."""
-    owner = {m._meta.db_table: m._meta.app_label for m in apps.get_models(include_auto_created=True)}
-    try:
-        reads = {t for c in all_versions() if isinstance(c, ModelContract) for t in c.schema.view.reads}
-    except ContractError as error:
-        # A view whose contract cannot be read could be dropped and not built again.
-        raise CommandError(f"{error}\nNothing was migrated.") from error
-    readers = {owner.get(table) for table in reads}
-    return None in readers or any(migration.app_label in readers for migration, _ in plan)
+def warn(problems: Sequence[ViewProblem], doubt: str) -> None:
+    """Print what is wrong on standard error, so that `make up` and a person find it."""
+    for problem in problems:
+        print(f"{names.WARNING}{problem}", file=sys.stderr)  # noqa: T201  # migrate prints
+    if problems and doubt:
+        print(  # noqa: T201  # migrate prints
+            f"{names.WARNING}the model registry was not asked which versions are in use; what was mirrored last counts.\n"
+            f"  {doubt}",
+            file=sys.stderr,
+        )
+
+
+def _records_are_there(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether the registry app's own tables have the columns that this code knows: `migrate <app>` may leave them."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname = %s)",
+            [ContractVersion._meta.db_table, "view_error"],
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def _depends_on_use(missing: Sequence[ModelContract], contracts: Sequence[Contract]) -> bool:
+    """Return whether an older version has no view: only then it matters who uses it."""
+    newest = {c.name: c for c in contracts}
+    return any(newest[c.name] is not c for c in missing)
+
+
+def _kept(using: str, contracts: Sequence[Contract]) -> dict[str, str]:
+    """Return the views that must not go, each with the reason, for ``--keep-views``."""
+    if using not in keep_views or not views.fingerprints(connections[using]):
+        return {}
+    needed = usage.ask().needed(contracts)
+    return {
+        views.name_of(c): needed[c.fingerprint]
+        for c in contracts
+        if isinstance(c, ModelContract) and c.fingerprint in needed
+    }

@@ -20,6 +20,9 @@ class ContractVersion(models.Model):
     fingerprint = models.CharField(max_length=64)
     policy_revision = models.PositiveIntegerField(default=1)
     content = models.JSONField()
+    view_error = models.TextField(
+        "feature view", blank=True, default="", help_text="Why its feature view cannot be built."
+    )
     recorded_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -55,6 +58,21 @@ class ModelVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model} version {self.version}"
+
+
+class MirrorProblem(models.Model):
+    """Something in the model registry that could not be mirrored as it is. What was put right there goes away here."""
+
+    model = models.CharField(max_length=255)
+    version = models.CharField(max_length=40, blank=True, help_text="Empty for the model as a whole.")
+    reason = models.TextField()
+    noticed_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("model", "version", "pk")
+
+    def __str__(self) -> str:
+        return f"{self.model} {self.version}: {self.reason}"
 
 
 class Promotion(models.Model):

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 
-from django_app.registry.models import ContractVersion, ModelVersion, Promotion
-from hotclub import names
+from django_app.registry import mirror
+from django_app.registry.models import ContractVersion, MirrorProblem, ModelVersion, Promotion
 from hotclub.contract import Contract, ModelContract
-from hotclub.errors import NotFoundError
+from hotclub.errors import NotFoundError, RegistryError, RegistryUnavailableError
 from hotclub.mlflow_rest import MlflowRegistry
 from hotclub.registry import RegisteredModel, RegisteredVersion
 
-#: Other apps' answers to which contract versions they still need, by fingerprint; each adds its own in
-#: `AppConfig.ready`. They are asked during ``migrate``, when their tables may not be there yet.
-fingerprint_providers: list[Callable[[], Iterable[str]]] = []
+logger = logging.getLogger(__name__)
 
 
 @transaction.atomic
@@ -36,72 +36,127 @@ def contracts_record(*, contracts: Iterable[Contract]) -> None:
         )
 
 
-def contract_fingerprints_in_use() -> set[str]:
-    """Return the contract fingerprints of versions that an alias points to, and of those that other apps need."""
-    versions = ModelVersion.objects.filter(deleted_at=None).exclude(aliases=[])
-    aliased = set(versions.values_list("contract_fingerprint", flat=True))
-    return aliased.union(*(provider() for provider in fingerprint_providers))
+@transaction.atomic
+def view_errors_record(*, reasons: Mapping[str, str], fine: Iterable[str]) -> None:
+    """Write why views cannot be built, by the fingerprint of their contract, and forget it where they are fine."""
+    ContractVersion.objects.filter(fingerprint__in=list(fine)).exclude(view_error="").update(view_error="")
+    for fingerprint, reason in reasons.items():
+        ContractVersion.objects.filter(fingerprint=fingerprint).update(view_error=reason[:2000])
 
 
 def versions_sync(*, registry: MlflowRegistry, now: dt.datetime) -> int:
     """Mirror the model registry and note the aliases that moved; return how many versions there are.
 
+    What cannot be mirrored becomes a `MirrorProblem`, and the rest is mirrored all the same.
+
     Raises:
-        RegistryError: it does not answer; nothing is changed then.
+        RegistryError: it does not answer, or not to the first question; what was mirrored until then stays.
     """
+    models = registry.models()
     count = 0
-    for model in registry.models():
-        versions = registry.versions(model.name)
-        known = set(
-            ModelVersion.objects.filter(model=model.name)
-            .exclude(metrics={})
-            .values_list("version", flat=True)
-        )
-        metrics = {v.version: _run(registry, v) for v in versions if int(v.version) not in known}
-        _model_sync(model=model, versions=versions, runs=metrics, now=now)
-        count += len(versions)
+    problems: list[tuple[str, str, str]] = []
+    for model in models:
+        reason = mirror.model_problem(model)
+        try:
+            if not reason:
+                count += _model_mirror(registry=registry, model=model, now=now, problems=problems)
+        except RegistryUnavailableError:
+            raise
+        except (RegistryError, DatabaseError) as error:
+            reason = str(error).strip()
+        if reason:
+            problems.append((model.name, "", reason))
+    _models_gone(present=[model.name for model in models], now=now)
+    _problems_record(problems=problems, now=now)
     return count
 
 
-def _run(registry: MlflowRegistry, version: RegisteredVersion) -> tuple[dict[str, float], str]:
+def _model_mirror(
+    *,
+    registry: MlflowRegistry,
+    model: RegisteredModel,
+    now: dt.datetime,
+    problems: list[tuple[str, str, str]],
+) -> int:
+    versions = registry.versions(model.name)
+    numbered = {number: v for v in versions if (number := mirror.whole_number(v.version)) is not None}
+    problems += [
+        (model.name, v.version, "its number is too large to be mirrored")
+        for v in versions
+        if v not in numbered.values()
+    ]
+    known = set(
+        ModelVersion.objects.filter(model=model.name).exclude(metrics={}).values_list("version", flat=True)
+    )
+    rows: dict[int, dict[str, Any]] = {}
+    for number, version in numbered.items():
+        rows[number], found = mirror.row(version, now)
+        if number not in known:
+            found += _run_read(registry, version, rows[number])
+        problems += [(model.name, version.version, reason) for reason in found]
+    aliases, found = mirror.aliases(model)
+    problems += [(model.name, "", reason) for reason in found]
+    _model_sync(model=model.name, rows=rows, aliases=aliases, now=now)
+    return len(versions)
+
+
+def _run_read(registry: MlflowRegistry, version: RegisteredVersion, values: dict[str, Any]) -> list[str]:
+    """Add what the training run says to a version's values; return what is wrong with it."""
     if not version.run_id:
-        return {}, ""
+        return []
     try:
-        return registry.metrics(version.run_id), registry.experiment_id(version.run_id)
+        values["metrics"] = mirror.metrics(registry.metrics(version.run_id))
+        values["experiment_id"] = registry.experiment_id(version.run_id)[:32]
     except NotFoundError:
-        return {}, ""
+        return []  # the run was deleted for good; the version is there all the same
+    except RegistryUnavailableError:
+        raise
+    except RegistryError as error:
+        return [f"its run cannot be read: {error}"]
+    return []
 
 
 @transaction.atomic
 def _model_sync(
-    *,
-    model: RegisteredModel,
-    versions: list[RegisteredVersion],
-    runs: dict[str, tuple[dict[str, float], str]],
-    now: dt.datetime,
+    *, model: str, rows: Mapping[int, dict[str, Any]], aliases: Mapping[str, int], now: dt.datetime
 ) -> None:
-    before = _aliases(model.name)
-    for version in versions:
-        tagged = version.tags.get(names.TAG_CONTRACT_VERSION, "")
+    before = _aliases(model)
+    for number, values in rows.items():
         defaults = {
-            "aliases": sorted(alias for alias, number in model.aliases.items() if number == version.version),
-            "run_id": version.run_id,
-            "contract_fingerprint": version.contract_fingerprint or "",
-            "contract_version": int(tagged) if tagged.isdigit() else None,
-            "gates": version.tags.get(names.TAG_GATES, ""),
-            "description": version.description,
-            "registered_at": dt.datetime.fromtimestamp(version.created_at_ms / 1000, tz=dt.UTC),
+            **values,
+            "aliases": [alias for alias, target in aliases.items() if target == number],
             "synced_at": now,
             "deleted_at": None,
         }
-        if version.version in runs:
-            defaults["metrics"], defaults["experiment_id"] = runs[version.version]
-        ModelVersion.objects.update_or_create(
-            model=model.name, version=int(version.version), defaults=defaults
-        )
-    gone = ModelVersion.objects.filter(model=model.name, deleted_at=None)
-    gone.exclude(version__in=[int(v.version) for v in versions]).update(deleted_at=now, aliases=[])
-    _promotions_note(model=model, before=before, now=now)
+        ModelVersion.objects.update_or_create(model=model, version=number, defaults=defaults)
+    gone = ModelVersion.objects.filter(model=model, deleted_at=None).exclude(version__in=list(rows))
+    gone.update(deleted_at=now, aliases=[])
+    _promotions_note(model=model, before=before, after=aliases, now=now)
+
+
+@transaction.atomic
+def _models_gone(*, present: list[str], now: dt.datetime) -> None:
+    """Note models that were deleted: their versions are no longer in use."""
+    gone = ModelVersion.objects.filter(deleted_at=None).exclude(model__in=present)
+    for model in sorted(set(gone.order_by().values_list("model", flat=True))):
+        _model_sync(model=model, rows={}, aliases={}, now=now)
+
+
+@transaction.atomic
+def _problems_record(*, problems: Iterable[tuple[str, str, str]], now: dt.datetime) -> None:
+    """Replace the problems of before; one that is still there keeps its time."""
+    safe = {
+        (model.replace("\0", "")[:255], version.replace("\0", "")[:40], reason.replace("\0", "")[:2000])
+        for model, version, reason in problems
+    }
+    for problem in MirrorProblem.objects.all():
+        if (problem.model, problem.version, problem.reason) in safe:
+            safe.remove((problem.model, problem.version, problem.reason))
+        else:
+            problem.delete()
+    for model, version, reason in sorted(safe):
+        MirrorProblem.objects.create(model=model, version=version, reason=reason, noticed_at=now)
+        logger.warning("not mirrored", extra={"model": model, "version": version, "reason": reason})
 
 
 def _aliases(model: str) -> dict[str, int]:
@@ -109,11 +164,12 @@ def _aliases(model: str) -> dict[str, int]:
     return {alias: version for version, aliases in rows for alias in aliases}
 
 
-def _promotions_note(*, model: RegisteredModel, before: dict[str, int], now: dt.datetime) -> None:
-    after = {alias: int(version) for alias, version in model.aliases.items()}
+def _promotions_note(
+    *, model: str, before: Mapping[str, int], after: Mapping[str, int], now: dt.datetime
+) -> None:
     Promotion.objects.bulk_create(
         Promotion(
-            model=model.name,
+            model=model,
             alias=alias,
             from_version=before.get(alias),
             to_version=after.get(alias),

@@ -1,12 +1,13 @@
-"""Feature views in PostgreSQL: dropped before what they read changes, rebuilt afterwards.
+"""Feature views in PostgreSQL: what is there, what is built from a contract, and by which role.
 
-They are no part of migrations: PostgreSQL refuses to alter a column that a view uses, and Django's
-RemoveField would drop the view without a word.
+They are no part of migrations: one belongs to a contract file, and `guard` keeps it while its tables change.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import psycopg
 from django.db import DatabaseError, transaction
@@ -17,103 +18,248 @@ from hotclub import names
 from hotclub.contract import ModelContract
 from hotclub.errors import ContractError
 
-_PREFIX = "ml\\_%"
+#: SQLSTATE classes and codes of "this definition does not fit these tables"; another error is not the view's fault.
+_DOES_NOT_FIT = ("42", "22", "0A", "2B")
+_NO_RIGHT = "42501"
 
 
-def existing(connection: BaseDatabaseWrapper) -> set[str]:
-    """Return the feature views that are there, without their schema."""
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A feature view as PostgreSQL holds it: with the tables' and columns' names of now.
+
+    `fingerprint` is that of its contract, None where the view has no comment.
+    """
+
+    name: str
+    owner: str
+    body: str
+    fingerprint: str | None
+
+
+def definitions(connection: BaseDatabaseWrapper) -> dict[str, Definition]:
+    """Return the feature views that are there, by name without schema."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT viewname FROM pg_views WHERE schemaname = %s AND viewname LIKE %s",
-            [names.SCHEMA_FEATURES, _PREFIX],
+            "SELECT c.relname, pg_get_userbyid(c.relowner), pg_get_viewdef(c.oid), obj_description(c.oid, 'pg_class')"
+            " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE n.nspname = %s AND c.relkind = 'v' AND c.relname LIKE %s ORDER BY c.relname",
+            [names.SCHEMA_FEATURES, "ml\\_%"],
         )
-        return {name for (name,) in cursor.fetchall()}
+        return {row[0]: Definition(*row) for row in cursor.fetchall()}
 
 
-def drop_all(connection: BaseDatabaseWrapper) -> set[str]:
-    """Drop every feature view and return their names."""
-    found = existing(connection)
-    if found:
-        with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-            _act_as_views_role(connection)
-            for name in sorted(found):
-                cursor.execute(sql.SQL("DROP VIEW {}").format(_qualified(name)))
-    return found
+def fingerprints(connection: BaseDatabaseWrapper) -> dict[str, str | None]:
+    """Return the contract fingerprint of each feature view that is there, by name without schema."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT c.relname, obj_description(c.oid, 'pg_class')"
+            " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE n.nspname = %s AND c.relkind = 'v'",
+            [names.SCHEMA_FEATURES],
+        )
+        return dict(cursor.fetchall())
 
 
-def build(connection: BaseDatabaseWrapper, contracts: Iterable[ModelContract]) -> list[str]:
-    """Build the views that are missing and return their names.
+def name_of(contract: ModelContract) -> str:
+    """Return the name of a contract version's view, without its schema."""
+    return names.view_name(contract.name, contract.version)
+
+
+def build(
+    connection: BaseDatabaseWrapper,
+    contracts: Iterable[ModelContract],
+    saved: Mapping[str, Definition] | None = None,
+) -> tuple[list[str], dict[str, str]]:
+    """Build views that are missing, and those that are of another contract.
 
     Call it outside a transaction: each view is a transaction of its own, in which the role is changed.
-    Those that can be built are built and stay, whatever happens to the others: what still serves goes on serving.
+    Those that can be built are built, whatever becomes of the others.
+
+    Args:
+        connection: as the tables' owner, or as a login that may make everything.
+        contracts: the versions whose views are wanted.
+        saved: definitions of views that were there a moment ago: they follow renamed columns, the contract does not.
+
+    Returns:
+        The names of views that were built, and PostgreSQL's reason for each that cannot be.
 
     Raises:
-        ContractError: a version's view can no longer be built; names each such version and PostgreSQL's reason.
+        ContractError: this login may not make views here at all; with the fix.
+        django.db.DatabaseError: PostgreSQL failed for a reason that is none of a view's.
     """
-    there = existing(connection)
+    there = fingerprints(connection)
     built: list[str] = []
-    broken: list[str] = []
+    broken: dict[str, str] = {}
     for contract in contracts:
-        name = names.view_name(contract.name, contract.version)
-        if name in there:
+        name = name_of(contract)
+        if there.get(name) == contract.fingerprint:
             continue
-        try:
-            with transaction.atomic(using=connection.alias):
-                _create(connection, contract)
-        # Django wraps psycopg's errors; both say that PostgreSQL refused the statement.
-        except (psycopg.Error, DatabaseError) as error:
-            reason = str(error).strip().splitlines()[0]
-            broken.append(f"{contract.name} version {contract.version} ({name}): {reason}")
+        definition = (saved or {}).get(name)
+        if definition is not None and definition.fingerprint == contract.fingerprint:
+            reason = put_back(connection, definition, contract)
+        else:
+            reason = _attempt(
+                connection, lambda c=contract: _create(connection, c, replace=name_of(c) in there)
+            )
+        if reason:
+            broken[name] = reason
         else:
             built.append(name)
-    if broken:
-        raise ContractError(
-            "these contract versions are newest or in use, and their views can no longer be built:\n  "
-            + "\n  ".join(broken)
-            + "\nBring the columns back, or change ml.py, run makecontracts and train, then move the alias "
-            "off the old version and let its unfinished batches end."
-        )
-    return built
+    return built, broken
 
 
-def _create(connection: BaseDatabaseWrapper, contract: ModelContract) -> None:
+def put_back(connection: BaseDatabaseWrapper, definition: Definition, contract: ModelContract | None) -> str:
+    """Build a view that was there from its saved definition, else from its contract.
+
+    Returns:
+        PostgreSQL's reason when neither can be built, else the empty text.
+    """
+    reason = _attempt(connection, lambda: _restore(connection, definition))
+    if reason and contract is not None:
+        return _attempt(connection, lambda: _create(connection, contract, replace=False))
+    return reason
+
+
+def drop(connection: BaseDatabaseWrapper, definition: Definition) -> None:
+    """Drop a view, as its owner, within the caller's transaction."""
+    with acting_as(connection, _role_of(connection, definition.owner)), connection.cursor() as cursor:
+        cursor.execute(sql.SQL("DROP VIEW {}").format(_qualified(definition.name)))
+
+
+def refusal(connection: BaseDatabaseWrapper, contract: ModelContract) -> str:
+    """Return why PostgreSQL refuses a view's SQL, empty when it does not or cannot tell.
+
+    Tables and columns that are not there tell nothing: their migration may be waiting.
+    """
     view = contract.schema.view
+    try:
+        with transaction.atomic(using=connection.alias):
+            client = psycopg.ClientCursor(connection.connection)
+            # Read and typed by the server, not executed: no right on the tables is needed.
+            client.execute(f"PREPARE hotclub_trial AS {client.mogrify(view.sql, view.params)}")
+            client.execute("DEALLOCATE hotclub_trial")
+    except (psycopg.Error, DatabaseError) as error:
+        state = sqlstate(error)
+        known = state.startswith(_DOES_NOT_FIT) and state not in (_NO_RIGHT, "42P01", "42703")
+        return str(error).strip().splitlines()[0] if known else ""
+    return ""
+
+
+def _attempt(connection: BaseDatabaseWrapper, make: Callable[[], None]) -> str:
+    """Run a builder in a transaction or savepoint; return PostgreSQL's reason when the definition does not fit."""
+    try:
+        with transaction.atomic(using=connection.alias):
+            make()
+    # Django wraps psycopg's errors, except those of its own cursors.
+    except (psycopg.Error, DatabaseError) as error:
+        state = sqlstate(error)
+        if state == _NO_RIGHT or not state.startswith(_DOES_NOT_FIT):
+            raise
+        return str(error).strip().splitlines()[0]
+    return ""
+
+
+def sqlstate(error: BaseException) -> str:
+    """Return PostgreSQL's code of an error, empty when there is none."""
+    cause = error if isinstance(error, psycopg.Error) else error.__cause__
+    return (cause.sqlstate or "") if isinstance(cause, psycopg.Error) else ""
+
+
+def _restore(connection: BaseDatabaseWrapper, definition: Definition) -> None:
+    with acting_as(connection, _role_of(connection, definition.owner)), connection.cursor() as cursor:
+        name = _qualified(definition.name).as_string(connection.connection)
+        cursor.execute(f"CREATE VIEW {name} AS {definition.body.rstrip().removesuffix(';')}")
+        if definition.fingerprint is not None:
+            cursor.execute(_comment(definition.name, definition.fingerprint))
+
+
+def _create(connection: BaseDatabaseWrapper, contract: ModelContract, *, replace: bool) -> None:
+    view = contract.schema.view
+    name = name_of(contract)
+    if replace:
+        drop(connection, definitions(connection)[name])
+    role = require_maker(connection)
     with connection.cursor() as cursor:
-        if _has_views_role(connection):
+        if role is not None:
             # Only what the view reads; the tables' owner grants it, the views' owner uses it.
             tables = sql.SQL(", ").join(sql.Identifier(names.SCHEMA_TABLES, table) for table in view.reads)
-            role = sql.Identifier(names.ROLE_VIEWS)
-            cursor.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(tables, role))
-            _act_as_views_role(connection)
-        # CREATE VIEW takes no server-side parameters: the client puts the values in, quoted.
-        client = psycopg.ClientCursor(connection.connection)
-        body = client.mogrify(view.sql, view.params)
-        name = _qualified(names.view_name(contract.name, contract.version)).as_string(connection.connection)
-        client.execute(f"CREATE VIEW {name} AS {body}")
-        comment = sql.SQL("COMMENT ON VIEW {} IS {}").format(
-            _qualified(names.view_name(contract.name, contract.version)), sql.Literal(contract.fingerprint)
-        )
-        client.execute(comment)
+            cursor.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(tables, sql.Identifier(role)))
+        with acting_as(connection, role):
+            # CREATE VIEW takes no server-side parameters: the client puts the values in, quoted.
+            client = psycopg.ClientCursor(connection.connection)
+            body = client.mogrify(view.sql, view.params)
+            qualified = _qualified(name).as_string(connection.connection)
+            client.execute(f"CREATE VIEW {qualified} AS {body}")
+            client.execute(_comment(name, contract.fingerprint))
+
+
+def _comment(name: str, fingerprint: str) -> sql.Composed:
+    return sql.SQL("COMMENT ON VIEW {} IS {}").format(_qualified(name), sql.Literal(fingerprint))
 
 
 def _qualified(name: str) -> sql.Identifier:
     return sql.Identifier(names.SCHEMA_FEATURES, name)
 
 
-def _has_views_role(connection: BaseDatabaseWrapper) -> bool:
-    """Return whether this login may act as the views' owner; a plain project may have a single login."""
+def require_maker(connection: BaseDatabaseWrapper) -> str | None:
+    """Return the role that new views belong to; None for this login itself.
+
+    What counts is what a role may do in this database: roles belong to the server, and may be there for another database.
+
+    Raises:
+        ContractError: neither may make a view here; with the fix.
+    """
+    may_act_as = "SET" if connection.pg_version >= 160000 else "MEMBER"
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = %s AND pg_has_role(session_user, oid, 'MEMBER'))",
-            [names.ROLE_VIEWS],
+            "SELECT bool_or(pg_has_role(session_user, oid, %s) AND has_schema_privilege(oid, %s, 'CREATE')"
+            "  AND has_schema_privilege(oid, %s, 'USAGE') AND has_schema_privilege(oid, %s, 'USAGE'))"
+            " FROM pg_roles WHERE rolname = %s",
+            [may_act_as, names.SCHEMA_FEATURES, names.SCHEMA_FEATURES, names.SCHEMA_TABLES, names.ROLE_VIEWS],
         )
-        return bool(cursor.fetchone()[0])
+        if cursor.fetchone()[0]:
+            return names.ROLE_VIEWS
+        cursor.execute(
+            "SELECT has_schema_privilege(oid, 'CREATE') AND has_schema_privilege(oid, 'USAGE'), current_user,"
+            " current_database(), pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = %s",
+            [names.SCHEMA_FEATURES],
+        )
+        allowed, user, database, owner = cursor.fetchone()
+    if not allowed:
+        raise ContractError(
+            f"{user} may not make views in the schema {names.SCHEMA_FEATURES} of the database {database}, which belongs to "
+            f"{owner}. Run `python -m stack provision` for this database, or as {owner}: "
+            f'GRANT USAGE, CREATE ON SCHEMA {names.SCHEMA_FEATURES} TO "{user}"'
+        )
+    return None
 
 
-def _act_as_views_role(connection: BaseDatabaseWrapper) -> None:
-    if _has_views_role(connection):
-        with connection.cursor() as cursor:
-            cursor.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(names.ROLE_VIEWS)))
+def _role_of(connection: BaseDatabaseWrapper, owner: str) -> str | None:
+    """Return the owner of a view where this login has to act as it and may."""
+    may_act_as = "SET" if connection.pg_version >= 160000 else "MEMBER"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT %s <> current_user AND pg_has_role(session_user, %s, %s)", [owner, owner, may_act_as]
+        )
+        return owner if cursor.fetchone()[0] else None
+
+
+@contextmanager
+def acting_as(connection: BaseDatabaseWrapper, role: str | None) -> Iterator[None]:
+    """Act as a role until the end of the block, within a transaction; as this login for None.
+
+    After an error the caller's savepoint brings the role back.
+    """
+    if role is None:
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('role')")
+        before = cursor.fetchone()[0]
+        cursor.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(role)))
+        yield
+        back = sql.SQL("NONE") if before == "none" else sql.Identifier(before)
+        cursor.execute(sql.SQL("SET LOCAL ROLE {}").format(back))
 
 
 def ensure_schema(connection: BaseDatabaseWrapper) -> None:

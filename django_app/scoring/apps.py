@@ -15,7 +15,7 @@ class ScoringConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell the registry which contract versions unfinished batches read."""
-        from django_app.registry.services import fingerprint_providers  # noqa: PLC0415  # models are loaded by now, not before  # models are loaded by now
+        from django_app.registry import usage  # noqa: PLC0415  # models are loaded by now, not before
         from django_app.scoring import selectors  # noqa: PLC0415  # models are loaded by now, not before
 
-        fingerprint_providers.append(selectors.contract_fingerprints_in_use)
+        usage.providers.append(("is read by an unfinished batch", selectors.contract_fingerprints_in_use))

@@ -12,6 +12,7 @@ import pyarrow as pa
 from django.db import connection, transaction
 from django.db.models import F
 
+from django_app.registry.problems import missing_view
 from django_app.scoring import slices
 from django_app.scoring.models import ATTEMPTS, Batch, BatchChunk, Prediction, PredictionRequest
 from django_app.scoring.predictors import predictor_for
@@ -87,6 +88,9 @@ def _chunk_begin(*, chunk_id: int, now: dt.datetime) -> bool:
 
 
 def _rows_out(contract: ModelContract, batch: Batch, chunk: BatchChunk) -> pa.Table:
+    missing = missing_view(contract)
+    if missing:
+        raise ContractError(missing)
     buffer = io.BytesIO()
     with connection.cursor() as cursor:
         cursor.execute(COPY_SETTINGS)

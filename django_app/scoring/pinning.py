@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
+from django_app.registry.problems import missing_view
 from django_app.scoring import selectors
 from hotclub import names
 from hotclub.contract import ModelContract
@@ -34,6 +35,20 @@ class Pin:
             "contract_fingerprint": self.contract.fingerprint,
             "contract_version": self.contract.version,
         }
+
+
+def champion_with_view(model: str) -> Pin:
+    """Return the champion, whose rows can be read: what a batch needs.
+
+    Raises:
+        NoChampionError: as `champion`, or its feature view is missing.
+        RegistryError: the model registry does not answer.
+    """
+    pin = champion(model)
+    missing = missing_view(pin.contract)
+    if missing:
+        raise NoChampionError(missing)
+    return pin
 
 
 def champion(model: str) -> Pin:

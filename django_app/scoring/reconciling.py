@@ -49,8 +49,9 @@ def _model_score(*, model: ModelContract, now: dt.datetime) -> int:
     if not missed:
         return 0
     try:
-        pin = pinning.champion(model.name)
-    except pinning.NoChampionError:
+        pin = pinning.champion_with_view(model.name)
+    except pinning.NoChampionError as error:
+        logger.warning("loaded days wait", extra={"model": model.name, "error": str(error)})
         return 0
     except RegistryError as error:
         logger.warning("loaded days wait for the model registry", extra={"error": str(error)})

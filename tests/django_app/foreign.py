@@ -144,15 +144,24 @@ class ForeignProject:
         (folder / f"{int(newest[:4]) + 1:04d}_{name}.py").write_text(text)
 
 
-def make_foreign_project(folder: Path, database: Database) -> ForeignProject:
-    """Write the project and make its migrations."""
+def make_foreign_project(
+    folder: Path, database: Database, *, shop: str = SHOP, ml: str = ML
+) -> ForeignProject:
+    """Write the project and make its migrations.
+
+    Args:
+        folder: where it goes.
+        database: what it runs on.
+        shop: the models of its own app.
+        ml: that app's declarations.
+    """
     project = ForeignProject(folder, database)
     project.write("settings.py", SETTINGS)
     project.write("urls.py", URLS)
-    for app, models in (("people", PEOPLE), ("shop", SHOP)):
+    for app, models in (("people", PEOPLE), ("shop", shop)):
         project.write(f"{app}/__init__.py", "")
         project.write(f"{app}/migrations/__init__.py", "")
         project.write(f"{app}/models.py", models)
-    project.write("shop/ml.py", ML)
+    project.write("shop/ml.py", ml)
     project.must("makemigrations", "people", "shop")
     return project

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -38,13 +39,13 @@ def _tenant(user: Any, slug: str) -> Tenant:
     return tenant
 
 
-def _champion(model: str) -> pinning.Pin:
+def _champion(model: str, find: Callable[[str], pinning.Pin] = pinning.champion) -> pinning.Pin:
     try:
         store.find_model(model, settings.HOTCLUB_CONTRACTS)
     except ContractError as error:
         raise InvalidInputError.of("model", str(error)) from error
     try:
-        return pinning.champion(model)
+        return find(model)
     except pinning.NoChampionError as error:
         raise Conflict(str(error)) from error
 
@@ -98,7 +99,7 @@ class BatchViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
         body.is_valid(raise_exception=True)
         given = body.validated_data
         tenant = self._tenant_of(request, given.get("tenant"))
-        pin = _champion(given["model"])
+        pin = _champion(given["model"], pinning.champion_with_view)
         if tenant is not None and pin.contract.schema.tenant is None:
             raise InvalidInputError.of("tenant", f"{given['model']} has no tenants; leave it out")
         piece = (

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from django_app.registry.services import contract_fingerprints_in_use
+from django_app.registry import usage
 from django_app.scoring import execution, services, slices, tasks
 from django_app.scoring.models import ATTEMPTS, Batch, BatchChunk, Prediction
 from django_app.scoring.pinning import Pin
@@ -245,6 +245,6 @@ def test_a_chunk_whose_workers_were_killed_says_so(pin: Pin) -> None:
 def test_unfinished_batches_keep_their_view(pin: Pin) -> None:
     """Migrate asks which contract versions are in use: those of unfinished batches are, without any alias."""
     batch = _create(pin)
-    assert pin.contract.fingerprint in contract_fingerprints_in_use()
+    assert "unfinished batch" in usage.of_mirror().reasons[pin.contract.fingerprint]
     _score(batch)
-    assert pin.contract.fingerprint not in contract_fingerprints_in_use()
+    assert pin.contract.fingerprint not in usage.of_mirror().reasons

@@ -5,9 +5,11 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
 
-from django_app.registry import files
-from hotclub import declarations, store
+from django_app.registry import files, views
+from hotclub import declarations, names, store
+from hotclub.contract import Contract, ModelContract
 from hotclub.errors import ContractError
 
 
@@ -38,6 +40,7 @@ class Command(BaseCommand):
         for change in changes:
             contract = change.contract
             self.stdout.write(f"{contract.app}.{contract.name} version {contract.version}: {change.reason}")
+            self._try_out(contract)
             if not options["check"] and not options["dry_run"]:
                 self.stdout.write(f"  wrote {store.write(contract, change.root)}")
         if options["check"]:
@@ -47,3 +50,11 @@ class Command(BaseCommand):
             sys.exit(1)
         if not options["dry_run"]:
             self.stdout.write("Next: review and commit the files, then run migrate to build the views.")
+
+    def _try_out(self, contract: Contract) -> None:
+        """Warn where PostgreSQL would refuse the view; where no database answers there is nothing to say."""
+        if isinstance(contract, ModelContract) and (reason := views.refusal(connection, contract)):
+            self.stderr.write(
+                f"{names.WARNING}PostgreSQL refuses the view of {contract.name} version {contract.version}: {reason}\n"
+                "  Where no waiting migration changes that, change the expression in ml.py: migrate could not build the view."
+            )

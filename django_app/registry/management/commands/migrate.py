@@ -1,25 +1,67 @@
-"""Django's ``migrate``, which leaves no feature view behind when a migration fails."""
+"""Django's ``migrate``, which keeps feature views, or says which it could not keep."""
 
 from __future__ import annotations
 
+import sys
+from argparse import ArgumentParser
 from typing import Any
 
+from django.core.management.base import CommandError
 from django.core.management.commands import migrate
+from django.db import Error, connections
 
-from django_app.registry import migrating
+from django_app.registry import migrating, problems, usage
+from hotclub import names
+from hotclub.errors import ContractError
 
 
 class Command(migrate.Command):
-    """Django's own; after a failure, the views that were set aside are built again where that is possible."""
+    """Django's own. ``--check`` fails for a missing feature view too; ``--keep-views`` refuses to lose one."""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Add Hotclub's option to Django's."""
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--keep-views",
+            action="store_true",
+            help="undo a migration, and exit 1, when it would take away the feature view of a model version that is "
+            "newest or in use. Without it the migration is done and the version is named in a warning.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Migrate. The first error is the one that is raised, whatever becomes of the views."""
+        using = options["database"]
+        if options.get("keep_views"):
+            migrating.keep_views.add(using)
         try:
             super().handle(*args, **options)
         except (Exception, KeyboardInterrupt):
-            built, failure = migrating.restore(options["database"])
-            if built:
-                self.stderr.write(f"The migration failed; feature views are back: {', '.join(built)}")
-            if failure:
-                self.stderr.write(f"The migration failed, and feature views are missing: {failure}")
+            self._settle(using)
             raise
+        finally:
+            migrating.keep_views.discard(using)
+            migrating.end(using)
+        if options.get("check_unapplied"):
+            self._require_views()
+
+    def _settle(self, using: str) -> None:
+        """After a failure, of which Django sends no signal: tell of views that earlier migrations took away."""
+        guard = migrating.end(using)
+        if guard is None or not guard.lost:
+            return
+        try:
+            _, found, doubt = migrating.settle(connections[using], guard)
+            migrating.warn(found, doubt)
+        except (ContractError, Error) as error:
+            lost = ", ".join(sorted(guard.lost))
+            self.stderr.write(f"{names.WARNING}feature views are missing: {lost}\n  {error}")
+
+    def _require_views(self) -> None:
+        try:
+            used = usage.ask()
+            found = problems.view_problems(used)
+        except ContractError as error:
+            raise CommandError(str(error)) from error
+        migrating.warn(found, used.doubt)
+        if found:
+            sys.exit(1)
