@@ -55,7 +55,11 @@ class RegistryError(HotclubError):
     """The model registry did not answer as expected."""
 
 
-class NotFoundError(RegistryError):
+class RegistryRefusedError(RegistryError):
+    """The model registry answered and refused: asking again gives the same answer."""
+
+
+class NotFoundError(RegistryRefusedError):
     """The model registry has no such model, version or alias."""
 
 

@@ -14,11 +14,13 @@ from urllib.parse import quote, urlparse
 import httpx
 
 from hotclub import names
-from hotclub.errors import NotFoundError, PackageError, RegistryError
+from hotclub.errors import NotFoundError, PackageError, RegistryError, RegistryRefusedError
 from hotclub.registry import RegisteredModel, RegisteredVersion
 
 _API = "/api/2.0/mlflow"
 _ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
+#: Client errors that another moment may not have: a timeout, too early, too many.
+_PASSING = (408, 425, 429)
 
 
 class MlflowRegistry:
@@ -153,7 +155,9 @@ class MlflowRegistry:
         missing_alias = code == "INVALID_PARAMETER_VALUE" and "alias" in message and "not found" in message
         if response.status_code == httpx.codes.NOT_FOUND or missing_alias:
             raise NotFoundError(f"MLflow: {message}")
-        raise RegistryError(f"MLflow answered {response.status_code}: {message}")
+        refused = response.is_client_error and response.status_code not in _PASSING
+        kind = RegistryRefusedError if refused else RegistryError
+        raise kind(f"MLflow answered {response.status_code}: {message}")
 
     @staticmethod
     def _json(response: httpx.Response) -> dict[str, Any]:

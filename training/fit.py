@@ -17,6 +17,7 @@ from hotclub.contract import ModelContract
 from hotclub.engines import XGBoostEngine
 from hotclub.matrix import MatrixBuilder, vocabulary_of
 from hotclub.predictor import Predictor
+from training import labels
 from training.reference import histograms
 from training.split import Split
 
@@ -84,12 +85,18 @@ def fit(
 ) -> tuple[bytes, dict[str, list[str]], dict[str, Any]]:
     """Fit on the oldest slice, stopping early on the next.
 
+    Raises:
+        RefusedDataError: a feature or label is infinite, too large, or none that the objective takes.
+        ContractError: the contract declares a parameter that no model may have.
+
     Returns:
         The booster in UBJSON with only its best iterations, the vocabulary, and facts about the fit.
     """
+    chosen = parameters(contract, threads)
+    labels.check_values(contract, "fit", split.fit)
+    labels.check_values(contract, "stopping", split.stopping)
     vocabulary = vocabulary_of(contract.features, split.fit)
     builder = MatrixBuilder(contract.features, vocabulary)
-    chosen = parameters(contract, threads)
     ours = declared.canonical(contract.policy.parameters)
     patience = ours.get(declared.EARLY_STOPPING, declared.DEFAULT_EARLY_STOPPING)
     watched: dict[str, dict[str, list[float]]] = {}

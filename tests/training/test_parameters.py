@@ -164,7 +164,7 @@ class TestTable:
         objective = {"quantile": "reg:quantileerror"}.get(metric, objectives.DEFAULTS[task])
         rows = _rows("reg:gamma") if task == "regression" else _rows(objective)
         contract = _contract(objective, eval_metric=metric, base_score=0.5)
-        parts = split(rows, boundaries(contract, rows))
+        parts = split(contract, rows, boundaries(contract, rows))
         _, _, facts = fit.fit(contract, parts, threads=1, progress=lambda text: None)
         assert facts["early_stopping_metric"] == metric
 
@@ -172,7 +172,9 @@ class TestTable:
 def _fit(contract: ModelContract, said: list[str] | None = None) -> dict[str, Any]:
     rows = make_rows(task=contract.schema.task)
     progress = (said if said is not None else []).append
-    _, _, facts = fit.fit(contract, split(rows, boundaries(contract, rows)), threads=1, progress=progress)
+    _, _, facts = fit.fit(
+        contract, split(contract, rows, boundaries(contract, rows)), threads=1, progress=progress
+    )
     return facts
 
 
