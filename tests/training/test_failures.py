@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from hotclub.errors import (
     RegistryError,
     RegistryRefusedError,
 )
+from stack import roles
 from tests.conftest import ROOT, Database
 from tests.factories import make_contract, make_rows
 from tests.training.runs import prepare
@@ -112,18 +112,29 @@ class TestCommandLine:
     """The real command, as Airflow starts it."""
 
     @pytest.fixture
-    def run(self, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-        """A function from a command and variables to what came of it."""
+    def environment(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A contract, a folder, and no service that answers."""
         store.write(make_contract("late"), tmp_path / "contracts")
-        own = {"HOTCLUB_CONTRACTS": str(tmp_path / "contracts"), "HOTCLUB_SNAPSHOTS": str(tmp_path / "runs"),
-               "HOTCLUB_READER_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none",
-               "HOTCLUB_MLFLOW_URL": "http://127.0.0.1:9", "PYTHONPATH": str(ROOT)}  # fmt: skip
+        monkeypatch.setenv("HOTCLUB_CONTRACTS", str(tmp_path / "contracts"))
+        monkeypatch.setenv("HOTCLUB_SNAPSHOTS", str(tmp_path / "runs"))
+        monkeypatch.setenv("HOTCLUB_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setenv("HOTCLUB_READER_DATABASE_URL", "postgresql://nobody@127.0.0.1:9/none")
+        monkeypatch.setenv("HOTCLUB_MLFLOW_URL", "http://127.0.0.1:9")
+        monkeypatch.setenv("HOTCLUB_TRAINING_THREADS", "1")
 
-        def go(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-            return subprocess.run(
-                [sys.executable, "-m", "training", *words], env={**os.environ, **own, **variables},
-                capture_output=True, text=True, check=False, timeout=120,
-            )  # fmt: skip
+    @pytest.fixture
+    def run(
+        self, environment: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> Callable[..., tuple[int, str]]:
+        """A function from a command and variables to its exit code and what it said on stderr."""
+
+        def go(*words: str, **variables: str) -> tuple[int, str]:
+            for name, value in variables.items():
+                monkeypatch.setenv(name, value)
+            code = command.main(list(words))
+            said = capsys.readouterr().err
+            assert "Traceback" not in said
+            return code, said
 
         return go
 
@@ -138,15 +149,14 @@ class TestCommandLine:
         assert ended.value.code == 2
         assert f"argument {option}: '{day}' is not a day such as 2013-11-01" in capsys.readouterr().err
 
-    def test_database_away(self, run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    def test_database_away(self, run: Callable[..., tuple[int, str]]) -> None:
         """1, with PostgreSQL's words and no traceback."""
-        done = run("snapshot", "--model", "late")
-        assert done.returncode == 1, done.stderr
-        assert "Connection refused" in done.stderr
-        assert "Traceback" not in done.stderr
+        code, said = run("snapshot", "--model", "late")
+        assert code == 1
+        assert "Connection refused" in said
 
     @pytest.mark.parametrize(
-        ("words", "variables", "said"),
+        ("words", "variables", "expected"),
         [
             (("fit", "--model", "late"), {"HOTCLUB_TRAINING_THREADS": "many"}, "HOTCLUB_TRAINING_THREADS: Input should be a valid integer"),
             (("fit", "--model", "late"), {"HOTCLUB_TRAINING_THREADS": "0"}, "greater than or equal to 1"),
@@ -156,81 +166,85 @@ class TestCommandLine:
         ],
     )  # fmt: skip
     def test_what_a_person_must_change(
-        self, run: Callable[..., subprocess.CompletedProcess[str]],
-        words: tuple[str, ...], variables: dict[str, str], said: str,
-    ) -> None:  # fmt: skip
+        self,
+        run: Callable[..., tuple[int, str]],
+        words: tuple[str, ...],
+        variables: dict[str, str],
+        expected: str,
+    ) -> None:
         """2, in one line that names the setting, the contract or the step."""
-        done = run(*words, **variables)
-        assert done.returncode == 2, done.stderr
-        assert said in done.stderr
-        assert "Traceback" not in done.stderr
+        code, said = run(*words, **variables)
+        assert code == 2
+        assert expected in said
 
-    def test_refused_rows(self, run: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
-        """3, and the snapshot of a good run is 0 with its JSON."""
-        contract = make_contract("late")
-        rows = make_rows()
-        few = prepare(tmp_path, contract, rows.slice(0, 90), key="few")
-        done = run("fit", "--model", "late", "--run-key", few.key)
+    @pytest.mark.usefixtures("environment")
+    def test_the_process_ends_with_the_code(self, tmp_path: Path) -> None:
+        """The real command, as Airflow starts it: refused rows are 3."""
+        prepare(tmp_path, make_contract("late"), make_rows(90), key="few")
+        done = subprocess.run(
+            [sys.executable, "-m", "training", "fit", "--model", "late", "--run-key", "few"],
+            env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
         assert done.returncode == 3, done.stderr
         assert "at least 50 are needed" in done.stderr
-        good = prepare(tmp_path, contract, rows, key="good")
-        done = run("fit", "--model", "late", "--run-key", good.key)
-        assert done.returncode == 0, done.stderr
-        assert json.loads(done.stdout.splitlines()[-1])["rounds"] > 0
+        assert "Traceback" not in done.stderr
+
+    def test_a_good_step(self, run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+        """0."""
+        prepare(tmp_path, make_contract("late"), make_rows(), key="good")
+        assert run("fit", "--model", "late", "--run-key", "good")[0] == 0
 
     def test_a_folder_that_cannot_be_written(
-        self, run: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+        self, run: Callable[..., tuple[int, str]], tmp_path: Path
     ) -> None:
         """A file where the folder should be: 2, named."""
-        contract = make_contract("late")
-        prepare(tmp_path, contract, make_rows(), key="k")
-        (tmp_path / "runs" / "late" / "k" / "package").write_text("in the way")
-        done = run("fit", "--model", "late", "--run-key", "k")
-        assert done.returncode == 2, done.stderr
-        assert "a file or folder cannot be used" in done.stderr
+        prepared = prepare(tmp_path, make_contract("late"), make_rows(), key="k")
+        prepared.folder.package.write_text("in the way")
+        code, said = run("fit", "--model", "late", "--run-key", "k")
+        assert code == 2
+        assert "a file or folder cannot be used" in said
+        assert str(prepared.folder.package) in said
 
-    @pytest.mark.integration
-    def test_mlflow_away(self, run: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
+    def test_mlflow_away(self, run: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
         """The champion cannot be asked for while MLflow is away: 1."""
-        contract = make_contract("late")
-        ready = prepare(tmp_path, contract, make_rows(), key="k")
-        steps.fit(ready)
-        done = run("evaluate", "--model", "late", "--run-key", "k")
-        assert done.returncode == 1, done.stderr
-        assert "MLflow does not answer" in done.stderr
+        steps.fit(prepare(tmp_path, make_contract("late"), make_rows(), key="k"))
+        code, said = run("evaluate", "--model", "late", "--run-key", "k")
+        assert code == 1
+        assert "MLflow does not answer" in said
 
     @pytest.mark.integration
     def test_register_while_mlflow_is_away(
-        self, run: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+        self, run: Callable[..., tuple[int, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """MLflow's own client gives up after some seconds, not minutes, and the step is one to run again."""
-        contract = make_contract("late")
-        ready = prepare(tmp_path, contract, make_rows(), key="k", without=("weather",))
+        monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", raising=False)
+        ready = prepare(tmp_path, make_contract("late"), make_rows(), key="k", without=("weather",))
         steps.fit(ready)
         steps.evaluate(ready)
-        done = run("register", "--model", "late", "--run-key", "k")
-        assert done.returncode == 1, done.stderr
-        assert "MLflow" in done.stderr
+        code, said = run("register", "--model", "late", "--run-key", "k")
+        assert code == 1
+        assert "MLflow" in said
+
+
+@pytest.fixture(scope="module")
+def reader(provision: Callable[[str], Database]) -> Database:
+    """A database of its own: the view of version 1 has a row, that of version 3 cannot be computed."""
+    made = provision("hotclub_training_failures")
+    with psycopg.connect(roles.database_url(made.admin_url, made.name), autocommit=True) as connection:
+        for version, label in ((1, "1.0"), (3, "1 / (x - x)::float8")):
+            view = make_contract("late", version).view
+            connection.execute(
+                f"CREATE VIEW {view} AS SELECT x::bigint AS entity, 'EWR'::text AS tenant,"
+                f" timestamptz '2013-01-01Z' AS event_time, {label} AS label, 'AA'::text AS carrier,"
+                " 1::float8 AS hour, 1::float8 AS wind_speed, true AS holiday FROM (VALUES (1)) AS t (x)"
+            )
+            connection.execute(f"GRANT SELECT ON {view} TO {names.ROLE_READER}")
+    return made
 
 
 @pytest.mark.integration
 class TestPostgres:
     """What a real PostgreSQL says."""
-
-    @pytest.fixture(scope="class")
-    def reader(self, provision: Callable[[str], Database]) -> Database:
-        """A database of its own, in which there is one view."""
-        made = provision("hotclub_training_failures")
-        with psycopg.connect(
-            made.admin_url.rpartition("/")[0] + "/" + made.name, autocommit=True
-        ) as connection:
-            connection.execute(
-                "CREATE VIEW features.ml_late_v1 AS SELECT 1::bigint AS entity, 'EWR'::text AS tenant,"
-                " timestamptz '2013-01-01Z' AS event_time, 1/(x - x)::float8 AS label, 'AA'::text AS carrier,"
-                " 1::float8 AS hour, 1::float8 AS wind_speed, true AS holiday FROM (VALUES (1)) AS t (x);"
-                f"GRANT SELECT ON features.ml_late_v1 TO {names.ROLE_READER}"
-            )
-        return made
 
     def _snapshot(self, tmp_path: Path, url: str, version: int = 1, **options: object) -> tuple[Exit, str]:
         import dataclasses
@@ -262,7 +276,8 @@ class TestPostgres:
 
     def test_a_view_that_divides_by_zero(self, reader: Database, tmp_path: Path) -> None:
         """The rows are at fault, today and in five seconds."""
-        assert self._snapshot(tmp_path, reader.url(names.ROLE_READER))[0] is Exit.DATA
+        code, words = self._snapshot(tmp_path, reader.url(names.ROLE_READER), version=3)
+        assert (code, words) == (Exit.DATA, "PostgreSQL: division by zero")
 
     def test_until_before_everything(self, reader: Database, tmp_path: Path) -> None:
         """No row is left: said at once, with the option, not three steps later."""
