@@ -9,35 +9,71 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NoReturn
 
+import httpx
 from airflow.sdk import BaseOperator, Context
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowNotFoundException,
+    AirflowSkipException,
+)
 
 from dags import django_api
 from dags.commands import Command
 from dags.triggers import DjangoStatusTrigger
 from hotclub import names
+from hotclub.errors import InvalidInputError
 
 #: Which interpreter runs a module; each part may have an environment of its own.
 INTERPRETERS: Final[Mapping[str, str]] = {
     "data_checks": "HOTCLUB_CHECKS_PYTHON",
     "training": "HOTCLUB_TRAINING_PYTHON",
 }
-#: Exit codes after which running again changes nothing: wrong arguments or contract (2), refused data (3).
-FINAL_EXIT_CODES: Final = frozenset({2, 3})
+#: Exit codes after which running again changes nothing: something that a person must change (2), refused data (3),
+#: a fault that nobody foresaw (4). What is left, 1 and signals, may pass.
+FINAL_EXIT_CODES: Final = frozenset({2, 3, 4})
 _NO_CHAMPION: Final = 409
+#: An Airflow connection that is not there, or whose address is none.
+_BAD_CONNECTION: Final = (
+    AirflowNotFoundException,
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+    httpx.InvalidURL,
+)
 
 
 def call(method: str, path: str, json: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Call Django; what it has understood and refused is not tried again.
+    """Call Django; what it has understood and refused, and what could never reach it, is not tried again.
 
     Raises:
-        AirflowFailException: it refused for good.
+        AirflowFailException: it refused for good, or the connection's address is none.
         AirflowException: it did not, and may not the next time.
     """
     try:
         return django_api.call(method, path, json)
     except django_api.ApiError as error:
         raise (AirflowFailException if error.is_final else AirflowException)(str(error)) from error
+    except _BAD_CONNECTION as error:
+        raise AirflowFailException(
+            f"the Airflow connection {names.CONNECTION_DJANGO} cannot be used: {error}; "
+            "set it to Django's address and the service token"
+        ) from error
+
+
+def _day(value: object) -> str:
+    """Return a day as the API takes it.
+
+    Raises:
+        AirflowFailException: it is none; with an example.
+    """
+    try:
+        parsed = dt.date.fromisoformat(str(value))
+    except ValueError:
+        parsed = None
+    # fromisoformat takes weeks and days without dashes too: one form alone is a partition's.
+    if parsed is None or parsed.isoformat() != value:
+        raise AirflowFailException(f"{value!r} is not a day such as 2013-11-01")
+    return parsed.isoformat()
 
 
 def reasons_of(found: Mapping[str, Any]) -> str:
@@ -75,7 +111,10 @@ class CommandOperator(BaseOperator):
         """
         arguments = self.command_line()
         self.log.info("Running %s", " ".join(arguments))
-        self._running = Command(arguments, lambda line: self.log.info("%s", line))
+        try:
+            self._running = Command(arguments, lambda line: self.log.info("%s", line))
+        except OSError as error:
+            raise AirflowFailException(f"{arguments[0]} cannot be started: {error}") from error
         code = self._running.wait()
         if code != 0:
             how = f"exit code {code}" if code > 0 else f"signal {-code}"
@@ -106,7 +145,7 @@ class CommandOperator(BaseOperator):
         except ValueError:
             result = None
         if not isinstance(result, dict):
-            raise AirflowException(
+            raise AirflowFailException(
                 f"{self.module} {self.command}: the last line of stdout must be a JSON object, got {line[:200]!r}"
             )
         return result
@@ -163,39 +202,68 @@ class BatchOperator(WaitingOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Create the batch, or find it, and defer."""
         run_id = context["dag_run"].run_id
-        body = {"model": self.model, "key": run_id, **self._slice(context)}
+        body: dict[str, Any] = {"model": self.model, "key": run_id, **self._slice(context)}
         batch = self._create(body)
         if batch.get("status") == "failed":
             # A key belongs to its batch for ever: a task that was cleared after a failure needs a new one.
-            batch = self._create({**body, "key": f"{run_id}-{context['ti'].try_number}"})
+            again = {"key": f"{run_id}-{context['ti'].try_number}", "once_per_load": False}
+            batch = self._create({**body, **again})
+        if "id" not in batch:
+            raise AirflowFailException(f"Django answered without a batch: {batch}; is that its address?")
         self.log.info("Batch %s", batch["id"])
         return self.wait_for(f"batches/{batch['id']}/", done=("done",), failed=("failed",))
 
     def _create(self, body: dict[str, Any]) -> dict[str, Any]:
         try:
-            return django_api.call("POST", "batches/", body)
-        except django_api.ApiError as error:
-            if error.status == _NO_CHAMPION:
-                raise AirflowSkipException(error.detail) from error
-            raise (AirflowFailException if error.is_final else AirflowException)(str(error)) from error
+            return call("POST", "batches/", body)
+        except AirflowException as error:
+            refusal = error.__cause__
+            if isinstance(refusal, django_api.ApiError) and refusal.status == _NO_CHAMPION:
+                raise AirflowSkipException(refusal.detail) from error
+            raise
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002  # as above
-        """Return the finished batch: its id, version and rows."""
-        return self.require_done(event, f"batch of {self.model}")
+        """Return the finished batch: its id, version, and what became of its rows."""
+        batch = self.require_done(event, f"batch of {self.model}")
+        moved = batch.get("rows_vanished") or batch.get("rows_new") or not batch.get("rows_total")
+        # What left or came meanwhile is no failure, and is not to be missed either.
+        say = self.log.warning if moved else self.log.info
+        say("Batch %s: %s", batch.get("id"), batch.get("summary"))
+        return batch
 
-    def _slice(self, context: Context) -> dict[str, str]:
+    def _slice(self, context: Context) -> dict[str, Any]:
         if self.slice_of == "interval":
-            start, end = context["data_interval_start"], context["data_interval_end"]
-            if start is None or end is None:
-                raise AirflowFailException("this run has no data interval; start it by a backfill")
-            return {"start": start.isoformat(), "end": end.isoformat()}
+            return self._interval(context)
         key = getattr(context["dag_run"], "partition_key", None)
-        if key is not None:
+        if key is None:
+            return self._by_hand(context)
+        try:
             tenant, day = names.parse_partition_key(key)
-            return {"tenant": tenant, "day": day.isoformat()} if self.by_tenant else {"day": day.isoformat()}
-        conf = {name: context["params"].get(name) for name in ("tenant", "day")}
-        if not conf["day"]:
+        except InvalidInputError as error:
+            raise AirflowFailException(str(error)) from error
+        if self.by_tenant:
+            return {"tenant": tenant, "day": day.isoformat()}
+        # Each tenant's delivery starts a run: together they are one batch, and a later load is another.
+        return {"day": day.isoformat(), "once_per_load": True}
+
+    @staticmethod
+    def _interval(context: Context) -> dict[str, Any]:
+        # A run that was triggered without a date has neither in its context.
+        start, end = context.get("data_interval_start"), context.get("data_interval_end")
+        if start is None or end is None:
             raise AirflowFailException(
-                'this run has no partition; trigger it with {"tenant": "EWR", "day": "2013-11-01"}'
+                "this run has no data interval: trigger it with a logical date (the day after the one to score), "
+                "or use Backfill for a range of days"
             )
-        return {name: str(value) for name, value in conf.items() if value}
+        return {"start": start.isoformat(), "end": end.isoformat()}
+
+    def _by_hand(self, context: Context) -> dict[str, Any]:
+        tenant, day = (context["params"].get(name) for name in ("tenant", "day"))
+        example = {"tenant": "EWR", "day": "2013-11-01"} if self.by_tenant else {"day": "2013-11-01"}
+        if not day:
+            raise AirflowFailException(f"this run has no partition; trigger it with {json.dumps(example)}")
+        if tenant and not self.by_tenant:
+            raise AirflowFailException(
+                f"{self.model} has no tenants; trigger it with {json.dumps(example)}, without one"
+            )
+        return {"day": _day(day), **({"tenant": str(tenant)} if tenant else {})}

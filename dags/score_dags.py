@@ -19,13 +19,18 @@ def score_dag(contract: ModelContract) -> DAG:
     """Score a tenant's day as soon as it is loaded, with the version that is champion at that moment.
 
     `batch` asks Django for a batch over the partition of this run, waits without holding a slot, and returns
-    the version and the number of rows.
+    the version and what became of the rows: planned, scored, vanished (gone before they were read) and new (came
+    after the batch was planned, and scored all the same). Anything but "all scored" is a warning in the log.
+
+    A model without tenants has one batch for all that was loaded of a day: the runs of further tenants get the batch
+    that is there, unless something was loaded since it was asked for.
 
     **When it is skipped**: the model has no champion yet. Promote a version in MLflow: days that were loaded in
     the two days before are then scored by themselves, within minutes; clear the task for those before.
 
     **When it fails**: the reason of the batch is in the log and on the batch in Django's admin. Clear the task
-    once it is mended; this run's id is the batch's key, so no row is scored twice by one version.
+    once it is fixed; this run's id is the batch's key, so no row is scored twice by one version. What Django refuses
+    (a day that is none, a tenant that is not there) is not tried again.
 
     A day that was missed is scored by the replay DAG, or by triggering this one with a tenant and a day.
     """
@@ -40,7 +45,7 @@ def score_dag(contract: ModelContract) -> DAG:
         else None,
         # One at a time can leave a partition waiting until the next one comes.
         max_active_runs=8,
-        params=_PARAMS,
+        params=_PARAMS if contract.schema.tenant is not None else {"day": _PARAMS["day"]},
     )
     with dag:
         BatchOperator(
@@ -61,7 +66,8 @@ def replay_dag(contract: ModelContract) -> DAG:
     **To replay a range** with the champion of today, say after a promotion: the button "Backfill" of this DAG,
     or `airflow backfill create --dag-id <model>.replay --from-date 2013-11-01 --to-date 2013-11-30`.
 
-    **When it is skipped or fails**: as with the score DAG.
+    **When it is skipped or fails**: as with the score DAG. A run that was triggered without a logical date has no
+    day and fails at once.
     """
     dag = factory.make_dag(
         names.replay_dag_id(contract.name),

@@ -33,10 +33,15 @@ def train_dag(contract: ModelContract) -> DAG:
     **When a task fails**
 
     - `snapshot`: PostgreSQL, or the view of this contract version is missing (run `migrate`).
-    - `check`: the log names the features that break the contract. Mend the data, or declare what is true in
+    - `check`: the log names the features that break the contract. Correct the data, or declare what is true in
       `ml.py` and run `makecontracts`. Clear from `snapshot` on.
-    - `fit`, `evaluate`: mostly too few rows in a slice, said in the log. Widen the slices or wait for data.
-    - `register`: MLflow was away: clear the task; everything before is kept in the run's folder.
+    - `fit`: mostly a slice with too few rows, or with one label value alone. The log says what was found in each
+      slice, and which setting of `ml.py` to change in which direction.
+    - `evaluate`, `register`: MLflow was away: clear the task; everything before is kept in the run's folder.
+
+    The exit code in the log says whether trying again can help. 1: PostgreSQL or MLflow is away; Airflow has tried
+    again by itself. 2: a setting, the contract, a right or room on the disk has to change. 3: the rows are refused.
+    4: a fault that nobody foresaw, with its traceback. After 2, 3 and 4 the task ends at once.
 
     Every task may run again: its folder is named after this run and its files are replaced.
     """

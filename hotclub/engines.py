@@ -52,6 +52,10 @@ class XGBoostEngine:
         raw = self._booster.inplace_predict(matrix, predict_type="margin", missing=np.nan)
         return np.asarray(raw, dtype=np.float32)
 
+    def scores(self, matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return what XGBoost's own ``predict`` answers: what every engine's scores are held against."""
+        return np.asarray(self._booster.inplace_predict(matrix, missing=np.nan), dtype=np.float32)
+
 
 #: In the order of preference; the first that repeats the golden margins serves.
 ENGINES: tuple[type[LignumEngine | XGBoostEngine], ...] = (LignumEngine, XGBoostEngine)

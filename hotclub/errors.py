@@ -59,7 +59,11 @@ class RegistryUnavailableError(RegistryError):
     """The model registry cannot be reached at all; the next question would wait just as long."""
 
 
-class NotFoundError(RegistryError):
+class RegistryRefusedError(RegistryError):
+    """The model registry answered and refused: asking again gives the same answer."""
+
+
+class NotFoundError(RegistryRefusedError):
     """The model registry has no such model, version or alias."""
 
 

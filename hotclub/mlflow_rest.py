@@ -15,13 +15,21 @@ from urllib.parse import quote, urlparse
 import httpx
 
 from hotclub import names
-from hotclub.errors import NotFoundError, PackageError, RegistryError, RegistryUnavailableError
+from hotclub.errors import (
+    NotFoundError,
+    PackageError,
+    RegistryError,
+    RegistryRefusedError,
+    RegistryUnavailableError,
+)
 from hotclub.registry import RegisteredModel, RegisteredVersion
 
 _API = "/api/2.0/mlflow"
 _ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
 #: Answers of a server that is overloaded or of a proxy before one that is down.
 _UNAVAILABLE = (429, 502, 503, 504)
+#: Client errors that another moment may not have: a timeout, too early.
+_PASSING = (408, 425)
 
 
 class MlflowRegistry:
@@ -168,7 +176,9 @@ class MlflowRegistry:
             raise NotFoundError(f"MLflow: {message}")
         if response.status_code in _UNAVAILABLE:
             raise RegistryUnavailableError(f"MLflow answered {response.status_code}: {message}")
-        raise RegistryError(f"MLflow answered {response.status_code}: {message}")
+        refused = response.is_client_error and response.status_code not in _PASSING
+        kind = RegistryRefusedError if refused else RegistryError
+        raise kind(f"MLflow answered {response.status_code}: {message}")
 
     @staticmethod
     def _json(response: httpx.Response) -> dict[str, Any]:

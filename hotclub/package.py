@@ -6,8 +6,10 @@ A folder, without pickle:
 - ``model.ubj``: XGBoost's own format, only the best iterations
 - ``contract.json``: the contract that it was trained under
 - ``vocabulary.json``: categories per feature, in the order of their codes
-- ``golden.parquet``: rows of feature values, each column shuffled by itself, with the margins XGBoost gave them
+- ``golden.parquet``: rows of feature values, each column shuffled by itself, with the margins and scores XGBoost gave them
 - ``reference.json``: histograms per feature and of the score, for drift
+
+Format 1 had no golden scores: only its margins can be verified. Every format that was ever written is read.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ from hotclub.columns import feature_schema
 from hotclub.contract import ModelContract, canonical_json
 from hotclub.errors import ContractError, PackageError
 
-FORMAT = 1
+FORMAT = 2
+_READ = (1, 2)
 MANIFEST = "manifest.json"
 MODEL = "model.ubj"
 CONTRACT = "contract.json"
@@ -38,6 +41,7 @@ REFERENCE = "reference.json"
 FILES = (MODEL, CONTRACT, VOCABULARY, GOLDEN, REFERENCE)
 GOLDEN_ROWS = 256
 _MARGIN = "_margin_"
+_SCORE = "_score_"
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class Package:
         digest: the sha256 of the manifest, in hexadecimal.
         golden: feature columns of the golden rows.
         golden_margins: float32, shape (rows,) or (rows, classes): what XGBoost answered in training.
+        golden_scores: float32, the same shape: its own ``predict``; None in a package of format 1.
     """
 
     path: Path
@@ -57,6 +62,7 @@ class Package:
     vocabulary: dict[str, list[str]]
     golden: pa.Table
     golden_margins: npt.NDArray[np.float32]
+    golden_scores: npt.NDArray[np.float32] | None
     reference: dict[str, Any]
 
     @property
@@ -78,6 +84,19 @@ def shuffled_columns(table: pa.Table, rows: int, seed: int) -> pa.Table:
     return pa.table(picked, names=table.column_names)
 
 
+def golden_rows(table: pa.Table, seed: int) -> pa.Table:
+    """Return rows that an engine must answer as XGBoost does: `GOLDEN_ROWS` shuffled ones, and what they may not show.
+
+    After the shuffled rows come the first of them with one feature missing at a time, and a row without any
+    value: an unseen category is missing even where training had no null.
+    """
+    shuffled = shuffled_columns(table, GOLDEN_ROWS, seed)
+    first = shuffled.slice(0, 1).to_pylist()
+    gaps = [{**row, name: None} for row in first for name in shuffled.column_names]
+    nothing = dict.fromkeys(shuffled.column_names)
+    return pa.concat_tables([shuffled, pa.Table.from_pylist([*gaps, nothing], schema=shuffled.schema)])
+
+
 def write(
     path: Path,
     *,
@@ -86,6 +105,7 @@ def write(
     vocabulary: Mapping[str, Sequence[str]],
     golden: pa.Table,
     golden_margins: npt.NDArray[np.float32],
+    golden_scores: npt.NDArray[np.float32],
     reference: Mapping[str, Any],
 ) -> str:
     """Write a package into an empty or new folder and return its digest.
@@ -95,8 +115,9 @@ def write(
         contract: what the model was trained under.
         model: the booster in UBJSON, already cut to its best iterations.
         vocabulary: categories per category feature.
-        golden: one column per feature, see `shuffled_columns`.
+        golden: one column per feature, see `golden_rows`.
         golden_margins: float32, shape (rows,) or (rows, classes).
+        golden_scores: the same shape: what XGBoost's own ``predict`` answers.
         reference: histograms, as `training` makes them.
     """
     path.mkdir(parents=True, exist_ok=True)
@@ -105,9 +126,10 @@ def write(
     (path / VOCABULARY).write_text(json.dumps(dict(vocabulary), indent=2, ensure_ascii=False))
     (path / REFERENCE).write_text(json.dumps(reference, indent=2, allow_nan=False))
     table = golden.select(contract.feature_names).cast(feature_schema(contract.features))
-    margins = golden_margins.reshape(len(golden_margins), -1)
-    for column in range(margins.shape[1]):
-        table = table.append_column(f"{_MARGIN}{column}", pa.array(margins[:, column], pa.float32()))
+    for prefix, answers in ((_MARGIN, golden_margins), (_SCORE, golden_scores)):
+        wide = answers.reshape(len(answers), -1)
+        for column in range(wide.shape[1]):
+            table = table.append_column(f"{prefix}{column}", pa.array(wide[:, column], pa.float32()))
     pq.write_table(table, path / GOLDEN)
     return seal(path)
 
@@ -127,9 +149,10 @@ def digest(path: Path) -> str:
         PackageError: no manifest, another format, or a file that is missing or altered.
     """
     manifest = _json(path / MANIFEST)
-    if manifest.get("format") != FORMAT:
+    if manifest.get("format") not in _READ:
+        formats = " and ".join(map(str, _READ))
         raise PackageError(
-            f"{MANIFEST}: format {manifest.get('format')!r}; this version of Hotclub reads {FORMAT}"
+            f"{MANIFEST}: format {manifest.get('format')!r}; this version of Hotclub reads {formats}"
         )
     listed = manifest.get("files")
     if not isinstance(listed, dict) or set(listed) != set(FILES):
@@ -169,21 +192,32 @@ def read(path: Path, *, expect_model: str | None = None, expect_fingerprint: str
     missing = [f.name for f in contract.features if f.type == "category" and f.name not in vocabulary]
     if missing:
         raise PackageError(f"{VOCABULARY}: no categories for {', '.join(missing)}")
-    golden, margins = _golden(path / GOLDEN, contract)
-    return Package(path, found, contract, vocabulary, golden, margins, _json(path / REFERENCE))
+    golden, margins, scores = _golden(path / GOLDEN, contract)
+    if scores is None and _json(path / MANIFEST)["format"] > 1:
+        raise PackageError(f"{GOLDEN}: has no rows with scores")
+    return Package(path, found, contract, vocabulary, golden, margins, scores, _json(path / REFERENCE))
 
 
-def _golden(path: Path, contract: ModelContract) -> tuple[pa.Table, npt.NDArray[np.float32]]:
+def _golden(
+    path: Path, contract: ModelContract
+) -> tuple[pa.Table, npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
     try:
         table = pq.read_table(path)
         golden = table.select(contract.feature_names).cast(feature_schema(contract.features))
     except (KeyError, pa.ArrowException) as error:
         raise PackageError(f"{GOLDEN}: {error}") from error
-    columns = [name for name in table.column_names if name.startswith(_MARGIN)]
-    if not columns or not table.num_rows:
+    margins = _answers(table, _MARGIN)
+    if margins is None or not table.num_rows:
         raise PackageError(f"{GOLDEN}: has no rows with margins")
-    margins = np.column_stack([table[name].to_numpy() for name in columns]).astype(np.float32)
-    return golden, margins[:, 0] if len(columns) == 1 else margins
+    return golden, margins, _answers(table, _SCORE)
+
+
+def _answers(table: pa.Table, prefix: str) -> npt.NDArray[np.float32] | None:
+    columns = [name for name in table.column_names if name.startswith(prefix)]
+    if not columns:
+        return None
+    answers = np.column_stack([table[name].to_numpy() for name in columns]).astype(np.float32)
+    return answers[:, 0] if len(columns) == 1 else answers
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from hotclub import objectives
 from hotclub.columns import columns_from_rows
 from hotclub.contract import ModelContract
 from hotclub.engines import ENGINES, Engine
@@ -21,6 +22,8 @@ from hotclub.package import Package
 #: bit-identical on one machine; summation order and another CPU's rounding stay a hundred times below it.
 ATOL = 1e-5
 RTOL = 1e-5
+#: The same for scores. A link may be exp, which makes a margin's distance a hundred-thousandth of ten times as much.
+SCORE_RTOL = 1e-4
 
 EngineFactory = Callable[[Path, int], Engine]
 
@@ -30,8 +33,8 @@ class Prediction:
     """Scores with what was missing in their rows.
 
     Attributes:
-        scores: float64. binary: probability of 1, shape (rows,); multiclass: probabilities, shape
-            (rows, classes); regression: the quantity, shape (rows,).
+        scores: float64, what XGBoost's own ``predict`` answers. binary: probability of 1, shape (rows,);
+            multiclass: probabilities, shape (rows, classes); regression: the quantity in the label's unit, shape (rows,).
         nulls: per feature with any, the number of null values.
         unseen: per category feature with any, the number of values that training had never seen.
     """
@@ -39,19 +42,6 @@ class Prediction:
     scores: npt.NDArray[np.float64]
     nulls: dict[str, int]
     unseen: dict[str, int]
-
-
-def scores_from_margins(margins: npt.NDArray[np.float32], task: str) -> npt.NDArray[np.float64]:
-    """Return margins in the units of the task: logistic, softmax or unchanged."""
-    wide = margins.astype(np.float64)
-    if task == "binary":
-        # exp of a negative number only, so that a large margin cannot overflow.
-        small = np.exp(-np.abs(wide))
-        return np.where(wide >= 0, 1.0 / (1.0 + small), small / (1.0 + small))
-    if task == "multiclass":
-        powers = np.exp(wide - wide.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
-    return wide
 
 
 class Predictor:
@@ -63,6 +53,7 @@ class Predictor:
         #: Why faster engines do not serve, by name; empty when the first one does.
         self.refused: dict[str, str] = dict(refused or {})
         self._matrix = MatrixBuilder(package.contract.features, package.vocabulary)
+        self._objective = objectives.find(package.contract.schema.task, package.contract.policy.parameters)
 
     @property
     def contract(self) -> ModelContract:
@@ -75,7 +66,9 @@ class Predictor:
 
         Raises:
             PackageError: no engine does; the message has every engine's reason.
+            ContractError: the package's contract names an objective whose answers are no scores.
         """
+        objectives.find(package.contract.schema.task, package.contract.policy.parameters)
         refused: dict[str, str] = {}
         for factory in engines:
             label = getattr(factory, "name", repr(factory))
@@ -92,27 +85,35 @@ class Predictor:
         )
 
     def verify(self) -> None:
-        """Score the golden rows and compare.
+        """Score the golden rows and compare: margins, and scores where the package has them.
 
         Raises:
-            PackageError: a margin is off by more than ``ATOL + RTOL * |golden|``.
+            PackageError: a margin is off by more than ``ATOL + RTOL * |golden|``, or a score by more than
+                ``ATOL + SCORE_RTOL * |golden|``.
         """
         margins = self.engine.margins(self._matrix.build(self.package.golden).values)
-        golden = self.package.golden_margins
-        if margins.shape != golden.shape:
-            raise PackageError(f"margins have shape {margins.shape}, golden ones {golden.shape}")
-        if not np.allclose(margins, golden, rtol=RTOL, atol=ATOL):
-            worst = float(np.nanmax(np.abs(margins - golden)))
-            raise PackageError(f"golden rows: a margin is off by {worst:.3g}")
+        _compare("margin", margins, self.package.golden_margins, RTOL)
+        if self.package.golden_scores is not None:
+            scores = objectives.scores(self._objective, margins)
+            _compare("score", scores, self.package.golden_scores, SCORE_RTOL)
 
     def predict(self, columns: Columns) -> Prediction:
         """Score columns of feature values (see `MatrixBuilder.build`)."""
         matrix = self._matrix.build(columns)
         margins = self.engine.margins(matrix.values)
-        return Prediction(
-            scores_from_margins(margins, self.contract.schema.task), matrix.nulls, matrix.unseen
-        )
+        return Prediction(objectives.scores(self._objective, margins), matrix.nulls, matrix.unseen)
 
     def predict_rows(self, rows: Sequence[Mapping[str, Any]]) -> Prediction:
         """Score rows of feature values, as JSON gives them; a missing name is a null."""
         return self.predict(columns_from_rows(self.contract.features, rows))
+
+
+def _compare(what: str, found: npt.NDArray[Any], golden: npt.NDArray[Any], rtol: float) -> None:
+    if found.shape != golden.shape:
+        raise PackageError(f"{what}s have shape {found.shape}, golden ones {golden.shape}")
+    # Two infinities are close to numpy, and tell nothing.
+    if not np.isfinite(golden).all():
+        raise PackageError(f"golden rows: a {what} is not a finite number")
+    if not np.allclose(found, golden, rtol=rtol, atol=ATOL):
+        worst = float(np.nanmax(np.abs(found - golden)))
+        raise PackageError(f"golden rows: a {what} is off by {worst:.3g}")

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hotclub import package
+from hotclub.contract import FeatureSpec
 from hotclub.predictor import Predictor
 
 
@@ -24,17 +25,27 @@ class PyfuncModel:
         self._predictor = predictor
 
     def predict(self, frame: Any, params: dict[str, Any] | None = None) -> npt.NDArray[np.float64]:
-        """Return the scores of a pandas DataFrame with one column per feature; NaN and None are missing."""
+        """Return the scores of a pandas DataFrame with a column per feature; NaN, None and pandas' NA are missing.
+
+        A nullable feature may be left out, as at the endpoint.
+        """
         del params  # none are declared
         columns = {
-            name: [None if _missing(value) else value for value in frame[name].tolist()]
-            for name in self._predictor.contract.feature_names
+            spec.name: [None if _missing(value) else value for value in _column(frame, spec)]
+            for spec in self._predictor.contract.features
         }
         return self._predictor.predict(columns).scores
 
 
+def _column(frame: Any, spec: FeatureSpec) -> list[Any]:
+    if spec.nullable and spec.name not in frame:
+        return [None] * len(frame)
+    return list(frame[spec.name].tolist())
+
+
 def _missing(value: object) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
+    # pandas' NA equals nothing and is no float; its type is known by name, for pandas is the caller's.
+    return value is None or (isinstance(value, float) and math.isnan(value)) or type(value).__name__ == "NAType"
 
 
 def _load_pyfunc(data_path: str) -> PyfuncModel:

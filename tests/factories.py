@@ -95,6 +95,6 @@ def make_package(
 
     contract = contract or make_contract(parameters={"num_boost_round": rounds, "max_depth": 3})
     rows = rows if rows is not None else make_rows(task=contract.schema.task)
-    parts = split(rows, boundaries(contract, rows))
+    parts = split(contract, rows, boundaries(contract, rows))
     model, vocabulary, _ = fit.fit(contract, parts, threads=1, progress=lambda text: None)
     return fit.write_package(folder, contract, model, vocabulary, parts.fit)

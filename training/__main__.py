@@ -6,16 +6,15 @@ import argparse
 import datetime as dt
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
-import psycopg
-
 from hotclub import store
-from hotclub.errors import HotclubError
 from training import steps
+from training.failures import Exit, judge
 from training.folder import RunFolder
 from training.settings import TrainingSettings
 
@@ -29,7 +28,14 @@ STEPS: dict[str, tuple[Step, str]] = {
 
 
 def _day(text: str) -> dt.datetime:
-    return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
+    try:
+        # One form alone: fromisoformat would take weeks, and times whose offset nobody would use.
+        day = dt.date.fromisoformat(text) if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII) else None
+    except ValueError:
+        day = None
+    if day is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day such as 2013-11-01")
+    return dt.datetime.combine(day, dt.time(), tzinfo=dt.UTC)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -37,6 +43,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m training",
         description="Train a declared model. Reads HOTCLUB_READER_DATABASE_URL, HOTCLUB_MLFLOW_URL, "
         "HOTCLUB_CONTRACTS and HOTCLUB_SNAPSHOTS. The last line of stdout is one JSON object.",
+        epilog="Exit codes: 0 done; 1 PostgreSQL or MLflow is away, run it again; 2 the call, a setting, the contract "
+        "or the machine has to be changed; 3 the rows are refused; 4 a fault that nobody foresaw.",
     )
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--model", required=True, help="the contract's name, such as arrival_delay")
@@ -58,38 +66,46 @@ def _say(text: str) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; return the exit status."""
+    """Run a command; return the exit status, see `training.failures.Exit`."""
     options = _parser().parse_args(arguments)
     # XGBoost's threads, read when its library is loaded: sleep while waiting, others need the cores too.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    settings = TrainingSettings()
-    started = time.monotonic()
+    # MLflow's client would wait four minutes for a server that is away: whoever started the step asks again.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     try:
-        contract = store.find_model(options.model, settings.contract_folders)
-        key = options.run_key or dt.datetime.now(dt.UTC).strftime("by-hand-%Y%m%dT%H%M%S")
-        run = steps.Run(
-            settings=settings,
-            contract=contract,
-            folder=RunFolder.of(settings.snapshots, contract.name, key),
-            key=key,
-            progress=lambda text: _say(f"[{time.monotonic() - started:6.1f} s] {text}"),
-            until=options.until,
-            stopping_from=options.stopping_from,
-            evaluation_from=options.evaluation_from,
-            without=tuple(part for part in options.without.split(",") if part),
-        )
-        wanted = list(STEPS) if options.command == "run" else [options.command]
-        if getattr(options, "no_register", False):
-            wanted.remove("register")
-        result: dict[str, Any] = {}
-        for name in wanted:
-            result = STEPS[name][0](run)
-            run.progress(f"{name} done, in {run.folder.path}")
-    except (HotclubError, psycopg.Error) as error:
-        _say(f"training {options.command} {options.model}: {error}")
-        return 1
+        result = _run(options)
+    except Exception as error:  # noqa: BLE001  # each way to fail has a code; Python's own says "try again"
+        code, words = judge(error)
+        _say(f"training {options.command} {options.model}: {words}")
+        return code
     print(json.dumps(result))
-    return 0
+    return Exit.DONE
+
+
+def _run(options: argparse.Namespace) -> dict[str, Any]:
+    started = time.monotonic()
+    settings = TrainingSettings()
+    contract = store.find_model(options.model, settings.contract_folders)
+    key = options.run_key or dt.datetime.now(dt.UTC).strftime("by-hand-%Y%m%dT%H%M%S")
+    run = steps.Run(
+        settings=settings,
+        contract=contract,
+        folder=RunFolder.of(settings.snapshots, contract.name, key),
+        key=key,
+        progress=lambda text: _say(f"[{time.monotonic() - started:6.1f} s] {text}"),
+        until=options.until,
+        stopping_from=options.stopping_from,
+        evaluation_from=options.evaluation_from,
+        without=tuple(part for part in options.without.split(",") if part),
+    )
+    wanted = list(STEPS) if options.command == "run" else [options.command]
+    if getattr(options, "no_register", False):
+        wanted.remove("register")
+    result: dict[str, Any] = {}
+    for name in wanted:
+        result = STEPS[name][0](run)
+        run.progress(f"{name} done, in {run.folder.path}")
+    return result
 
 
 if __name__ == "__main__":

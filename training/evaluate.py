@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -48,7 +49,7 @@ def _regression(name: str, label: Floats, score: Floats) -> float:
 
 
 def quality(task: str, label: Floats, score: Floats) -> dict[str, float]:
-    """Return every metric of the task.
+    """Return every metric of the task that is defined on these rows: one that is not is left out.
 
     Args:
         task: binary, multiclass or regression.
@@ -56,10 +57,10 @@ def quality(task: str, label: Floats, score: Floats) -> dict[str, float]:
         score: shape (rows,), or (rows, classes) for multiclass.
     """
     compute = {"binary": _binary, "multiclass": _multiclass, "regression": _regression}[task]
-    # AUC and average precision need both classes; a slice may have only one.
-    single = task == "binary" and len(np.unique(label)) < 2
-    skipped = ("roc_auc", "average_precision") if single else ()
-    return {name: compute(name, label, score) for name in metrics_of(task) if name not in skipped}
+    # AUC and average precision need both classes, R2 labels that differ: scikit-learn answers all the same.
+    constant = ("roc_auc", "average_precision", "r2") if len(np.unique(label)) < 2 else ()
+    values = {name: compute(name, label, score) for name in metrics_of(task) if name not in constant}
+    return {name: value for name, value in values.items() if math.isfinite(value)}
 
 
 def baselines(contract: ModelContract, fit: pa.Table, evaluation: pa.Table) -> dict[str, Floats]:
@@ -112,7 +113,7 @@ def gates(
             continue
         value = candidate.get(name)
         word = "at least" if METRICS[name].higher_is_better else "at most"
-        passed = value is not None and not_worse(name, value, limit)
+        passed = value is not None and math.isfinite(value) and not_worse(name, value, limit)
         shown = "not defined on this slice" if value is None else f"{value:.5g}"
         verdicts.append(
             {

@@ -7,23 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import xgboost
 
-from hotclub import names, package
+from hotclub import names, objectives, package
+from hotclub import parameters as declared
 from hotclub.columns import feature_schema
 from hotclub.contract import ModelContract
 from hotclub.engines import XGBoostEngine
 from hotclub.matrix import MatrixBuilder, vocabulary_of
-from hotclub.predictor import scores_from_margins
+from hotclub.predictor import Predictor
+from training import labels
 from training.reference import histograms
 from training.split import Split
 
 SEED = 20130101
-#: Keys of `MLModel.parameters` that are not XGBoost's own.
-_OURS = ("num_boost_round", "early_stopping_rounds")
-_OBJECTIVES = {"binary": "binary:logistic", "multiclass": "multi:softprob", "regression": "reg:squarederror"}
 _EVAL_METRICS = {
     "roc_auc": "auc",
     "average_precision": "aucpr",
@@ -39,20 +37,26 @@ Progress = Callable[[str], None]
 
 
 def parameters(contract: ModelContract, threads: int) -> dict[str, Any]:
-    """Return XGBoost's parameters: those of the task, then the declaration's."""
+    """Return XGBoost's parameters: those of the task, then the declaration's.
+
+    Raises:
+        ContractError: the contract declares one that no model may have.
+    """
+    task, wanted = contract.schema.task, contract.policy.parameters
+    declared.check(task, {f.name: f.type for f in contract.features}, wanted)
     metric = _EVAL_METRICS[contract.policy.metric]
     chosen: dict[str, Any] = {
-        "objective": _OBJECTIVES[contract.schema.task],
-        "eval_metric": _MULTICLASS.get(metric, metric) if contract.schema.task == "multiclass" else metric,
+        "objective": objectives.name_of(task, wanted),
+        "eval_metric": _MULTICLASS.get(metric, metric) if task == "multiclass" else metric,
         "tree_method": "hist",
         "learning_rate": 0.1,
         "max_depth": 6,
         "seed": SEED,
         "nthread": threads,
     }
-    if contract.schema.task == "multiclass":
+    if task == "multiclass":
         chosen["num_class"] = len(contract.schema.classes)
-    return chosen | {k: v for k, v in contract.policy.parameters.items() if k not in _OURS}
+    return chosen | declared.for_xgboost(contract.feature_names, wanted)
 
 
 def _matrix(builder: MatrixBuilder, table: pa.Table) -> xgboost.DMatrix:
@@ -71,8 +75,8 @@ class _Report(xgboost.callback.TrainingCallback):  # type: ignore[misc]  # xgboo
         """Report; returning False goes on."""
         del model
         if epoch % 50 == 0:
-            ((metric, values),) = evals_log["stopping"].items()
-            self._progress(f"round {epoch}: {metric} {values[-1]:.5f} on the early-stopping slice")
+            watched = ", ".join(f"{name} {values[-1]:.5f}" for name, values in evals_log["stopping"].items())
+            self._progress(f"round {epoch}: {watched} on the early-stopping slice")
         return False
 
 
@@ -81,29 +85,41 @@ def fit(
 ) -> tuple[bytes, dict[str, list[str]], dict[str, Any]]:
     """Fit on the oldest slice, stopping early on the next.
 
+    Raises:
+        RefusedDataError: a feature or label is infinite, too large, or none that the objective takes.
+        ContractError: the contract declares a parameter that no model may have.
+
     Returns:
         The booster in UBJSON with only its best iterations, the vocabulary, and facts about the fit.
     """
+    chosen = parameters(contract, threads)
+    labels.check_values(contract, "fit", split.fit)
+    labels.check_values(contract, "stopping", split.stopping)
     vocabulary = vocabulary_of(contract.features, split.fit)
     builder = MatrixBuilder(contract.features, vocabulary)
-    chosen = parameters(contract, threads)
-    ours = contract.policy.parameters
+    ours = declared.canonical(contract.policy.parameters)
+    patience = ours.get(declared.EARLY_STOPPING, declared.DEFAULT_EARLY_STOPPING)
+    watched: dict[str, dict[str, list[float]]] = {}
     booster = xgboost.train(
         chosen,
         _matrix(builder, split.fit),
-        num_boost_round=int(ours.get("num_boost_round", 400)),
+        num_boost_round=ours.get(declared.ROUNDS, declared.DEFAULT_ROUNDS),
         evals=[(_matrix(builder, split.stopping), "stopping")],
-        early_stopping_rounds=int(ours.get("early_stopping_rounds", 30)),
+        evals_result=watched,
+        early_stopping_rounds=patience,
         verbose_eval=False,
         callbacks=[_Report(progress)],
     )
-    best = int(booster.best_iteration) + 1
     # XGBoost predicts with all rounds by default, and so do other engines: keep none past the best.
-    kept = booster[:best]
+    best = booster.num_boosted_rounds() if patience is None else int(booster.best_iteration) + 1
+    kept = booster if patience is None else booster[:best]
+    # Of several metrics the last one stops.
+    stopped_by, values = list(watched["stopping"].items())[-1]
     gain = kept.get_score(importance_type="total_gain")
     facts = {
         "rounds": best,
-        "early_stopping_score": float(booster.best_score),
+        "early_stopping_metric": stopped_by,
+        "early_stopping_score": float(values[best - 1]),
         "parameters": chosen,
         "rows_fit": split.fit.num_rows,
         "rows_stopping": split.stopping.num_rows,
@@ -117,7 +133,7 @@ def fit(
 def write_package(
     path: Path, contract: ModelContract, model: bytes, vocabulary: dict[str, list[str]], rows: pa.Table
 ) -> str:
-    """Write the package, with golden margins by XGBoost itself from the file as written; return its digest.
+    """Write the package, with golden margins and scores by XGBoost itself from the file as written; return its digest.
 
     Args:
         path: the folder.
@@ -125,26 +141,30 @@ def write_package(
         model: the booster, cut to its best iterations.
         vocabulary: categories per feature.
         rows: the rows of the fit, for golden rows and histograms.
+
+    Raises:
+        PackageError: the link of the contract's objective does not give what XGBoost's own ``predict`` gives.
     """
     path.mkdir(parents=True, exist_ok=True)
     (path / package.MODEL).write_bytes(model)
     engine = XGBoostEngine(path / package.MODEL, threads=1)
     builder = MatrixBuilder(contract.features, vocabulary)
     features = rows.select(contract.feature_names).cast(feature_schema(contract.features))
-    golden = package.shuffled_columns(features, package.GOLDEN_ROWS, SEED)
+    golden = package.golden_rows(features, SEED)
+    matrix = builder.build(golden).values
     every = max(1, rows.num_rows // 20_000)
     thin = features.take(pa.array(np.arange(0, rows.num_rows, every)))
-    scores = scores_from_margins(engine.margins(builder.build(thin).values), contract.schema.task)
-    return package.write(
+    objective = objectives.find(contract.schema.task, contract.policy.parameters)
+    scores = objectives.scores(objective, engine.margins(builder.build(thin).values))
+    digest = package.write(
         path,
         contract=contract,
         model=model,
         vocabulary=vocabulary,
         golden=golden,
-        golden_margins=_float32(engine.margins(builder.build(golden).values)),
+        golden_margins=engine.margins(matrix),
+        golden_scores=engine.scores(matrix),
         reference=histograms(contract, thin, scores),
     )
-
-
-def _float32(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    return np.asarray(values, dtype=np.float32)
+    Predictor.load(package.read(path), engines=(XGBoostEngine,))
+    return digest

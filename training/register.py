@@ -8,7 +8,6 @@ from typing import Any
 
 import mlflow
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.models import ModelSignature
@@ -123,7 +122,8 @@ def _log(
 def input_example(contract: ModelContract, folder: RunFolder) -> pd.DataFrame:
     """Return five golden rows: made of real values, and no real row."""
     table = pq.read_table(folder.package / package.GOLDEN).select(contract.feature_names).slice(0, 5)
-    return table.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)
+    # Booleans with nulls come as objects: of the forms that pandas has, the one that MLflow takes for its boolean.
+    return table.to_pandas()
 
 
 def _tag(
@@ -172,9 +172,17 @@ def description(contract: ModelContract, facts: dict[str, Any], evaluation: dict
             "",
             *table,
             "",
+            *_unmeasured(evaluation),
             "Gates:",
             *(verdicts or ["- none declared"]),
         ]
+    )
+
+
+def _unmeasured(evaluation: dict[str, Any]) -> list[str]:
+    lacking = evaluation["missing_classes"].items()
+    return [f"The {name} slice had no row of class {', '.join(labels)}." for name, labels in lacking] + (
+        [""] if lacking else []
     )
 
 

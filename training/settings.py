@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hotclub import store
@@ -21,7 +21,7 @@ class TrainingSettings(BaseSettings):
     contracts: str = ""
     snapshots: Path = Path("var/snapshots")
     cache: Path = Path("var/cache")
-    training_threads: int = os.cpu_count() or 1
+    training_threads: int = Field(default=os.cpu_count() or 1, ge=1)
 
     @property
     def contract_folders(self) -> list[Path]:

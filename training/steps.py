@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 from hotclub import names, package
 from hotclub.contract import FeatureSpec, ModelContract
 from hotclub.errors import HotclubError
-from training import snapshot
+from training import labels, snapshot
 from training.folder import RunFolder, turn
 from training.settings import TrainingSettings
-from training.split import Boundaries, boundaries, split
+from training.split import Boundaries, Split, SplitError, boundaries, split
 
 Progress = Callable[[str], None]
 
@@ -78,31 +78,39 @@ def take_snapshot(run: Run) -> dict[str, Any]:
     """Write the view's labelled rows to Parquet."""
     url = run.settings.reader_database_url.get_secret_value()
     table = snapshot.read_view(url, run.contract, snapshot.Interval(end=run.until))
+    if not table.num_rows:
+        before = f" before {run.until:%Y-%m-%d} (--until)" if run.until else ""
+        raise SplitError(
+            f"{run.contract.view} has no labelled rows{before}: load data, or look at label_known in ml.py"
+        )
     digest = snapshot.write(run.folder.snapshot, table)
     run.progress(f"{table.num_rows} rows of {run.contract.view}")
     return run.folder.write("snapshot", snapshot.describe(run.contract, table, digest))
 
 
-def _slices(run: Run) -> tuple[Any, Boundaries]:
+def _slices(run: Run) -> tuple[Split, Boundaries, dict[str, Any]]:
     run.folder.read("snapshot")
     table = pq.read_table(run.folder.snapshot)
     at = run.boundaries(table)
-    return split(table, at), at
+    parts = split(run.contract, table, at)
+    return parts, at, labels.check(run.contract, table, parts, at)
 
 
 def fit(run: Run) -> dict[str, Any]:
     """Fit and write the package."""
     from training import fit as fitting  # noqa: PLC0415  # XGBoost's import takes 5 s; a snapshot needs none of it
 
-    parts, at = _slices(run)
+    parts, at, found = _slices(run)
     run.progress(f"fitting on {parts.fit.num_rows} rows, stopping on {parts.stopping.num_rows}")
+    for name, classes in labels.missing_classes(found).items():
+        run.progress(f"WARNING: the {name} slice has no row of class {', '.join(classes)}")
     with turn(run.settings.snapshots):
         model, vocabulary, facts = fitting.fit(
             run.effective, parts, threads=run.settings.training_threads, progress=run.progress
         )
     digest = fitting.write_package(run.folder.package, run.effective, model, vocabulary, parts.fit)
     times = {"stopping_from": at.stopping.isoformat(), "evaluation_from": at.evaluation.isoformat()}
-    return run.folder.write("fit", facts | times | {"digest": digest})
+    return run.folder.write("fit", facts | times | {"digest": digest, "slices": found})
 
 
 def evaluate(run: Run) -> dict[str, Any]:
@@ -112,7 +120,7 @@ def evaluate(run: Run) -> dict[str, Any]:
     from training import evaluate as evaluating  # noqa: PLC0415  # see fit
 
     facts = run.folder.read("fit")
-    parts, _ = _slices(run)
+    parts, _, found = _slices(run)
     rows = parts.evaluation
     label = rows[names.COLUMN_LABEL].to_numpy()
     task = run.contract.schema.task
@@ -144,6 +152,7 @@ def evaluate(run: Run) -> dict[str, Any]:
             "champion": {"version": champion.version, "metrics": held, "reason": champion.reason},
             "gates": verdicts,
             "passed": all(v["passed"] for v in verdicts),
+            "missing_classes": labels.missing_classes(found),
             "unseen": prediction.unseen,
             "nulls": prediction.nulls,
         },

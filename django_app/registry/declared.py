@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from hotclub import names
+from hotclub import names, parameters
 from hotclub.declarations import Feature, MLModel, Source
 from hotclub.errors import ContractError
 from hotclub.metrics import METRICS, WORSE_THAN_CHAMPION, metrics_of
@@ -64,6 +64,7 @@ def check_model(cls: type[MLModel]) -> None:
         raise ContractError(f"{where}.features: declare at least one feature")
     for name, feature in cls.features.items():
         _check_feature(where, name, feature)
+    _check_training(where, cls)
     unknown = [name for name in cls.baseline_by if name not in cls.features]
     if unknown:
         raise ContractError(f"{where}.baseline_by: {', '.join(unknown)} is not among the features")
@@ -83,6 +84,21 @@ def _check_gates(where: str, cls: type[MLModel]) -> None:
                 f"{where}.gates: {gate!r} is neither {WORSE_THAN_CHAMPION} nor a metric of {cls.task}: "
                 f"{', '.join(allowed)}"
             )
+    for gate, limit in cls.gates.items():
+        error = parameters.Number().error(limit)
+        if error is not None:
+            raise ContractError(f"{where}.gates[{gate!r}]: {error}")
+
+
+def _check_training(where: str, cls: type[MLModel]) -> None:
+    for name in ("evaluate_days", "stopping_days"):
+        error = parameters.Number(1, whole=True).error(getattr(cls, name))
+        if error is not None:
+            raise ContractError(f"{where}.{name}: {error}")
+    try:
+        parameters.check(cls.task, {name: f.type for name, f in cls.features.items()}, cls.parameters)
+    except ContractError as error:
+        raise ContractError(f"{where}.{error}") from error
 
 
 def _check_feature(where: str, name: str, feature: object) -> None:

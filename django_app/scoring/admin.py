@@ -68,12 +68,12 @@ class BatchAdmin(_ScoredAdmin):
     search_help_text = "idempotency key, model or tenant"
     inlines = (ChunkInline,)
     fieldsets = (
-        (None, {"fields": ("model", "version", "tenant_name", "slice", "badge", "progress", "error")}),
+        (None, {"fields": ("model", "version", "tenant_name", "slice", "badge", "summary", "error")}),
         ("Asked for", {"fields": ("key", "requested_by", "start", "end")}),
         ("Times", {"fields": ("created_at", "started_at", "finished_at")}),
         ("Pinned", {"fields": ("package_digest", "contract_version", "contract_fingerprint")}),
     )
-    readonly_fields = ("version", "badge", "progress", "slice", "tenant_name")
+    readonly_fields = ("version", "badge", "summary", "slice", "tenant_name")
 
     @display(description="tenant", ordering="tenant")
     def tenant_name(self, batch: Batch) -> str:
@@ -87,8 +87,15 @@ class BatchAdmin(_ScoredAdmin):
 
     @display(description="rows")
     def progress(self, batch: Batch) -> str:
-        """Return how many rows are scored, of how many."""
-        return f"{batch.rows_done:,} of {batch.rows_total:,}"
+        """Return how many rows are scored, of how many, and how many came or went meanwhile."""
+        if batch.status == Batch.Status.DONE and not batch.rows_total:
+            return "no rows in the slice"
+        changes = [
+            f"{count:,} {word}"
+            for count, word in ((batch.rows_vanished, "vanished"), (batch.rows_new, "new"))
+            if count
+        ]
+        return ", ".join([f"{batch.rows_done:,} of {batch.rows_total:,}", *changes])
 
     @display(description="took")
     def took(self, batch: Batch) -> str:

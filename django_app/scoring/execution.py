@@ -16,6 +16,7 @@ from django_app.registry.problems import missing_view
 from django_app.scoring import slices
 from django_app.scoring.models import ATTEMPTS, Batch, BatchChunk, Prediction, PredictionRequest
 from django_app.scoring.predictors import predictor_for
+from django_app.scoring.services import Clock
 from hotclub import names
 from hotclub.columns import COPY_SETTINGS, table_from_csv, view_schema
 from hotclub.contract import ModelContract
@@ -28,8 +29,15 @@ PERMANENT = (ContractError, PackageError)
 _NO_WORD = "its worker ended each time without a reason; was it killed, or out of memory?"
 
 
-def chunk_score(*, chunk_id: int, now: dt.datetime) -> bool:
+def chunk_score(*, chunk_id: int, clock: Clock) -> bool:
     """Score a chunk: rows out by COPY, predictions in by COPY, and the chunk done, in one transaction.
+
+    The rows are those that are in the slice now: what came since the batch was planned is scored too and counted
+    as new, what left is counted as vanished.
+
+    Args:
+        chunk_id: which.
+        clock: the time, read when the work begins and when it is done.
 
     Returns:
         Whether this call scored it. It does nothing where the chunk is done or another process has it.
@@ -38,7 +46,7 @@ def chunk_score(*, chunk_id: int, now: dt.datetime) -> bool:
         RegistryError: the package is not here yet and the model registry does not answer.
         PackageError, ContractError: the pinned version cannot score; the caller gives the batch up.
     """
-    if not _chunk_begin(chunk_id=chunk_id, now=now):
+    if not _chunk_begin(chunk_id=chunk_id, now=clock()):
         return False
     with transaction.atomic():
         chunk = (
@@ -52,12 +60,28 @@ def chunk_score(*, chunk_id: int, now: dt.datetime) -> bool:
         batch = chunk.batch
         predictor = predictor_for(batch)
         table = _rows_out(predictor.contract, batch, chunk)
-        scores = predictor.predict(table).scores
-        _predictions_in(batch, table, scores)
-        chunk.status, chunk.rows, chunk.error = BatchChunk.Status.DONE, table.num_rows, ""
-        chunk.save(update_fields=["status", "rows", "error"])
-        _batch_progress(batch_id=batch.pk, rows=table.num_rows, now=now)
+        if table.num_rows:
+            _predictions_in(batch, table, predictor.predict(table).scores)
+        counts = _counts(chunk, table)
+        chunk.status, chunk.rows, chunk.error, chunk.planned = (
+            BatchChunk.Status.DONE,
+            table.num_rows,
+            "",
+            None,
+        )
+        chunk.save(update_fields=["status", "rows", "error", "planned"])
+        _batch_progress(batch_id=batch.pk, counts=counts, clock=clock)
     return True
+
+
+def _counts(chunk: BatchChunk, table: pa.Table) -> dict[str, int]:
+    """Return what to add to the batch's counts, by field."""
+    if chunk.planned is None:  # planned before entities were kept: the difference is all that is known
+        vanished, new = max(0, chunk.rows - table.num_rows), max(0, table.num_rows - chunk.rows)
+    else:
+        planned, found = set(chunk.planned), set(map(str, table[names.COLUMN_ENTITY].to_pylist()))
+        vanished, new = len(planned - found), len(found - planned)
+    return {"rows_done": table.num_rows, "rows_vanished": vanished, "rows_new": new}
 
 
 @transaction.atomic
@@ -120,13 +144,14 @@ def _predictions_in(batch: Batch, table: pa.Table, scores: Any) -> None:
             rows.write(buffer.getvalue())
 
 
-def _batch_progress(*, batch_id: Any, rows: int, now: dt.datetime) -> None:
+def _batch_progress(*, batch_id: Any, counts: dict[str, int], clock: Clock) -> None:
     # The batch's row is locked last and for a moment only, so chunks of one batch run side by side.
     batch = Batch.objects.select_for_update(no_key=True).get(pk=batch_id)
-    batch.rows_done = F("rows_done") + rows
+    for field, count in counts.items():
+        setattr(batch, field, F(field) + count)
     if not batch.chunks.exclude(status=BatchChunk.Status.DONE).exists():
-        batch.status, batch.finished_at = Batch.Status.DONE, now
-    batch.save(update_fields=["rows_done", "status", "finished_at"])
+        batch.status, batch.finished_at = Batch.Status.DONE, clock()
+    batch.save(update_fields=[*counts, "status", "finished_at"])
 
 
 @transaction.atomic
@@ -134,7 +159,7 @@ def batch_fail(*, chunk_id: int, reason: str, now: dt.datetime) -> None:
     """Give a chunk's whole batch up, with the reason. Chunks that are done stay."""
     chunk = BatchChunk.objects.select_related("batch").get(pk=chunk_id)
     chunk.batch.chunks.filter(status=BatchChunk.Status.PENDING).update(
-        status=BatchChunk.Status.FAILED, error=reason
+        status=BatchChunk.Status.FAILED, error=reason, planned=None
     )
     Batch.objects.filter(pk=chunk.batch_id).exclude(status=Batch.Status.DONE).update(
         status=Batch.Status.FAILED, error=reason, finished_at=now
@@ -154,7 +179,7 @@ def chunk_wait(*, chunk_id: int, reason: str) -> None:
 
 
 @transaction.atomic
-def request_score(*, request_id: Any, now: dt.datetime) -> bool:
+def request_score(*, request_id: Any, clock: Clock) -> bool:
     """Score a prediction request; return whether this call did.
 
     Raises:
@@ -175,7 +200,7 @@ def request_score(*, request_id: Any, now: dt.datetime) -> bool:
     else:
         request.score = score
     request.unseen = answer.unseen
-    request.status, request.finished_at, request.error = PredictionRequest.Status.DONE, now, ""
+    request.status, request.finished_at, request.error = PredictionRequest.Status.DONE, clock(), ""
     request.save()
     return True
 

@@ -49,8 +49,14 @@ class Batch(_Pinned):
     start = models.DateTimeField("from", help_text="event times from here")
     end = models.DateTimeField("until", help_text="event times before here")
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
-    rows_total = models.PositiveIntegerField(default=0)
-    rows_done = models.PositiveIntegerField(default=0)
+    rows_total = models.PositiveIntegerField("rows planned", default=0)
+    rows_done = models.PositiveIntegerField("rows scored", default=0)
+    rows_vanished = models.PositiveIntegerField(
+        default=0, help_text="planned, and no longer in the slice when their chunk was read"
+    )
+    rows_new = models.PositiveIntegerField(
+        default=0, help_text="not there when the batch was planned, and scored all the same"
+    )
     error = models.TextField(blank=True)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
@@ -71,9 +77,23 @@ class Batch(_Pinned):
         whose = self.tenant_id or "all tenants"
         return f"{self.model} {whose} {self.day or self.start.date()}"
 
+    @property
+    def summary(self) -> str:
+        """What became of the rows, for a person: planned - vanished + new = scored."""
+        if self.status == self.Status.DONE and not self.rows_total:
+            return "no rows: nothing was in the slice when the batch was planned"
+        return (
+            f"{self.rows_total:,} rows planned, {self.rows_done:,} scored, "
+            f"{self.rows_vanished:,} vanished, {self.rows_new:,} new"
+        )
+
 
 class BatchChunk(models.Model):
-    """A range of a batch's entities: what one Celery task scores in one transaction."""
+    """A range of a batch's entities: what one Celery task scores in one transaction.
+
+    It reaches from its first entity to the first of the next chunk; the first and the last chunk are open, so that
+    every row that is in the slice when its chunk is read is scored, whenever it came.
+    """
 
     class Status(models.TextChoices):
         PENDING = "pending", "pending"
@@ -83,7 +103,9 @@ class BatchChunk(models.Model):
     batch = models.ForeignKey(Batch, models.CASCADE, related_name="chunks")
     number = models.PositiveIntegerField()
     first_entity = models.TextField()
-    last_entity = models.TextField()
+    planned = ArrayField(
+        models.TextField(), null=True, help_text="entities at planning; null once they are counted"
+    )
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
     rows = models.PositiveIntegerField()
     attempts = models.PositiveIntegerField(default=0)
@@ -133,7 +155,10 @@ class PredictionRequest(_Pinned):
         FAILED = "failed", "failed"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="prediction_requests")
+    tenant = models.ForeignKey(
+        Tenant, models.PROTECT, null=True, blank=True, related_name="prediction_requests",
+        help_text="empty where the model has no tenants",
+    )  # fmt: skip
     features = models.JSONField()
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
     score = models.FloatField(null=True, help_text="binary: probability of 1; regression: the quantity")
@@ -156,4 +181,4 @@ class PredictionRequest(_Pinned):
         )
 
     def __str__(self) -> str:
-        return f"{self.model} for {self.tenant_id}"
+        return f"{self.model} for {self.tenant_id or 'no tenant'}"

@@ -24,7 +24,7 @@ REACH = dt.timedelta(days=2)
 LIMIT = 50
 
 
-def loaded_days_score(*, now: dt.datetime) -> int:
+def loaded_days_score(*, clock: services.Clock) -> int:
     """Accept a batch for each loaded day without one, of every model that follows a source; return how many.
 
     Models without a champion wait, as does everything while the model registry does not answer.
@@ -35,10 +35,11 @@ def loaded_days_score(*, now: dt.datetime) -> int:
         logger.warning("loaded days are not reconciled", extra={"error": str(error)})
         return 0
     models = [c for c in contracts if isinstance(c, ModelContract) and c.policy.score_on]
-    return sum(_model_score(model=contract, now=now) for contract in models)
+    return sum(_model_score(model=contract, clock=clock) for contract in models)
 
 
-def _model_score(*, model: ModelContract, now: dt.datetime) -> int:
+def _model_score(*, model: ModelContract, clock: services.Clock) -> int:
+    now = clock()
     # Two deliveries of one day make one batch: it reads the rows as the newest of them left them.
     missed: dict[tuple[str | None, dt.date], Delivery] = {}
     for delivery in selectors.deliveries_without_batch(
@@ -56,19 +57,19 @@ def _model_score(*, model: ModelContract, now: dt.datetime) -> int:
     except RegistryError as error:
         logger.warning("loaded days wait for the model registry", extra={"error": str(error)})
         return 0
-    return sum(_delivery_score(delivery=d, pin=pin, now=now) for d in list(missed.values())[:LIMIT])
+    return sum(_delivery_score(delivery=d, pin=pin, clock=clock) for d in list(missed.values())[:LIMIT])
 
 
-def _delivery_score(*, delivery: Delivery, pin: pinning.Pin, now: dt.datetime) -> bool:
+def _delivery_score(*, delivery: Delivery, pin: pinning.Pin, clock: services.Clock) -> bool:
     schema = pin.contract.schema
     try:
         _, created = services.batch_create(
             pin=pin,
             piece=Slice.of_day(delivery.data_date, schema.timezone),
             tenant=delivery.tenant if schema.tenant is not None else None,
-            key=f"reconciled-{delivery.pk}",
+            key=services.load_key(delivery),
             user=None,
-            now=now,
+            clock=clock,
         )
     except Exception:  # one day that cannot be cut must not keep the others from being scored
         logger.exception("loaded day not scored", extra={"delivery": delivery.pk, "model": pin.version.model})

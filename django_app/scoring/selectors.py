@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django_app.ingest.models import Delivery
 from django_app.registry.models import ContractVersion
 from django_app.scoring.models import Batch, BatchChunk, Prediction, PredictionRequest
+from django_app.tenants.models import Tenant
 from django_app.tenants.selectors import scoped
 from hotclub.contract import ModelContract
 from hotclub.errors import ContractError
@@ -71,6 +72,14 @@ def deliveries_without_batch(
         source=source, status=Delivery.Status.LOADED, finished_at__gt=after, finished_at__lte=before
     )
     return loaded.exclude(Exists(scored)).select_related("tenant").order_by("-finished_at", "pk")
+
+
+def newest_load(*, source: str, day: dt.date, tenant: Tenant | None) -> Delivery | None:
+    """Return the delivery of a day that was loaded last; of every tenant's where `tenant` is None."""
+    loaded = Delivery.objects.filter(source=source, data_date=day, status=Delivery.Status.LOADED)
+    if tenant is not None:
+        loaded = loaded.filter(tenant=tenant)
+    return loaded.order_by("-finished_at", "pk").first()
 
 
 def chunks_to_enqueue(before: dt.datetime) -> QuerySet[BatchChunk]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from django_app.ingest.models import Delivery
 from django_app.queueing import enqueue
 from django_app.scoring import selectors, slices
 from django_app.scoring.models import Batch, BatchChunk, PredictionRequest
@@ -30,12 +32,20 @@ STUCK_AFTER = dt.timedelta(seconds=30)
 SWEEP_LIMIT = 500
 
 
+Clock = Callable[[], dt.datetime]
+
+
 class KeyConflictError(Exception):
     """An idempotency key that belongs to another batch."""
 
 
+def load_key(delivery: Delivery) -> str:
+    """Return the idempotency key of the batch that scores what a delivery, and all before it, loaded of a day."""
+    return f"loaded-{delivery.pk}"
+
+
 def batch_create(
-    *, pin: Pin, piece: slices.Slice, tenant: Tenant | None, key: str | None, user: Any, now: dt.datetime
+    *, pin: Pin, piece: slices.Slice, tenant: Tenant | None, key: str | None, user: Any, clock: Clock
 ) -> tuple[Batch, bool]:
     """Write a batch and its chunks, and enqueue them after commit.
 
@@ -44,7 +54,7 @@ def batch_create(
         piece: which rows.
         tenant: whose rows, None for every tenant's.
         user: who asks, None for nobody in particular.
-        now: when it was accepted.
+        clock: the time; it is accepted at the beginning, and one without rows is finished at the end.
         key: an idempotency key; the batch that has it already is returned as it is.
 
     Returns:
@@ -53,6 +63,7 @@ def batch_create(
     Raises:
         KeyConflictError: the key's batch is of another slice.
     """
+    now = clock()
     key = key or str(uuid.uuid4())
     existing = Batch.objects.filter(tenant=tenant, model=pin.version.model, key=key).first()
     if existing is not None:
@@ -69,7 +80,7 @@ def batch_create(
                 requested_by=user,
                 created_at=now,
             )
-            _chunks_create(batch=batch, pin=pin, now=now)
+            _chunks_create(batch=batch, pin=pin, clock=clock)
     except IntegrityError:
         # Someone else was first with this key; anything else is theirs to see.
         existing = Batch.objects.filter(tenant=tenant, model=pin.version.model, key=key).first()
@@ -89,16 +100,23 @@ def _same(batch: Batch, piece: slices.Slice) -> Batch:
     return batch
 
 
-def _chunks_create(*, batch: Batch, pin: Pin, now: dt.datetime) -> None:
+def _chunks_create(*, batch: Batch, pin: Pin, clock: Clock) -> None:
+    planned = slices.chunks(pin.contract, batch)
+    now = clock()
     chunks = BatchChunk.objects.bulk_create(
         BatchChunk(
-            batch=batch, number=number, first_entity=first, last_entity=last, rows=rows, enqueued_at=now
+            batch=batch,
+            number=number,
+            first_entity=entities[0],
+            planned=entities,
+            rows=len(entities),
+            enqueued_at=now,
         )
-        for number, (first, last, rows) in enumerate(slices.chunks(pin.contract, batch))
+        for number, entities in enumerate(planned)
     )
     batch.rows_total = sum(chunk.rows for chunk in chunks)
     if not chunks:
-        batch.status, batch.started_at, batch.finished_at = Batch.Status.DONE, now, now
+        batch.status, batch.started_at, batch.finished_at = Batch.Status.DONE, batch.created_at, now
     batch.save()
     for chunk in chunks:
         enqueue(CHUNK_SCORE, chunk.pk, queue=names.QUEUE_BATCHES)
@@ -106,7 +124,7 @@ def _chunks_create(*, batch: Batch, pin: Pin, now: dt.datetime) -> None:
 
 @transaction.atomic
 def request_create(
-    *, pin: Pin, tenant: Tenant, features: object, user: Any, now: dt.datetime
+    *, pin: Pin, tenant: Tenant | None, features: object, user: Any, now: dt.datetime
 ) -> PredictionRequest:
     """Check features against the champion's contract, write the request, and enqueue it after commit.
 

@@ -44,38 +44,41 @@ class Slice:
         return cls(start, end)
 
 
-def chunks(contract: ModelContract, batch: Batch, size: int = CHUNK_ROWS) -> list[tuple[str, str, int]]:
-    """Return first entity, last entity and number of rows of each chunk, in the order of entities."""
-    # Ends of ranges by position instead of min() and max(), which PostgreSQL 18 lacks for uuid.
-    query = sql.SQL(
-        "SELECT entity::text, n FROM (SELECT entity, row_number() OVER (ORDER BY entity) AS n,"
-        "  count(*) OVER () AS total FROM {view} WHERE {where}) AS numbered"
-        " WHERE mod(n, {size}) IN (0, 1) OR n = total ORDER BY n"
-    ).format(size=sql.Literal(size), view=_view(contract), where=_where(batch))
+def chunks(contract: ModelContract, batch: Batch, size: int = CHUNK_ROWS) -> list[list[str]]:
+    """Return the entities of each chunk, in their order."""
+    query = sql.SQL("SELECT entity::text FROM {view} WHERE {where} ORDER BY entity").format(
+        view=_view(contract), where=_where(batch)
+    )
     with connection.cursor() as cursor:
         cursor.execute(query)
-        ends = {n: entity for entity, n in cursor.fetchall()}
-    total = max(ends, default=0)
-    lasts = [min(first + size - 1, total) for first in range(1, total + 1, size)]
-    return [(ends[last - (last - 1) % size], ends[last], (last - 1) % size + 1) for last in lasts]
+        entities = [entity for (entity,) in cursor]
+    return [entities[first : first + size] for first in range(0, len(entities), size)]
 
 
 def copy_statement(contract: ModelContract, batch: Batch, chunk: BatchChunk) -> sql.Composed:
     """Return the COPY of a chunk's keys and features to CSV."""
     columns = [*names.KEY_COLUMNS, *contract.feature_names]
-    entity_type = sql.SQL(contract.schema.entity_type)  # type: ignore[arg-type]  # a contract's own word
     return sql.SQL(
-        "COPY (SELECT {columns} FROM {view} WHERE {where}"
-        " AND entity BETWEEN {first}::{type} AND {last}::{type} ORDER BY entity) TO STDOUT {format}"
+        "COPY (SELECT {columns} FROM {view} WHERE {where} AND {reach} ORDER BY entity) TO STDOUT {format}"
     ).format(
         columns=sql.SQL(", ").join(map(sql.Identifier, columns)),
         view=_view(contract),
         where=_where(batch),
-        first=sql.Literal(chunk.first_entity),
-        last=sql.Literal(chunk.last_entity),
-        type=entity_type,
+        reach=_reach(contract, batch, chunk),
         format=sql.SQL(COPY_FORMAT),
     )
+
+
+def _reach(contract: ModelContract, batch: Batch, chunk: BatchChunk) -> sql.Composable:
+    """Return the condition on a chunk's entities, see `BatchChunk`."""
+    kind = sql.SQL(contract.schema.entity_type)  # type: ignore[arg-type]  # a contract's own word
+    after = batch.chunks.filter(number=chunk.number + 1).first()
+    parts = []
+    if chunk.number > 0:
+        parts.append(sql.SQL("entity >= {}::{}").format(sql.Literal(chunk.first_entity), kind))
+    if after is not None:
+        parts.append(sql.SQL("entity < {}::{}").format(sql.Literal(after.first_entity), kind))
+    return sql.SQL(" AND ").join(parts) if parts else sql.SQL("true")
 
 
 def _view(contract: ModelContract) -> sql.Identifier:

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 def chunk_score(chunk_id: int) -> None:
     """Score a chunk of a batch."""
     try:
-        execution.chunk_score(chunk_id=chunk_id, now=timezone.now())
+        execution.chunk_score(chunk_id=chunk_id, clock=timezone.now)
     except execution.PERMANENT as error:
         execution.batch_fail(chunk_id=chunk_id, reason=str(error), now=timezone.now())
     except NotFoundError as error:  # MLflow answers: waiting will hardly bring what it does not have
@@ -35,7 +35,7 @@ def chunk_score(chunk_id: int) -> None:
 def request_score(request_id: str) -> None:
     """Score a prediction request."""
     try:
-        execution.request_score(request_id=request_id, now=timezone.now())
+        execution.request_score(request_id=request_id, clock=timezone.now)
     except (*execution.PERMANENT, RegistryError) as error:
         permanent = isinstance(error, execution.PERMANENT)
         execution.request_note(
@@ -56,4 +56,4 @@ def request_score(request_id: str) -> None:
 def sweep() -> None:
     """Find scoring work that a dead worker or broker dropped, and loaded days that nobody asked to score."""
     services.scoring_sweep(now=timezone.now())
-    reconciling.loaded_days_score(now=timezone.now())
+    reconciling.loaded_days_score(clock=timezone.now)

@@ -48,7 +48,7 @@ def test_much_output_on_both_streams_does_not_block(module) -> None:
     assert operator.execute({}) == {"n": 1}
 
 
-@pytest.mark.parametrize("code", [1, 2, 3])
+@pytest.mark.parametrize("code", [1, 2, 3, 4])
 def test_failure_carries_the_end_of_stderr(module, code: int) -> None:
     """A non-zero exit fails the task with what stderr said last; arguments and refused data are not retried."""
     from airflow.sdk.exceptions import AirflowException, AirflowFailException
@@ -58,7 +58,7 @@ def test_failure_carries_the_end_of_stderr(module, code: int) -> None:
     )
     with pytest.raises(AirflowException) as error:
         operator.execute({})
-    assert isinstance(error.value, AirflowFailException) is (code in (2, 3))
+    assert isinstance(error.value, AirflowFailException) is (code in (2, 3, 4))
     assert str(error.value).startswith(f"toy go: exit code {code}\nline 69\n")
     assert str(error.value).endswith("line 98")
 
@@ -66,9 +66,9 @@ def test_failure_carries_the_end_of_stderr(module, code: int) -> None:
 @pytest.mark.parametrize("output", ["", "done", "[1]"])
 def test_output_without_a_result_is_a_failure(module, output: str) -> None:
     """A command that breaks the rule of the last line is told so."""
-    from airflow.sdk.exceptions import AirflowException
+    from airflow.sdk.exceptions import AirflowFailException
 
-    with pytest.raises(AirflowException, match="the last line of stdout must be a JSON object"):
+    with pytest.raises(AirflowFailException, match="the last line of stdout must be a JSON object"):
         module(f"print({output!r})").execute({})
 
 

@@ -250,21 +250,6 @@ def test_score_waits_for_its_batch(run, django_server) -> None:
     assert body["key"].startswith("manual__")
 
 
-@pytest.mark.parametrize(
-    ("by_tenant", "expected"),
-    [(True, {"tenant": "EWR", "day": "2013-11-01"}), (False, {"day": "2013-11-01"})],
-)
-def test_partition_of_a_model_without_tenants_is_its_day(by_tenant: bool, expected: dict[str, str]) -> None:
-    """Deliveries have a tenant; a model that has none is scored for the whole day, which the API accepts."""
-    from types import SimpleNamespace
-
-    from dags.operators import BatchOperator
-
-    operator = BatchOperator(task_id="batch", model="late", slice_of="partition", by_tenant=by_tenant)
-    context = {"dag_run": SimpleNamespace(partition_key="EWR.2013-11-01")}
-    assert operator._slice(context) == expected
-
-
 def test_score_without_a_champion_is_skipped(run, django_server) -> None:
     """409 is no failure: there is nothing to score with yet."""
     django_server.answer("POST", "batches/", (409, {"detail": "late has no champion"}))

@@ -69,7 +69,7 @@ def _rows(users: dict[str, Any]) -> None:
             **PINNED, tenant_id=tenant, key="k", day=NOW.date(), start=NOW, end=NOW, status="done",
             rows_total=1234, rows_done=1234, finished_at=NOW,
         )  # fmt: skip
-        BatchChunk.objects.create(batch=batch, number=0, first_entity="1", last_entity="2", rows=2)
+        BatchChunk.objects.create(batch=batch, number=0, first_entity="1", rows=2)
         PredictionRequest.objects.create(
             **PINNED, tenant_id=tenant, features={"carrier": "UA"}, status="done", score=0.25,
             requested_by=users["owner"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Callable
@@ -17,13 +18,13 @@ import pytest
 from hotclub import package
 from hotclub.cache import PackageCache
 from hotclub.engines import XGBoostEngine
-from hotclub.errors import PackageError
+from hotclub.errors import ContractError, PackageError
 from hotclub.package import shuffled_columns
 from hotclub.predictor import Predictor
 from hotclub.registry import RegisteredModel, RegisteredVersion
 from tests.factories import make_contract, make_package, make_rows
 
-FROZEN = Path(__file__).parent / "frozen" / "format-1"
+FROZEN = Path(__file__).parent / "frozen"
 
 
 @pytest.fixture
@@ -153,7 +154,7 @@ def test_wrong_engine_does_not_serve(small_package: Path) -> None:
 def test_golden_rows_are_nobodys(small_package: Path) -> None:
     """Each golden column holds real values; put together they are not the rows of training."""
     rows = make_rows().select([f.name for f in make_contract().features])
-    golden = package.read(small_package).golden
+    golden = package.read(small_package).golden.slice(0, package.GOLDEN_ROWS)
     real = {tuple(row.values()) for row in rows.to_pylist()}
     assert golden.num_rows == package.GOLDEN_ROWS
     # With four features, of which three have few values, some meet a real row by chance; unshuffled all would.
@@ -171,9 +172,79 @@ def test_no_pickle_in_a_package(small_package: Path) -> None:
 
 
 def test_frozen_format_1_still_loads() -> None:
-    """A package written by the first version of this format is read and serves its golden scores."""
-    predictor = Predictor.load(package.read(FROZEN))
+    """A package written by the first version of this format is read and serves; it has no golden scores."""
+    found = package.read(FROZEN / "format-1")
+    predictor = Predictor.load(found)
     assert predictor.contract.name == "arrival_delay"
+    assert found.golden_scores is None
+    np.testing.assert_allclose(
+        predictor.predict(found.golden).scores,
+        1 / (1 + np.exp(-found.golden_margins.astype(float))),
+        rtol=1e-4,
+    )
+
+
+def test_frozen_format_2_still_loads() -> None:
+    """A package with golden scores, of a model of counts: the answers are counts, not their logarithms."""
+    found = package.read(FROZEN / "format-2")
+    predictor = Predictor.load(found)
+    assert predictor.contract.policy.parameters["objective"] == "count:poisson"
+    scores = predictor.predict(found.golden).scores
+    np.testing.assert_allclose(scores, found.golden_scores, rtol=1e-4)
+    np.testing.assert_allclose(np.log(scores), found.golden_margins, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("objective", ["multi:softmax", "count:poisson", "binary:logitraw"])
+def test_a_package_whose_objective_gives_no_score_is_refused(copy: Path, objective: str) -> None:
+    """A contract that names another objective than the model has never serves, whichever format says it."""
+    contract = make_contract(parameters={"objective": objective})
+    (copy / package.CONTRACT).write_text(json.dumps(contract.to_json()))
+    package.seal(copy)
+    with pytest.raises(ContractError, match="for task = 'binary': binary:logistic"):
+        _load(copy)
+
+
+def test_a_link_other_than_the_models_is_found(tmp_path: Path) -> None:
+    """Margins alone cannot tell an exp from none: golden scores do."""
+    contract = make_contract(task="regression", metric="rmse", gates={}, parameters={"num_boost_round": 5})
+    make_package(tmp_path / "p", contract)
+    renamed = dataclasses.replace(
+        contract, policy=dataclasses.replace(contract.policy, parameters={"objective": "count:poisson"})
+    )
+    (tmp_path / "p" / package.CONTRACT).write_text(json.dumps(renamed.to_json()))
+    package.seal(tmp_path / "p")
+    with pytest.raises(PackageError, match=r"a score is (off by|not)"):
+        _load(tmp_path / "p")
+
+
+@pytest.mark.parametrize("column", ["_margin_0", "_score_0"])
+def test_a_golden_answer_that_is_no_number_proves_nothing(copy: Path, column: str) -> None:
+    """An infinity is as close to an infinity as numpy can tell: a package that holds one is refused."""
+    table = pq.read_table(copy / package.GOLDEN)
+    values = table[column].to_numpy().copy()
+    values[0] = np.inf
+    place = table.schema.get_field_index(column)
+    pq.write_table(table.set_column(place, column, pa.array(values)), copy / package.GOLDEN)
+    package.seal(copy)
+    with pytest.raises(PackageError, match="is not a finite number"):
+        _load(copy)
+
+
+def test_format_2_without_scores_is_refused(copy: Path) -> None:
+    """A package of today that lost its golden scores is not read as one of yesterday."""
+    table = pq.read_table(copy / package.GOLDEN)
+    pq.write_table(table.drop_columns(["_score_0"]), copy / package.GOLDEN)
+    package.seal(copy)
+    with pytest.raises(PackageError, match="no rows with scores"):
+        package.read(copy)
+
+
+def test_unknown_formats_are_named(copy: Path) -> None:
+    """A package of tomorrow is refused with the formats that are read today."""
+    manifest = json.loads((copy / package.MANIFEST).read_text())
+    (copy / package.MANIFEST).write_text(json.dumps(manifest | {"format": 3}))
+    with pytest.raises(PackageError, match="format 3; this version of Hotclub reads 1 and 2"):
+        package.read(copy)
 
 
 class _FolderRegistry:

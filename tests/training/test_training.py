@@ -20,35 +20,22 @@ from hotclub.mlflow_rest import MlflowRegistry
 from hotclub.predictor import Predictor
 from hotclub.registry import RegisteredVersion
 from tests.factories import make_contract, make_package, make_rows
-from training import champion, evaluate, snapshot, steps
-from training.folder import RunFolder, StepMissingError
-from training.settings import TrainingSettings
+from tests.training.runs import prepare
+from training import champion, evaluate, steps
+from training.folder import StepMissingError
 from training.split import SplitError, boundaries, split
 
 
 def _run(folder: Path, key: str, url: str = "http://127.0.0.1:9", **options: Any) -> steps.Run:
     contract = make_contract(**options.pop("contract", {"name": options.pop("name", "arrival_delay")}))
-    settings = TrainingSettings(
-        mlflow_url=url, snapshots=folder / "runs", cache=folder / "cache", training_threads=1
-    )
-    run = steps.Run(
-        settings=settings,
-        contract=contract,
-        folder=RunFolder.of(settings.snapshots, contract.name, key),
-        key=key,
-        progress=lambda text: None,
-        **options,
-    )
     rows = make_rows(task=contract.schema.task)
-    digest = snapshot.write(run.folder.snapshot, rows)
-    run.folder.write("snapshot", snapshot.describe(contract, rows, digest))
-    return run
+    return prepare(folder, contract, rows, url=url, key=key, **options)
 
 
 def test_split_is_ordered_by_time() -> None:
     """No row of a later slice is older than one of an earlier slice, and every row is in one."""
     rows = make_rows()
-    parts = split(rows, boundaries(make_contract(), rows))
+    parts = split(make_contract(), rows, boundaries(make_contract(), rows))
     times = [
         getattr(parts, name)[names.COLUMN_EVENT_TIME].to_pylist()
         for name in ("fit", "stopping", "evaluation")
@@ -60,7 +47,8 @@ def test_split_is_ordered_by_time() -> None:
 def test_short_history_is_cut_in_proportion() -> None:
     """With fewer days than the policy asks for, the two newer slices take a fifth of the time each."""
     rows = make_rows(2000)
-    parts = split(rows, boundaries(make_contract(evaluate_days=90, stopping_days=90), rows))
+    contract = make_contract(evaluate_days=90, stopping_days=90)
+    parts = split(contract, rows, boundaries(contract, rows))
     sizes = [getattr(parts, name).num_rows / 2000 for name in ("fit", "stopping", "evaluation")]
     assert sizes == pytest.approx([0.6, 0.2, 0.2], abs=0.01)
 
@@ -68,8 +56,10 @@ def test_short_history_is_cut_in_proportion() -> None:
 def test_too_few_rows_name_the_slice() -> None:
     """Rows that do not reach for three slices are told, with what to do."""
     rows = make_rows(100)
-    with pytest.raises(SplitError, match=r"the stopping slice has \d+ rows, at least 50"):
-        split(rows, boundaries(make_contract(), rows))
+    with pytest.raises(
+        SplitError, match=r"the stopping slice has \d+ rows of 100, at least 50.*load more history"
+    ):
+        split(make_contract(), rows, boundaries(make_contract(), rows))
 
 
 def test_step_without_the_one_before(tmp_path: Path) -> None:

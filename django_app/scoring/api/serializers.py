@@ -19,7 +19,11 @@ class FeaturesField(serializers.JSONField):
 class PredictionRequestIn(serializers.Serializer[Any]):
     """One row to be scored."""
 
-    tenant = serializers.CharField()
+    tenant = serializers.CharField(
+        required=False,
+        allow_null=True,
+        help_text="required where the model has tenants, refused where it has none",
+    )
     model = serializers.CharField()
     features = FeaturesField()
 
@@ -56,6 +60,10 @@ class BatchIn(serializers.Serializer[Any]):
     start = serializers.DateTimeField(required=False)
     end = serializers.DateTimeField(required=False)
     key = serializers.CharField(required=False, max_length=250, help_text="idempotency key")
+    once_per_load = serializers.BooleanField(
+        default=False,
+        help_text="with a day: one batch for all that was loaded of it so far, whoever asks; a later load gets its own",
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Require either a day or both ends."""
@@ -70,6 +78,8 @@ class BatchIn(serializers.Serializer[Any]):
 
 class BatchOut(serializers.ModelSerializer[Batch]):
     """A batch with its progress."""
+
+    summary = serializers.CharField(read_only=True, help_text="what became of the rows, in words")
 
     class Meta:
         model = Batch
@@ -86,6 +96,9 @@ class BatchOut(serializers.ModelSerializer[Batch]):
             "status",
             "rows_total",
             "rows_done",
+            "rows_vanished",
+            "rows_new",
+            "summary",
             "error",
             "created_at",
             "started_at",

@@ -11,6 +11,7 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -29,6 +30,7 @@ from django_app.scoring.slices import Slice
 from django_app.tenants.models import Tenant
 from django_app.tenants.selectors import sees_every_tenant, tenants_writable_by
 from hotclub import store
+from hotclub.contract import ModelContract
 from hotclub.errors import ContractError, InvalidInputError
 
 
@@ -50,6 +52,19 @@ def _champion(model: str, find: Callable[[str], pinning.Pin] = pinning.champion)
         raise Conflict(str(error)) from error
 
 
+def _require_fitting_tenant(contract: ModelContract, tenant: Tenant | None, user: Any) -> None:
+    """Refuse a tenant for a model that has none, and none for a model that has them."""
+    if contract.schema.tenant is None:
+        if tenant is not None:
+            raise InvalidInputError.of("tenant", f"{contract.name} has no tenants; leave it out")
+        if not sees_every_tenant(user):
+            raise PermissionDenied(
+                f"{contract.name} has no tenants: it is for those who may act for every one"
+            )
+    elif tenant is None:
+        raise InvalidInputError.of("tenant", f"is required: {contract.name} has tenants")
+
+
 class PredictionRequestViewSet(
     mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[PredictionRequest]
 ):
@@ -64,15 +79,19 @@ class PredictionRequestViewSet(
         return selectors.prediction_requests(self.request.user)
 
     @extend_schema(
-        request=PredictionRequestIn, responses={202: PredictionRequestOut, **problems(401, 409, 422, 503)}
+        request=PredictionRequestIn,
+        responses={202: PredictionRequestOut, **problems(401, 403, 409, 422, 503)},
     )
     def create(self, request: Request) -> Response:
         """Accept a row for scoring."""
         body = PredictionRequestIn(data=request.data)
         body.is_valid(raise_exception=True)
-        tenant = _tenant(request.user, body.validated_data["tenant"])
+        slug = body.validated_data.get("tenant")
+        tenant = None if slug is None else _tenant(request.user, slug)
+        pin = _champion(body.validated_data["model"])
+        _require_fitting_tenant(pin.contract, tenant, request.user)
         row = services.request_create(
-            pin=_champion(body.validated_data["model"]),
+            pin=pin,
             tenant=tenant,
             features=body.validated_data["features"],
             user=request.user,
@@ -112,13 +131,23 @@ class BatchViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
                 pin=pin,
                 piece=piece,
                 tenant=tenant,
-                key=given.get("key"),
+                key=self._key(given, tenant),
                 user=request.user,
-                now=timezone.now(),
+                clock=timezone.now,
             )
         except services.KeyConflictError as error:
             raise Conflict(str(error)) from error
         return Response(BatchOut(batch).data, status=202 if created else 200)
+
+    @staticmethod
+    def _key(given: dict[str, Any], tenant: Tenant | None) -> str | None:
+        """Return the key that is given, or that of the day's newest load where one batch for it is wanted."""
+        key: str | None = given.get("key")
+        if not (given["once_per_load"] and "day" in given):
+            return key
+        source = store.find_model(given["model"], settings.HOTCLUB_CONTRACTS).policy.score_on
+        delivery = selectors.newest_load(source=source or "", day=given["day"], tenant=tenant)
+        return key if delivery is None else services.load_key(delivery)
 
     @staticmethod
     def _tenant_of(request: Request, slug: str | None) -> Tenant | None:

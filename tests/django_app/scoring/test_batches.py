@@ -24,6 +24,10 @@ NOW = dt.datetime(2013, 11, 1, 12, tzinfo=dt.UTC)
 DAY = dt.date(2013, 10, 20)
 
 
+def _clock() -> dt.datetime:
+    return NOW
+
+
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Chunks of 100 rows, so that a day has several."""
@@ -38,14 +42,14 @@ def _create(pin: Pin, key: str | None = "k", tenant: str | None = "EWR", day: dt
         tenant=Tenant.objects.get(pk=tenant) if tenant else None,
         key=key,
         user=None,
-        now=NOW,
+        clock=_clock,
     )
     return batch
 
 
 def _score(batch: Batch) -> None:
     for chunk in batch.chunks.all():
-        execution.chunk_score(chunk_id=chunk.pk, now=NOW)
+        execution.chunk_score(chunk_id=chunk.pk, clock=_clock)
     batch.refresh_from_db()
 
 
@@ -116,7 +120,7 @@ def test_a_chunk_delivered_twice_is_scored_once(pin: Pin) -> None:
     batch = _create(pin)
     _score(batch)
     before = batch.rows_done
-    assert execution.chunk_score(chunk_id=batch.chunks.first().pk, now=NOW) is False
+    assert execution.chunk_score(chunk_id=batch.chunks.first().pk, clock=_clock) is False
     batch.refresh_from_db()
     assert batch.rows_done == before
 
@@ -125,7 +129,7 @@ def test_chunks_skip_locked_chunks_and_nothing_else(pin: Pin) -> None:
     """No statement that skips what is locked locks the batch too: a chunk that begins while another ends is scored."""
     batch = _create(pin)
     with CaptureQueriesContext(connection) as statements:
-        assert execution.chunk_score(chunk_id=batch.chunks.first().pk, now=NOW)
+        assert execution.chunk_score(chunk_id=batch.chunks.first().pk, clock=_clock)
     skipping = [text for s in statements if (text := str(s["sql"])).endswith("SKIP LOCKED")]
     assert len(skipping) == 2
     assert all(s.endswith('FOR UPDATE OF "scoring_batchchunk" SKIP LOCKED') for s in skipping)
@@ -138,7 +142,7 @@ def test_a_crash_between_writing_and_commit_resumes(pin: Pin, monkeypatch: pytes
     with monkeypatch.context() as dying:
         dying.setattr(execution, "_batch_progress", lambda **_: (_ for _ in ()).throw(MemoryError))
         with pytest.raises(MemoryError):
-            execution.chunk_score(chunk_id=first.pk, now=NOW)
+            execution.chunk_score(chunk_id=first.pk, clock=_clock)
     first.refresh_from_db()
     assert (first.status, first.attempts) == ("pending", 1)
     assert not Prediction.objects.filter(batch=batch).exists()

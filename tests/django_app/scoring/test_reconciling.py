@@ -21,6 +21,10 @@ NOW = dt.datetime(2013, 11, 1, 12, tzinfo=dt.UTC)
 DAY = dt.date(2013, 10, 20)
 
 
+def _clock() -> dt.datetime:
+    return NOW
+
+
 @pytest.fixture(autouse=True)
 def _champion(pin: Pin, monkeypatch: pytest.MonkeyPatch, sent: list[Any]) -> None:
     """arrival_delay has a champion, and no other model that follows the source has one."""
@@ -50,17 +54,17 @@ def _batch(pin: Pin, minutes_ago: float, tenant: str | None = "EWR") -> None:
         tenant=Tenant.objects.get(pk=tenant) if tenant else None,
         key=f"{minutes_ago}",
         user=None,
-        now=NOW - dt.timedelta(minutes=minutes_ago),
+        clock=lambda: NOW - dt.timedelta(minutes=minutes_ago),
     )
 
 
 def test_a_loaded_day_without_a_batch_gets_one(pin: Pin) -> None:
     """Its key is the delivery's, so that it is made once; it covers the day of the tenant."""
     delivery = _delivery()
-    assert reconciling.loaded_days_score(now=NOW) == 1
-    assert reconciling.loaded_days_score(now=NOW) == 0
+    assert reconciling.loaded_days_score(clock=_clock) == 1
+    assert reconciling.loaded_days_score(clock=_clock) == 0
     batch = Batch.objects.get()
-    assert (batch.key, batch.model, batch.tenant_id) == (f"reconciled-{delivery.pk}", "arrival_delay", "EWR")
+    assert (batch.key, batch.model, batch.tenant_id) == (f"loaded-{delivery.pk}", "arrival_delay", "EWR")
     assert (batch.day, batch.status) == (DAY, "pending")
     assert batch.rows_total > 200
 
@@ -78,7 +82,7 @@ def test_a_loaded_day_without_a_batch_gets_one(pin: Pin) -> None:
 def test_other_deliveries_are_left_alone(changes: dict[str, Any]) -> None:
     """Too new, too old, not loaded, or of a source that no model follows."""
     _delivery(**changes)
-    assert reconciling.loaded_days_score(now=NOW) == 0
+    assert reconciling.loaded_days_score(clock=_clock) == 0
 
 
 @pytest.mark.parametrize(
@@ -90,15 +94,15 @@ def test_only_a_batch_since_the_load_counts(
     """A batch of the tenant or of every tenant does; another tenant's, or one of the rows before, does not."""
     _delivery()
     _batch(pin, minutes_ago, tenant)
-    assert reconciling.loaded_days_score(now=NOW) == made
+    assert reconciling.loaded_days_score(clock=_clock) == made
 
 
 def test_two_deliveries_of_a_day_are_one_batch() -> None:
     """The rows are as the newest of them left them: one batch, under its key."""
     _delivery(20)
     newest = _delivery(11)
-    assert reconciling.loaded_days_score(now=NOW) == 1
-    assert Batch.objects.get().key == f"reconciled-{newest.pk}"
+    assert reconciling.loaded_days_score(clock=_clock) == 1
+    assert Batch.objects.get().key == f"loaded-{newest.pk}"
 
 
 def test_a_day_that_cannot_be_cut_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +117,7 @@ def test_a_day_that_cannot_be_cut_stops_no_other(monkeypatch: pytest.MonkeyPatch
         return create(**options)
 
     monkeypatch.setattr(services, "batch_create", fails_for_jfk)
-    assert reconciling.loaded_days_score(now=NOW) == 1
+    assert reconciling.loaded_days_score(clock=_clock) == 1
 
 
 def test_without_the_registry_the_sweep_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,8 +129,8 @@ def test_without_the_registry_the_sweep_goes_on(monkeypatch: pytest.MonkeyPatch)
     _delivery()
     with monkeypatch.context() as outage:
         outage.setattr(pinning, "champion", away)
-        assert reconciling.loaded_days_score(now=NOW) == 0
-    assert reconciling.loaded_days_score(now=NOW) == 1
+        assert reconciling.loaded_days_score(clock=_clock) == 0
+    assert reconciling.loaded_days_score(clock=_clock) == 1
 
 
 def test_the_sweep_reconciles(monkeypatch: pytest.MonkeyPatch) -> None:

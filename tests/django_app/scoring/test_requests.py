@@ -24,6 +24,10 @@ FEATURES = {
 }  # fmt: skip
 
 
+def _clock() -> dt.datetime:
+    return NOW
+
+
 def _create(pin: Pin, features: object = FEATURES) -> PredictionRequest:
     return services.request_create(
         pin=pin, tenant=Tenant.objects.get(pk="EWR"), features=features, user=None, now=NOW
@@ -33,17 +37,17 @@ def _create(pin: Pin, features: object = FEATURES) -> PredictionRequest:
 def test_a_request_is_scored_by_the_pinned_version(pin: Pin) -> None:
     """The score is the predictor's own; the features that were left out are missing."""
     request = _create(pin)
-    assert execution.request_score(request_id=request.pk, now=NOW) is True
+    assert execution.request_score(request_id=request.pk, clock=_clock) is True
     request.refresh_from_db()
     assert (request.status, request.model_version) == ("done", "3")
     assert request.score == predictor_for(request).predict_rows([FEATURES]).scores[0]
-    assert execution.request_score(request_id=request.pk, now=NOW) is False
+    assert execution.request_score(request_id=request.pk, clock=_clock) is False
 
 
 def test_unseen_categories_are_told_of(pin: Pin) -> None:
     """A carrier that training never saw is scored as missing, and the answer says so."""
     request = _create(pin, {**FEATURES, "carrier": "ZZ"})
-    execution.request_score(request_id=request.pk, now=NOW)
+    execution.request_score(request_id=request.pk, clock=_clock)
     request.refresh_from_db()
     assert request.unseen == {"carrier": 1}
 
@@ -138,7 +142,7 @@ class TestApi:
         with connection.cursor() as cursor:
             cursor.execute("SELECT id FROM scoring_batchchunk")
             for (chunk,) in cursor.fetchall():
-                execution.chunk_score(chunk_id=chunk, now=NOW)
+                execution.chunk_score(chunk_id=chunk, clock=_clock)
         results = api("viewer").get(f"/api/v1/batches/{made.json()['id']}/results/?page_size=7").json()
         assert results["count"] == made.json()["rows_total"] > 200
         assert len(results["results"]) == 7

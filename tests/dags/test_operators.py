@@ -1,0 +1,177 @@
+"""What operators make of a run's context and of Django's answers, without a DAG run."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+
+def operator(**options: Any):
+    """Return a batch operator of the model `late`."""
+    from dags.operators import BatchOperator
+
+    return BatchOperator(**{"task_id": "batch", "model": "late", "slice_of": "partition", **options})
+
+
+def context(key: str | None = None, try_number: int = 1, **params: Any) -> dict[str, Any]:
+    """Return the part of a run's context that the operator reads."""
+    run = SimpleNamespace(run_id="run-1", partition_key=key)
+    return {"dag_run": run, "params": params, "ti": SimpleNamespace(try_number=try_number)}
+
+
+def refusal(made: Any, of: dict[str, Any]) -> str:
+    """Return the words with which the operator ends for good."""
+    from airflow.sdk.exceptions import AirflowFailException
+
+    with pytest.raises(AirflowFailException) as failed:
+        made.execute(of)
+    return str(failed.value)
+
+
+class TestSlices:
+    """Which rows a run stands for; one that stands for none ends at once, with what to do."""
+
+    @pytest.mark.parametrize("dates", [{}, {"data_interval_start": None, "data_interval_end": None}])
+    def test_replay_without_a_date(self, dates: dict[str, None]) -> None:
+        """A run that was triggered without a logical date has no interval in its context: no KeyError."""
+        words = refusal(operator(slice_of="interval"), {**context(), **dates})
+        assert "this run has no data interval: trigger it with a logical date" in words
+
+    def test_replay_with_a_date(self) -> None:
+        """Its interval is the batch's."""
+        start, end = (dt.datetime(2013, 11, day, tzinfo=dt.UTC) for day in (1, 2))
+        found = operator(slice_of="interval")._slice(
+            {**context(), "data_interval_start": start, "data_interval_end": end}
+        )
+        assert found == {"start": "2013-11-01T00:00:00+00:00", "end": "2013-11-02T00:00:00+00:00"}
+
+    @pytest.mark.parametrize(
+        "day", ["2013-13-01", "yesterday", "20131101", "2013-W44-5", "2013-11-01T00:00:00", "1.11.2013"]
+    )
+    def test_score_with_a_day_that_is_none(self, day: str) -> None:
+        """By hand, in another form than a partition's."""
+        assert (
+            refusal(operator(), context(tenant="EWR", day=day)) == f"{day!r} is not a day such as 2013-11-01"
+        )
+
+    def test_score_without_a_day(self) -> None:
+        """A tenant alone is no slice."""
+        words = refusal(operator(), context(tenant="EWR", day=None))
+        assert words == 'this run has no partition; trigger it with {"tenant": "EWR", "day": "2013-11-01"}'
+
+    def test_score_without_a_tenant_is_every_tenant(self) -> None:
+        """As the form of the run says."""
+        assert operator()._slice(context(tenant=None, day="2013-11-01")) == {"day": "2013-11-01"}
+
+    @pytest.mark.parametrize("key", ["2013-11-01", "EWR/2013-11-01", "EWR.2013-11", "EWR", "", ".2013-11-01"])
+    def test_partition_of_another_form(self, key: str) -> None:
+        """The key that somebody wrote into a run by hand is told with an example, once."""
+        assert "is not <tenant>.<YYYY-MM-DD>, such as EWR.2013-11-01" in refusal(operator(), context(key))
+
+    def test_models_without_tenants(self) -> None:
+        """A partition is the day, once for what is loaded; by hand a tenant is refused and not offered."""
+        made = operator(by_tenant=False)
+        assert made._slice(context("EWR.2013-11-01")) == {"day": "2013-11-01", "once_per_load": True}
+        assert made._slice(context(day="2013-11-01")) == {"day": "2013-11-01"}
+        words = refusal(made, context(tenant="EWR", day="2013-11-01"))
+        assert words == 'late has no tenants; trigger it with {"day": "2013-11-01"}, without one'
+
+
+class TestAnswers:
+    """What Django says, and whether the task may try again."""
+
+    BY_HAND = context(tenant="EWR", day="2013-11-01")
+
+    @pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
+    def test_refused_is_final(self, django_server, status: int) -> None:
+        """A tenant that does not exist, say: Django's words, and no retry."""
+        detail = {"detail": "Invalid", "errors": [{"field": "tenant", "message": "'XXX' is not a tenant"}]}
+        django_server.answer("POST", "batches/", (status, detail))
+        assert "tenant: 'XXX' is not a tenant" in refusal(operator(), self.BY_HAND)
+
+    @pytest.mark.parametrize("status", [408, 429, 500, 502, 503])
+    def test_away_may_pass(self, django_server, status: int) -> None:
+        """Django restarting, or MLflow behind it away, is tried again."""
+        from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+        django_server.answer("POST", "batches/", (status, {"detail": "later"}))
+        with pytest.raises(AirflowException, match="later") as failed:
+            operator().execute(self.BY_HAND)
+        assert not isinstance(failed.value, AirflowFailException)
+
+    def test_no_champion_is_skipped(self, django_server) -> None:
+        """409 is no failure."""
+        from airflow.sdk.exceptions import AirflowSkipException
+
+        django_server.answer("POST", "batches/", (409, {"detail": "late has no champion"}))
+        with pytest.raises(AirflowSkipException, match="late has no champion"):
+            operator().execute(self.BY_HAND)
+
+    @pytest.mark.parametrize("answer", [{}, ["b1"], {"detail": "welcome"}])
+    def test_an_answer_that_is_no_batch(self, django_server, answer: Any) -> None:
+        """Another server behind the address: no KeyError four times over."""
+        django_server.answer("POST", "batches/", (200, answer))
+        assert "Django answered without a batch" in refusal(operator(), self.BY_HAND)
+
+    @pytest.mark.parametrize("host", ["ftp://127.0.0.1", "http://127.0.0.1:port"])
+    def test_an_address_that_is_none(self, monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+        """A connection that nobody can connect to names itself."""
+        monkeypatch.setenv("AIRFLOW_CONN_HOTCLUB_DJANGO", json.dumps({"conn_type": "http", "host": host}))
+        assert "the Airflow connection hotclub_django cannot be used" in refusal(operator(), self.BY_HAND)
+
+    def test_after_a_failed_batch_a_cleared_task_makes_its_own(self, django_server) -> None:
+        """The key belongs to the failed batch, and so would the key of the load."""
+        from airflow.sdk.exceptions import TaskDeferred
+
+        django_server.answer(
+            "POST",
+            "batches/",
+            (200, {"id": "b1", "status": "failed"}),
+            (202, {"id": "b2", "status": "pending"}),
+        )
+        with pytest.raises(TaskDeferred):
+            operator(by_tenant=False).execute(context("EWR.2013-11-01", try_number=2))
+        (first, second) = (body for _, _, body in django_server.asked)
+        assert (first["key"], first["once_per_load"]) == ("run-1", True)
+        assert (second["key"], second["once_per_load"]) == ("run-1-2", False)
+
+    @pytest.mark.parametrize(
+        ("counts", "level"),
+        [
+            ({"rows_total": 9, "rows_done": 9, "rows_vanished": 0, "rows_new": 0}, "info"),
+            ({"rows_total": 9, "rows_done": 8, "rows_vanished": 1, "rows_new": 0}, "warning"),
+            ({"rows_total": 9, "rows_done": 10, "rows_vanished": 0, "rows_new": 1}, "warning"),
+            ({"rows_total": 0, "rows_done": 0, "rows_vanished": 0, "rows_new": 0}, "warning"),
+        ],
+    )
+    def test_the_result_says_what_the_batch_was(
+        self, monkeypatch: pytest.MonkeyPatch, counts: dict[str, int], level: str
+    ) -> None:
+        """The counts are the task's result, and the sentence is in its log; what moved is a warning."""
+        made = operator()
+        said: list[tuple[str, str]] = []
+        log = SimpleNamespace(
+            info=lambda text, *a: said.append(("info", text % a)),
+            warning=lambda text, *a: said.append(("warning", text % a)),
+        )
+        monkeypatch.setattr(type(made), "log", log)
+        batch = {"id": "b1", "status": "done", "summary": "9 rows planned", **counts}
+        event = {"outcome": "done", "status": "done", "detail": "", "object": batch}
+        assert made.execute_complete({}, event) == batch
+        assert said == [(level, "Batch b1: 9 rows planned")]
+
+
+def test_an_interpreter_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong setting ends the task once, with the path."""
+    from airflow.sdk.exceptions import AirflowFailException
+
+    from dags.operators import CommandOperator
+
+    monkeypatch.setenv("HOTCLUB_TRAINING_PYTHON", "/nowhere/python")
+    made = CommandOperator(task_id="fit", module="training", command="fit", options={})
+    with pytest.raises(AirflowFailException, match="/nowhere/python cannot be started"):
+        made.execute({})
