@@ -8,6 +8,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from django_app.api.strictness import StrictSerializer
 from django_app.scoring.models import Batch, Prediction, PredictionRequest
 
 
@@ -16,7 +17,7 @@ class FeaturesField(serializers.JSONField):
     """Features by name. Which, and of what type, the model's contract says."""
 
 
-class PredictionRequestIn(serializers.Serializer[Any]):
+class PredictionRequestIn(StrictSerializer):
     """One row to be scored."""
 
     tenant = serializers.CharField()
@@ -47,7 +48,7 @@ class PredictionRequestOut(serializers.ModelSerializer[PredictionRequest]):
         read_only_fields = fields
 
 
-class BatchIn(serializers.Serializer[Any]):
+class BatchIn(StrictSerializer):
     """A slice to be scored: a day of the model's own zone, or event times from start until end."""
 
     model = serializers.CharField()

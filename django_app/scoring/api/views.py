@@ -15,6 +15,7 @@ from rest_framework.response import Response
 
 from django_app.api.problems import Conflict
 from django_app.api.schemas import problems
+from django_app.api.strictness import StrictView
 from django_app.scoring import pinning, selectors, services
 from django_app.scoring.api.serializers import (
     BatchIn,
@@ -50,13 +51,14 @@ def _champion(model: str) -> pinning.Pin:
 
 
 class PredictionRequestViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[PredictionRequest]
+    StrictView, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[PredictionRequest]
 ):
     """Single rows, scored by a worker with the champion of the moment they were accepted."""
 
     serializer_class = PredictionRequestOut
     lookup_value_regex = "[0-9a-fA-F-]{36}"
     queryset = PredictionRequest.objects.none()
+    paged_actions = ("list",)
 
     def get_queryset(self) -> QuerySet[PredictionRequest]:
         """Return the caller's requests."""
@@ -80,12 +82,15 @@ class PredictionRequestViewSet(
         return Response(PredictionRequestOut(row).data, status=202)
 
 
-class BatchViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Batch]):
+class BatchViewSet(
+    StrictView, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Batch]
+):
     """Slices of a model's rows, scored by workers with the champion of the moment they were accepted."""
 
     serializer_class = BatchOut
     lookup_value_regex = "[0-9a-fA-F-]{36}"
     queryset = Batch.objects.none()
+    paged_actions = ("list", "results")
 
     def get_queryset(self) -> QuerySet[Batch]:
         """Return the caller's batches."""
