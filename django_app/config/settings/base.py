@@ -84,11 +84,7 @@ LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
-# ISO dates and a 24-hour clock everywhere: times here are read beside logs, and all of them are UTC.
-DATE_FORMAT = "Y-m-d"
-DATETIME_FORMAT = "Y-m-d H:i:s"
-TIME_FORMAT = "H:i"
-FORMAT_MODULE_PATH = None
+FORMAT_MODULE_PATH = ["django_app.config.formats"]
 
 STATIC_URL = "/static/"
 # The admin's files are served from the installed packages; nothing has to be collected on one machine.
