@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn
 from airflow.sdk import Asset, BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
-from dags import django_api
+from dags import django_api, environment
 from dags.commands import Command
 from dags.triggers import DjangoStatusTrigger
 from hotclub import names
@@ -71,7 +71,9 @@ class CommandOperator(BaseOperator):
         """
         arguments = self.command_line()
         self.log.info("Running %s", " ".join(arguments))
-        self._running = Command(arguments, lambda line: self.log.info("%s", line))
+        # Not this process's own: that has Airflow's keys and the service token.
+        given = environment.of_command(self.module, self.command, os.environ)
+        self._running = Command(arguments, lambda line: self.log.info("%s", line), given)
         code = self._running.wait()
         if code != 0:
             how = f"exit code {code}" if code > 0 else f"signal {-code}"

@@ -40,6 +40,7 @@ def up(stack: Stack, only: Iterable[str], progress: Progress) -> None:
         StackError: something that must hold does not, or a service did not come up.
     """
     nodes = services.select(services.definitions(stack), only)
+    stack.write_command_secrets()
     supervisor = Supervisor(stack.home, stack.secrets.supervisor_password)
     if supervisor.alive():
         progress.line("Already running: what is up keeps the code and settings that it started with.")
