@@ -54,6 +54,20 @@ def tenants_writable_by(user: AbstractBaseUser | AnonymousUser | Any) -> QuerySe
     return tenants_of(user).filter(pk__in=mine.values("tenant"))
 
 
+def writes_every_tenant(user: AbstractBaseUser | AnonymousUser | Any) -> bool:
+    """Return whether there is no tenant, of those there are, that the user may not start work for."""
+    if sees_every_tenant(user):
+        return True
+    writable = tenants_writable_by(user).values("pk")
+    return writable.exists() and not Tenant.objects.exclude(pk__in=writable).exists()
+
+
+def active_user(username: str) -> Any | None:
+    """Return the active user of that name, written exactly so; None when there is none."""
+    model = get_user_model()
+    return model._default_manager.filter(**{model.USERNAME_FIELD: username, "is_active": True}).first()
+
+
 def has_other_token(username: str, key: str) -> bool:
     """Return whether the user has an API token, and it is another than `key`."""
     owner = {f"user__{get_user_model().USERNAME_FIELD}": username}

@@ -57,6 +57,12 @@ class BatchIn(StrictSerializer):
     start = serializers.DateTimeField(required=False)
     end = serializers.DateTimeField(required=False)
     key = serializers.CharField(required=False, max_length=250, help_text="idempotency key")
+    on_behalf_of = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=150,
+        help_text="from the service account: who started the DAG run; that person must be allowed to",
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Require either a day or both ends."""
