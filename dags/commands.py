@@ -8,7 +8,7 @@ import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Final
 
 _GRACE_SECONDS: Final = 10.0
@@ -20,12 +20,19 @@ Say = Callable[[str], None]
 class Command:
     """A running command. Its output is drained by a thread per pipe, so that neither can fill up.
 
+    Args:
+        arguments: program and arguments.
+        say: called with each line of output.
+        environment: all of its environment; None for this process's own.
+
     Attributes:
         last_output: the last line of stdout that is not empty.
         errors: the last lines of stderr.
     """
 
-    def __init__(self, arguments: Sequence[str], say: Say) -> None:
+    def __init__(
+        self, arguments: Sequence[str], say: Say, environment: Mapping[str, str] | None = None
+    ) -> None:
         self._say = say
         self.last_output = ""
         self.errors: deque[str] = deque(maxlen=_KEPT_LINES)
@@ -40,7 +47,7 @@ class Command:
             encoding="utf-8",
             errors="replace",
             process_group=0,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**(os.environ if environment is None else environment), "PYTHONUNBUFFERED": "1"},
         )
 
     @property

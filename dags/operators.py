@@ -18,7 +18,7 @@ from airflow.sdk.exceptions import (
     AirflowSkipException,
 )
 
-from dags import django_api
+from dags import django_api, environment
 from dags.commands import Command
 from dags.triggers import DjangoStatusTrigger
 from hotclub import names
@@ -40,6 +40,8 @@ _BAD_CONNECTION: Final = (
     httpx.LocalProtocolError,
     httpx.InvalidURL,
 )
+#: Types of runs that a person starts.
+_BY_HAND: Final = ("manual", "backfill")
 
 
 def call(method: str, path: str, json: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -81,6 +83,17 @@ def reasons_of(found: Mapping[str, Any]) -> str:
     return "\n".join(f"- {reason}" for reason in found.get("reasons") or ["no reason given"])
 
 
+def _started_by(context: Context) -> dict[str, str]:
+    """Return for whom Django is asked: nobody where Airflow started the run itself, for a day that was loaded.
+
+    A run by hand without a name is sent as such, and refused: it could ask for any tenant.
+    """
+    run = context["dag_run"]
+    user = getattr(run, "triggering_user_name", None)
+    by_hand = getattr(run, "run_type", None) in _BY_HAND
+    return {"on_behalf_of": user or ""} if user or by_hand else {}
+
+
 class CommandOperator(BaseOperator):
     """Runs ``python -m <module> <command> --option value …``; the last line of stdout, a JSON object, is its XCom.
 
@@ -111,8 +124,10 @@ class CommandOperator(BaseOperator):
         """
         arguments = self.command_line()
         self.log.info("Running %s", " ".join(arguments))
+        # Not this process's own: that has Airflow's keys and the service token.
+        given = environment.of_command(self.module, self.command, os.environ)
         try:
-            self._running = Command(arguments, lambda line: self.log.info("%s", line))
+            self._running = Command(arguments, lambda line: self.log.info("%s", line), given)
         except OSError as error:
             raise AirflowFailException(f"{arguments[0]} cannot be started: {error}") from error
         code = self._running.wait()
@@ -202,7 +217,12 @@ class BatchOperator(WaitingOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Create the batch, or find it, and defer."""
         run_id = context["dag_run"].run_id
-        body: dict[str, Any] = {"model": self.model, "key": run_id, **self._slice(context)}
+        body: dict[str, Any] = {
+            "model": self.model,
+            "key": run_id,
+            **self._slice(context),
+            **_started_by(context),
+        }
         batch = self._create(body)
         if batch.get("status") == "failed":
             # A key belongs to its batch for ever: a task that was cleared after a failure needs a new one.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -57,6 +58,27 @@ WARNING: Final = "WARNING: "
 
 # Airflow.
 CONNECTION_DJANGO: Final = "hotclub_django"
+
+# The environment. Secrets by variable; a file of that name in the folder of VARIABLE_COMMAND_SECRETS stands in for one.
+VARIABLE_STACK: Final = "HOTCLUB_STACK"  # marks every process of a stack with the id of its home
+VARIABLE_CONTRACTS: Final = "HOTCLUB_CONTRACTS"
+VARIABLE_COMMAND_SECRETS: Final = "HOTCLUB_COMMAND_SECRETS"
+VARIABLE_STAGER_URL: Final = "HOTCLUB_STAGER_DATABASE_URL"
+VARIABLE_READER_URL: Final = "HOTCLUB_READER_DATABASE_URL"
+_TRAINING: Final = ("HOTCLUB_SNAPSHOTS", "HOTCLUB_CACHE", "HOTCLUB_MLFLOW_URL", "HOTCLUB_TRAINING_THREADS")
+#: Module and command of each process that Airflow's tasks start → the variables that it is given, beside
+#: VARIABLE_CONTRACTS and what every process has (PATH and the like). A command that is not here gets no others.
+COMMAND_VARIABLES: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
+    ("data_checks", "stage"): (VARIABLE_STAGER_URL,),
+    ("data_checks", "check"): (VARIABLE_STAGER_URL,),
+    ("data_checks", "unstage"): (VARIABLE_STAGER_URL,),
+    ("data_checks", "snapshot"): (),
+    ("training", "snapshot"): (*_TRAINING, VARIABLE_READER_URL),
+    ("training", "fit"): _TRAINING,
+    # The champion's rows are read from its own view.
+    ("training", "evaluate"): (*_TRAINING, VARIABLE_READER_URL),
+    ("training", "register"): _TRAINING,
+}
 
 
 def view_name(model: str, version: int) -> str:

@@ -72,7 +72,14 @@ def _parser() -> argparse.ArgumentParser:
     manage.add_argument(
         "words", nargs=argparse.REMAINDER, metavar="...", help="such as: migrate, makecontracts"
     )
-    add("provision", _provision, "Make roles, databases and grants on PostgreSQL; safe to repeat.")
+    provision = add(
+        "provision", _provision, "Make roles, databases and grants on PostgreSQL; safe to repeat."
+    )
+    provision.add_argument(
+        "--reset-passwords",
+        action="store_true",
+        help="give roles that are there already the passwords of secrets.json",
+    )
     return parser
 
 
@@ -135,8 +142,7 @@ def _manage(options: argparse.Namespace) -> int:
 
 
 def _provision(options: argparse.Namespace) -> int:
-    del options
-    lifecycle.provision(_open())
+    lifecycle.provision(_open(), reset_passwords=options.reset_passwords)
     print("Roles, databases and grants are as they should be. Next: `make up`.")
     return 0
 

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from stack import secrets
 from stack.home import Home
 from stack.ports import HOST, Ports
 from stack.secrets import Secrets
 from stack.settings import ROOT
 
-#: The simple auth manager's roles: a data owner reviews runs and approves, an engineer also configures.
+#: The simple auth manager's roles. A data owner reads runs, of every tenant: Airflow knows no tenants. An
+#: engineer starts, clears and configures. Django starts runs of `ingest` and reads their states.
 _USERS = {
     secrets.ADMIN_USERNAME: "admin",
     secrets.ENGINEER_USERNAME: "op",
-    secrets.OWNER_USERNAME: "user",
+    secrets.OWNER_USERNAME: "viewer",
     secrets.AIRFLOW_SERVICE_USERNAME: "user",
+}
+#: Which component needs which key. ``fernet_key`` is in every one that reads connections, variables or
+#: triggers from the database; ``jwt_secret`` signs the tokens of tasks; ``secret_key`` those of pages.
+KEYS: Final[dict[str, tuple[str, ...]]] = {
+    "airflow-migrate": ("fernet_key",),
+    "airflow-api": ("fernet_key", "jwt_secret", "secret_key"),
+    "airflow-scheduler": ("fernet_key", "jwt_secret"),
+    "airflow-dag-processor": ("fernet_key",),
+    "airflow-triggerer": ("fernet_key",),
 }
 _SECTIONS: dict[str, dict[str, str]] = {
     "core": {
@@ -57,25 +69,31 @@ _SECTIONS: dict[str, dict[str, str]] = {
 }
 
 
-def environment(home: Home, ports: Ports, values: Secrets, database_url: str) -> dict[str, str]:
-    """Return the ``AIRFLOW__SECTION__KEY`` variables of every component.
+def environment(
+    component: str, home: Home, ports: Ports, values: Secrets, database_url: str
+) -> dict[str, str]:
+    """Return the ``AIRFLOW__SECTION__KEY`` variables of a component.
 
     Args:
+        component: one of `KEYS`.
         home: where task logs go.
         ports: the api-server's.
-        values: keys and the file of passwords.
+        values: the keys.
         database_url: the metadata database, for SQLAlchemy.
     """
+    keys = {
+        "fernet_key": ("AIRFLOW__CORE__FERNET_KEY", values.airflow_fernet_key),
+        "jwt_secret": ("AIRFLOW__API_AUTH__JWT_SECRET", values.airflow_jwt_secret),
+        "secret_key": ("AIRFLOW__API__SECRET_KEY", values.airflow_api_secret_key),
+    }
     url = ports.url("airflow")
     made = {
         "core": {
-            "fernet_key": values.airflow_fernet_key,
             # Without it tasks look for the api-server on port 8080.
             "execution_api_server_url": f"{url}/execution/",
             "simple_auth_manager_passwords_file": str(secrets.airflow_users_file(home)),
         },
-        "api": {"base_url": url, "port": str(ports.airflow), "secret_key": values.airflow_api_secret_key},
-        "api_auth": {"jwt_secret": values.airflow_jwt_secret},
+        "api": {"base_url": url, "port": str(ports.airflow)},
         "database": {"sql_alchemy_conn": database_url},
         "logging": {
             "base_log_folder": str(home.airflow / "logs"),
@@ -83,6 +101,7 @@ def environment(home: Home, ports: Ports, values: Secrets, database_url: str) ->
         },
     }
     variables = {"AIRFLOW_HOME": str(home.airflow), "SCARF_ANALYTICS": "false"}
+    variables |= dict(keys[name] for name in KEYS[component])
     for sections in (_SECTIONS, made):
         for section, options in sections.items():
             for key, value in options.items():

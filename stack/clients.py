@@ -38,11 +38,14 @@ def registry(stack: Stack) -> MlflowRegistry:
 
 
 class Airflow:
-    """Airflow's REST API as the administrator."""
+    """Airflow's REST API as Django's own account: people may change their passwords."""
 
     def __init__(self, stack: Stack) -> None:
         url = stack.ports.url("airflow")
-        login = {"username": secrets.ADMIN_USERNAME, "password": stack.secrets.admin_password}
+        login = {
+            "username": secrets.AIRFLOW_SERVICE_USERNAME,
+            "password": stack.secrets.airflow_service_password,
+        }
         with _client(url) as anonymous:
             token = _json(anonymous.post("/auth/token", json=login))["access_token"]
         self._client = _client(f"{url}/api/v2", {"Authorization": f"Bearer {token}"})

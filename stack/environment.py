@@ -14,11 +14,15 @@ from hotclub import names
 from stack import airflow_config, postgres, redis, roles, settings
 from stack.home import Home
 from stack.ports import Ports
-from stack.secrets import AIRFLOW_SERVICE_USERNAME, Secrets
+from stack.secrets import AIRFLOW_SERVICE_USERNAME, Secrets, write_private
 from stack.settings import ROOT, Settings
 
 #: Marks every process of a stack with the id of its home.
-MARK = "HOTCLUB_STACK"
+MARK = names.VARIABLE_STACK
+_COMMAND_LOGINS = {
+    names.VARIABLE_READER_URL: names.ROLE_READER,
+    names.VARIABLE_STAGER_URL: names.ROLE_STAGER,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +72,12 @@ class Stack:
             MARK: self.home.id,
         }
 
-    def django(self, role: str = names.ROLE_APP) -> dict[str, str]:
-        """Return the environment of Django, its commands and its worker, logged in as ``role``."""
+    def django_bare(self) -> dict[str, str]:
+        """Return what Django's settings need to be loaded, without a login anywhere."""
         return {
             **self.common(),
             "HOTCLUB_DEMO": "1" if self.settings.demo else "0",
             "HOTCLUB_APPS": self.settings.apps,
-            "HOTCLUB_DATABASE_URL": self.role_url(role),
-            "HOTCLUB_BROKER_URL": self.broker_url,
             "HOTCLUB_SECRET_KEY": self.secrets.django_secret_key,
             "HOTCLUB_LANDING": str(self.home.landing),
             "HOTCLUB_ARCHIVE": str(self.home.archive),
@@ -83,9 +85,24 @@ class Stack:
             "HOTCLUB_MLFLOW_URL": self.ports.url("mlflow"),
             "HOTCLUB_AIRFLOW_URL": self.ports.url("airflow"),
             "HOTCLUB_AIRFLOW_USERNAME": AIRFLOW_SERVICE_USERNAME,
-            "HOTCLUB_AIRFLOW_PASSWORD": self.secrets.airflow_service_password,
             "HOTCLUB_DJANGO_URL": self.ports.url("django"),
         }
+
+    def django_database(self, role: str) -> dict[str, str]:
+        """Return the environment of a command that works on the database alone, logged in as ``role``."""
+        return {**self.django_bare(), "HOTCLUB_DATABASE_URL": self.role_url(role)}
+
+    def django(self, role: str = names.ROLE_APP) -> dict[str, str]:
+        """Return the environment of Django and its commands, logged in as ``role``."""
+        return {**self.django_database(role), "HOTCLUB_BROKER_URL": self.broker_url}
+
+    def worker(self) -> dict[str, str]:
+        """Return the environment of the Celery worker, which also starts runs in Airflow."""
+        return {**self.django(), "HOTCLUB_AIRFLOW_PASSWORD": self.secrets.airflow_service_password}
+
+    def beat(self) -> dict[str, str]:
+        """Return the environment of Celery's clock, which sends messages and nothing else."""
+        return {**self.django_bare(), "HOTCLUB_BROKER_URL": self.broker_url}
 
     def serving(self) -> dict[str, str]:
         """Return the environment of the inference service."""
@@ -106,16 +123,16 @@ class Stack:
             "MLFLOW_ARTIFACTS_DESTINATION": str(self.home.mlflow / "artifacts"),
         }
 
-    def airflow(self) -> dict[str, str]:
-        """Return the environment that every component of Airflow needs."""
+    def airflow(self, component: str) -> dict[str, str]:
+        """Return the environment of a component of Airflow: one of `airflow_config.KEYS`."""
         return {
             **self.common(),
             **airflow_config.environment(
-                self.home, self.ports, self.secrets, self.sqlalchemy_url(roles.ROLE_AIRFLOW)
+                component, self.home, self.ports, self.secrets, self.sqlalchemy_url(roles.ROLE_AIRFLOW)
             ),
         }
 
-    def airflow_triggerer(self) -> dict[str, str]:
+    def airflow_triggerer(self, component: str = "airflow-triggerer") -> dict[str, str]:
         """Return the environment of what asks Django's API."""
         connection = {
             "conn_type": "http",
@@ -123,19 +140,32 @@ class Stack:
             "password": self.secrets.service_token,
         }
         return {
-            **self.airflow(),
+            **self.airflow(component),
             f"AIRFLOW_CONN_{names.CONNECTION_DJANGO.upper()}": json.dumps(connection),
         }
 
     def airflow_tasks(self) -> dict[str, str]:
-        """Return the environment of tasks, which start data_checks and training."""
+        """Return the environment of the scheduler and its tasks, which start data_checks and training.
+
+        The logins of these two are in files: a task that starts neither has neither.
+        """
         return {
             # Threads of a fit that wait leave the cores to others; fits themselves take turns (training.folder).
             "OMP_WAIT_POLICY": "passive",
-            **self.airflow_triggerer(),
-            "HOTCLUB_READER_DATABASE_URL": self.role_url(names.ROLE_READER),
-            "HOTCLUB_STAGER_DATABASE_URL": self.role_url(names.ROLE_STAGER),
+            **self.airflow_triggerer("airflow-scheduler"),
+            names.VARIABLE_COMMAND_SECRETS: str(self.command_secrets),
             "HOTCLUB_MLFLOW_URL": self.ports.url("mlflow"),
             "HOTCLUB_SNAPSHOTS": str(self.home.snapshots),
             "HOTCLUB_CACHE": str(self.home.cache),
         }
+
+    @property
+    def command_secrets(self) -> Path:
+        """The folder of the files that hold what single commands of tasks need."""
+        return self.home.secrets / "commands"
+
+    def write_command_secrets(self) -> None:
+        """Write these files, each named after its variable and readable by their owner alone."""
+        self.command_secrets.mkdir(mode=0o700, exist_ok=True)
+        for variable, role in _COMMAND_LOGINS.items():
+            write_private(self.command_secrets / variable, self.role_url(role))

@@ -50,6 +50,8 @@ def run(home: Home, nodes: Iterable[Node], supervisor: Supervisor, progress: Pro
                     ready.add(item.node.name)
                     word = "done" if isinstance(item.node, Job) else "healthy"
                     progress.step(item.node.name, f"{word} in {time.monotonic() - item.at:.1f} s")
+                    if isinstance(item.node, Job):
+                        _pass_on_warnings(home, item.node.name, progress)
             if started:
                 progress.waiting(", ".join(started))
                 time.sleep(_POLL_SECONDS)
@@ -111,6 +113,13 @@ def _is_ready(home: Home, item: _Started, states: dict[str, ProcessState]) -> bo
             home, node.name, f"was not healthy after {node.deadline_seconds:.0f} s ({state.state})"
         )
     return False
+
+
+def _pass_on_warnings(home: Home, name: str, progress: Progress) -> None:
+    """Show what a job that ended well has to say all the same: lines that begin with ``warning:``."""
+    for line in log_path(home, name).read_text(errors="replace").splitlines():
+        if line.startswith("warning: "):
+            progress.line(f"{'':11}{line}")
 
 
 def _failure(home: Home, name: str, what: str) -> StackError:

@@ -40,6 +40,7 @@ def up(stack: Stack, only: Iterable[str], progress: Progress) -> None:
         StackError: something that must hold does not, or a service did not come up.
     """
     nodes = services.select(services.definitions(stack), only)
+    stack.write_command_secrets()
     supervisor = Supervisor(stack.home, stack.secrets.supervisor_password)
     if supervisor.alive():
         progress.line("Already running: what is up keeps the code and settings that it started with.")
@@ -66,10 +67,17 @@ def down(home: Home, password: str, progress: Progress) -> None:
         progress.step("leftovers ended", f"{ended} processes")
 
 
-def provision(stack: Stack) -> None:
-    """Make roles, databases, schemas and grants on the stack's PostgreSQL, which must be running."""
-    roles.provision(stack.admin_url, stack.secrets.role_passwords)
-    if stack.settings.postgres_url is None:
+def provision(stack: Stack, *, reset_passwords: bool = False) -> None:
+    """Make roles, databases, schemas and grants on the stack's PostgreSQL, which must be running.
+
+    Args:
+        stack: whose.
+        reset_passwords: on a server of somebody else's too, give the roles the passwords of secrets.json;
+            on the embedded one they always have them.
+    """
+    ours = stack.settings.postgres_url is None
+    roles.provision(stack.admin_url, stack.secrets.role_passwords, reset_passwords=ours or reset_passwords)
+    if ours:
         roles.close_maintenance_databases(stack.admin_url)
 
 

@@ -1,7 +1,9 @@
 """Logins, databases, schemas and grants of PostgreSQL: who may do what.
 
-`provision` may run any number of times on a server of ours or of someone else's; it makes what is
-missing, repairs grants and sets passwords, and never drops anything.
+`provision` may run any number of times on a server of ours or of someone else's. It makes what is
+missing and brings back the grants that Hotclub needs. What an administrator granted beyond them
+stays: PUBLIC loses its rights once, when a database or schema becomes ours, and nothing is dropped.
+Passwords of roles that are there are set on a server of ours alone.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import psycopg
 from psycopg import sql
 
 from hotclub import names
+from stack.errors import StackError
 
 ROLE_AIRFLOW: Final = "airflow"
 ROLE_MLFLOW: Final = "mlflow"
@@ -80,7 +83,13 @@ def database_url(admin_url: str, database: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, f"/{quote(database, safe='')}", parts.query, ""))
 
 
-def provision(admin_url: str, passwords: Mapping[str, str], database: str = DATABASE) -> None:
+def provision(
+    admin_url: str,
+    passwords: Mapping[str, str],
+    database: str = DATABASE,
+    *,
+    reset_passwords: bool = True,
+) -> None:
     """Make roles, databases, schemas and grants, or bring them up to date.
 
     Args:
@@ -88,14 +97,17 @@ def provision(admin_url: str, passwords: Mapping[str, str], database: str = DATA
         passwords: by role. Every role of `LOGIN_ROLES` must be there; for each of `DATABASE_ROLES`
             that is there, its role and database are made too.
         database: where Hotclub's schemas go.
+        reset_passwords: whether roles that are there get these passwords and may log in; if not, they
+            stay as the server's administrator left them, and a login that fails is told of.
 
     Raises:
         KeyError: a login role has no password.
+        StackError: a role that stayed as it was cannot log in.
         psycopg.Error: the server refused.
     """
     with psycopg.connect(admin_url, autocommit=True) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
-        _make_roles(connection, passwords)
+        kept = _make_roles(connection, passwords, reset_passwords=reset_passwords)
         _make_database(connection, database, names.ROLE_OWNER)
         for role in DATABASE_ROLES:
             if role in passwords:
@@ -108,6 +120,10 @@ def provision(admin_url: str, passwords: Mapping[str, str], database: str = DATA
         with psycopg.connect(database_url(admin_url, database)) as inside:
             _make_schemas(inside)
             _grant_objects(inside)
+    for role in kept:
+        _require_login(
+            role_url(admin_url, role, passwords[role], role if role in DATABASE_ROLES else database)
+        )
 
 
 def close_maintenance_databases(admin_url: str) -> None:
@@ -124,13 +140,19 @@ def _run(connection: psycopg.Connection, statement: str, *identifiers: str) -> N
     connection.execute(template.format(*(sql.Identifier(name) for name in identifiers)))
 
 
-def _make_roles(connection: psycopg.Connection, passwords: Mapping[str, str]) -> None:
+def _make_roles(
+    connection: psycopg.Connection, passwords: Mapping[str, str], *, reset_passwords: bool
+) -> list[str]:
+    """Make what is missing, and return the logins that stay as they were."""
     known = {row[0] for row in connection.execute("SELECT rolname FROM pg_roles")}
     services = [role for role in DATABASE_ROLES if role in passwords]
     for role in (*OWNING_ROLES, *LOGIN_ROLES, *services):
         if role not in known:
             _run(connection, "CREATE ROLE {} NOINHERIT NOLOGIN", role)
+    kept = [role for role in (*LOGIN_ROLES, *services) if role in known and not reset_passwords]
     for role in (*LOGIN_ROLES, *services):
+        if role in kept:
+            continue
         # Hashed here, so that no server log ever holds the password.
         hashed = connection.pgconn.encrypt_password(
             passwords[role].encode(), role.encode(), b"scram-sha-256"
@@ -140,6 +162,19 @@ def _make_roles(connection: psycopg.Connection, passwords: Mapping[str, str]) ->
     for owner in OWNING_ROLES:
         _run(connection, "GRANT {} TO {} WITH INHERIT FALSE, SET TRUE", owner, names.ROLE_MIGRATOR)
     _let_administrator_act_as(connection, (*OWNING_ROLES, *LOGIN_ROLES, *services))
+    return kept
+
+
+def _require_login(url: str) -> None:
+    role = urlsplit(url).username
+    try:
+        psycopg.connect(url, connect_timeout=10).close()
+    except psycopg.OperationalError as error:
+        raise StackError(
+            f"PostgreSQL does not let {role} in with the password in secrets.json: {error}",
+            "If its password was changed on the server, write the new one into secrets.json, under role_passwords. "
+            "To set every role's password to that of secrets.json: python -m stack provision --reset-passwords",
+        ) from error
 
 
 def _let_administrator_act_as(connection: psycopg.Connection, roles: Iterable[str]) -> None:
@@ -152,7 +187,11 @@ def _let_administrator_act_as(connection: psycopg.Connection, roles: Iterable[st
 
 
 def _make_database(connection: psycopg.Connection, database: str, owner: str) -> None:
-    found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone()
+    found = connection.execute(
+        "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s", [database]
+    ).fetchone()
+    if found == (owner,):
+        return
     if found is None:
         _run(connection, "CREATE DATABASE {} OWNER {}", database, owner)
     else:
@@ -162,12 +201,15 @@ def _make_database(connection: psycopg.Connection, database: str, owner: str) ->
 
 def _make_schemas(connection: psycopg.Connection) -> None:
     for schema, owner in _SCHEMA_OWNERS.items():
-        found = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", [schema]).fetchone()
+        found = connection.execute(
+            "SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = %s", [schema]
+        ).fetchone()
         if found is None:
             _run(connection, "CREATE SCHEMA {} AUTHORIZATION {}", schema, owner)
-        else:
+        elif found != (owner,):
             _run(connection, "ALTER SCHEMA {} OWNER TO {}", schema, owner)
-        _run(connection, "REVOKE ALL ON SCHEMA {} FROM PUBLIC", schema)
+        if found != (owner,):
+            _run(connection, "REVOKE ALL ON SCHEMA {} FROM PUBLIC", schema)
         for role in _SCHEMA_USERS[schema]:
             _run(connection, "GRANT USAGE ON SCHEMA {} TO {}", schema, role)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
+from stack.errors import StackError
 from stack.home import Home
 from stack.roles import DATABASE_ROLES, LOGIN_ROLES
 
@@ -78,8 +79,8 @@ def ensure(home: Home) -> Secrets:
     if values != kept:
         write_private(path, json.dumps(values, indent=2))
     made = Secrets(**values)
-    _write_airflow_users(home, made)
-    write_private(passwords_file(home), _for_people(made))
+    _add_airflow_users(home, made)
+    _write_if_new(passwords_file(home), _for_people(made))
     return made
 
 
@@ -105,14 +106,41 @@ def write_private(path: Path, text: str) -> None:
     fresh.replace(path)
 
 
-def _write_airflow_users(home: Home, values: Secrets) -> None:
+def _write_if_new(path: Path, text: str) -> None:
+    if not path.exists() or path.read_text() != text:
+        write_private(path, text)
+
+
+def _add_airflow_users(home: Home, values: Secrets) -> None:
+    """Write who is missing. A password that a person changed in the file stays, but for Django's own.
+
+    Raises:
+        StackError: the file is not what Airflow reads.
+    """
+    path = airflow_users_file(home)
     users = {
         ADMIN_USERNAME: values.admin_password,
         ENGINEER_USERNAME: values.engineer_password,
         OWNER_USERNAME: values.owner_password,
-        AIRFLOW_SERVICE_USERNAME: values.airflow_service_password,
     }
-    write_private(airflow_users_file(home), json.dumps(users))
+    # Django logs in with what secrets.json says, so that is the truth about it.
+    ours = {AIRFLOW_SERVICE_USERNAME: values.airflow_service_password}
+    _write_if_new(path, json.dumps({**users, **_read_airflow_users(path), **ours}, indent=2))
+
+
+def _read_airflow_users(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    try:
+        found = json.loads(path.read_text() or "{}")
+    except ValueError as error:
+        found = error
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise StackError(
+            f"{path} is not a JSON object of usernames and passwords: Airflow could not read it",
+            "Correct it, or remove it: then everybody in it has the first password again.",
+        )
+    return found
 
 
 def _for_people(values: Secrets) -> str:
@@ -124,7 +152,10 @@ def _for_people(values: Secrets) -> str:
     )
     table = "\n".join(f"{who:<20} {name:<14} {password}" for who, name, password in rows)
     return (
-        f"Airflow knows these three people. Django's admin knows the administrator, and in the demo the other two. MLflow asks nobody.\n\n{table}\n\n"
+        "Passwords as they were generated. One that somebody changed since, in Django's admin or in airflow_users.json\n"
+        "beside this file, is not known here, and stays changed.\n\n"
+        "Airflow knows these three people. Django's admin knows the administrator, and in the demo the other two. MLflow asks nobody.\n\n"
+        f"{table}\n\n"
         f"Service token of Django's API (Authorization: Token ...): {values.service_token}\n"
         f"PostgreSQL superuser: postgres {values.postgres_superuser}\n"
     )

@@ -127,20 +127,23 @@ def _jobs(stack: Stack) -> list[Node]:
     return [
         Job("provision", (_PYTHON, "-m", "stack", "provision"), _launcher(stack), database),
         Job(
-            "airflow-migrate", (_PYTHON, "-m", "stack.migrations", "airflow"), stack.airflow(), ("provision",)
+            "airflow-migrate",
+            (_PYTHON, "-m", "stack.migrations", "airflow"),
+            stack.airflow("airflow-migrate"),
+            ("provision",),
         ),
         Job("mlflow-migrate", (_PYTHON, "-m", "stack.migrations", "mlflow"), stack.mlflow(), ("provision",)),
         Job(
             "django-migrate",
             manage("migrate", "--no-input"),
-            stack.django(names.ROLE_MIGRATOR),
+            stack.django_database(names.ROLE_MIGRATOR),
             ("provision",),
         ),
         Job(
             "accounts",
             manage("ensure_accounts"),
             {
-                **stack.django(),
+                **stack.django_database(names.ROLE_APP),
                 "HOTCLUB_SERVICE_TOKEN": stack.secrets.service_token,
                 "HOTCLUB_ADMIN_PASSWORD": stack.secrets.admin_password,
             },
@@ -178,7 +181,7 @@ def _airflow(stack: Stack) -> list[Node]:
             "airflow-api",
             (airflow, "api-server"),
             health.http(f"{url}/api/v2/version"),
-            stack.airflow(),
+            stack.airflow("airflow-api"),
             after,
             url=url,
         ),
@@ -195,7 +198,7 @@ def _airflow(stack: Stack) -> list[Node]:
             "airflow-dag-processor",
             (airflow, "dag-processor"),
             health.airflow(url, "dag_processor"),
-            stack.airflow(),
+            stack.airflow("airflow-dag-processor"),
             after,
         ),
         Service(
@@ -234,14 +237,14 @@ def _django(stack: Stack) -> list[Node]:
                 *("--loglevel", "INFO", "--without-gossip", "--without-mingle"),
             ),
             health.celery_consumes(stack.broker_url),
-            stack.django(),
+            stack.worker(),
             after,
         ),
         Service(
             "beat",
             (*celery, "beat", "--schedule", str(stack.home.run / "beat-schedule"), "--pidfile="),
             health.running,
-            stack.django(),
+            stack.beat(),
             after,
         ),
     ]

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from django_app.api.schemas import problems
+from django_app.api.strictness import StrictView
 from django_app.registry.problems import ViewProblem, view_problems
 from hotclub import store
 from hotclub.contract import Contract
@@ -51,14 +52,14 @@ def _plain(contract: Contract, found: Sequence[ViewProblem]) -> dict[str, Any]:
     return {**contract.to_json(), "view_problems": [p for p in found if p.model == contract.name]}
 
 
-class ContractViewSet(viewsets.ViewSet):
+class ContractViewSet(StrictView, viewsets.ViewSet):
     """Contracts. They belong to no tenant: whoever may log in may read them."""
 
     lookup_field = "name"
     lookup_value_regex = "[a-z][a-z0-9_]*"
     serializer_class = ContractDetailOut
 
-    @extend_schema(responses={200: ContractOut(many=True), **problems(401)})
+    @extend_schema(responses={200: ContractOut(many=True), **problems(401, 422)})
     def list(self, _request: Request) -> Response:
         """List the newest version of every contract."""
         contracts = store.read_all(settings.HOTCLUB_CONTRACTS)
@@ -66,7 +67,7 @@ class ContractViewSet(viewsets.ViewSet):
         rows = [_plain(contracts[name], found) for name in sorted(contracts)]
         return Response(ContractOut(rows, many=True).data)
 
-    @extend_schema(responses={200: ContractDetailOut, **problems(401, 404)})
+    @extend_schema(responses={200: ContractDetailOut, **problems(401, 404, 422)})
     def retrieve(self, _request: Request, name: str) -> Response:
         """Return the newest version of one contract."""
         contract = store.find(name, settings.HOTCLUB_CONTRACTS)

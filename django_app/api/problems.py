@@ -7,9 +7,15 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, JsonResponse
+from django.core.signals import got_request_exception
+from django.db import DataError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import Resolver404, resolve
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions, status
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
 
@@ -18,6 +24,20 @@ from hotclub.errors import ContractError, FieldError, InvalidInputError, Registr
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+
+
+#: What a caller reads of a failure that nobody expected.
+FAULT = "Something failed here that should not have; the reason is in the server's log. Your request was not the cause."
+
+
+class _Problem(Response):
+    """A problem is JSON, whatever a view renders otherwise: the OpenAPI file is YAML."""
+
+    @property
+    def rendered_content(self) -> Any:
+        """Return the body."""
+        self.headers["Content-Type"] = MEDIA_TYPE
+        return JSONRenderer().render(self.data)
 
 
 class Conflict(exceptions.APIException):
@@ -40,20 +60,17 @@ def problem(code: int, detail: str, errors: list[FieldError] | None = None) -> d
 
 
 def handler(error: Exception, context: dict[str, Any]) -> Response | None:
-    """Return the answer to an exception that a view raised; None for one that nobody expected."""
-    if isinstance(error, InvalidInputError):
+    """Return the answer to an exception that a view raised.
+
+    One that nobody expected is 500 with its traceback in the log; None, which shows Django's own page, while
+    developing.
+    """
+    if (expected := _expected(error)) is not None:
         set_rollback()
-        return _answer(422, "The request has fields that its contract refuses.", list(error.errors))
-    if isinstance(error, ContractError):
-        set_rollback()
-        return _answer(404, str(error))
-    if isinstance(error, RegistryError):
-        set_rollback()
-        logger.warning("registry failed", extra={"error": str(error)})
-        return _answer(503, "The model registry does not answer; try again in a moment.")
+        return expected
     response = exception_handler(error, context)
     if response is None:
-        return None
+        return _unexpected(error, context)
     if isinstance(error, exceptions.ValidationError):
         errors = list(_field_errors(error.detail))
         # 422 means a bad payload and nothing else; DRF's own 400 is for what is not JSON at all.
@@ -67,12 +84,40 @@ def handler(error: Exception, context: dict[str, Any]) -> Response | None:
     return _answer(response.status_code, detail, None, response)
 
 
+def _expected(error: Exception) -> Response | None:
+    """Return the answer to a failure that is not REST framework's own, None for any other."""
+    if isinstance(error, InvalidInputError):
+        return _answer(422, "The request has fields that are not right.", list(error.errors))
+    if isinstance(error, ContractError):
+        return _answer(404, str(error))
+    if isinstance(error, RegistryError):
+        logger.warning("registry failed", extra={"error": str(error)})
+        return _answer(503, "The model registry does not answer; try again in a moment.")
+    if isinstance(error, DataError):
+        logger.warning("PostgreSQL refused a value", extra={"error": str(error)})
+        return _answer(
+            422, "The request has a value that the database cannot hold, such as a number too large."
+        )
+    return None
+
+
+def _unexpected(error: Exception, context: dict[str, Any]) -> Response | None:
+    if settings.DEBUG:
+        return None
+    set_rollback()
+    request = getattr(context.get("request"), "_request", None)
+    logger.error("the API failed", exc_info=error, extra={"path": getattr(request, "path", "")})
+    # As Django does for its own 500: error reporters and test clients listen.
+    got_request_exception.send(sender=None, request=request)
+    return _answer(500, FAULT)
+
+
 def _answer(
     code: int, detail: str, errors: list[FieldError] | None = None, basis: Response | None = None
 ) -> Response:
-    answer = Response(problem(code, detail, errors), status=code, content_type=MEDIA_TYPE)
+    answer = _Problem(problem(code, detail, errors), status=code, content_type=MEDIA_TYPE)
     for name, value in basis.headers.items() if basis else ():
-        if name.lower() in ("www-authenticate", "retry-after"):
+        if name.lower() in ("www-authenticate", "retry-after", "allow"):
             answer.headers[name] = value
     return answer
 
@@ -90,7 +135,18 @@ def _field_errors(detail: Any, path: str = "") -> Iterator[FieldError]:
         yield FieldError(path, str(detail))
 
 
-def not_found(request: HttpRequest) -> JsonResponse:
-    """Answer an address below /api/ that does not exist."""
-    body = problem(404, f"There is nothing at {request.path}; see /api/docs/.")
-    return JsonResponse(body, status=404, content_type=MEDIA_TYPE)
+def respond(code: int, detail: str, errors: list[FieldError] | None = None) -> HttpResponse:
+    """Return a problem answer from outside of the API's views."""
+    body = JSONRenderer().render(problem(code, detail, errors))
+    return HttpResponse(body, status=code, content_type=MEDIA_TYPE)
+
+
+@csrf_exempt
+def not_found(request: HttpRequest) -> HttpResponse:
+    """Answer an address below /api/ that does not exist, whatever the method."""
+    try:
+        slashed = resolve(f"{request.path_info}/").func is not not_found
+    except Resolver404:
+        slashed = False
+    hint = f"did you mean {request.path}/ ?" if slashed else "see /api/docs/."
+    return respond(404, f"There is nothing at {request.path}; {hint}")

@@ -26,6 +26,7 @@ class ProblemOut(serializers.Serializer[Any]):
 
 
 _MEANINGS = {
+    400: "not JSON at all",
     401: "no or a wrong token",
     403: "not allowed",
     404: "there is no such object, or it is another tenant's",

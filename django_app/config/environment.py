@@ -34,7 +34,7 @@ class Environment(BaseSettings):
 
     mlflow_url: str = "http://127.0.0.1:5000"
     airflow_url: str = "http://127.0.0.1:8080"
-    airflow_username: str = "admin"
+    airflow_username: str = "django"
     airflow_password: SecretStr = SecretStr("")
     django_url: str = "http://127.0.0.1:8000"
 

@@ -16,7 +16,7 @@ from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import display
 
 from django_app.ingest.models import CheckRun, Delivery, RefusedFile
-from django_app.tenants.admin import ReadOnlyAdmin, TenantFilter
+from django_app.tenants.admin import OwnValuesFilter, ReadOnlyAdmin, TenantFilter
 from hotclub import names
 
 _BADGES = {
@@ -69,7 +69,12 @@ class DeliveryAdmin(ReadOnlyAdmin):
         "airflow",
         "landed_at",
     )
-    list_filter = ("status", "source", ("tenant", TenantFilter), ("data_date", RangeDateFilter))
+    list_filter = (
+        "status",
+        ("source", OwnValuesFilter),
+        ("tenant", TenantFilter),
+        ("data_date", RangeDateFilter),
+    )
     list_filter_submit = True
     list_select_related = ("tenant",)
     search_fields = ("source", "tenant__slug", "sha256", "dag_run_id")
@@ -126,7 +131,12 @@ class CheckRunAdmin(ReadOnlyAdmin):
 
     tenant_path = "delivery__tenant"
     list_display = ("delivery", "attempt", "badge", "severity", "rows", "failed", "finished_at")
-    list_filter = ("decision", "severity", "delivery__source", ("delivery__tenant", TenantFilter))
+    list_filter = (
+        "decision",
+        "severity",
+        ("delivery__source", OwnValuesFilter),
+        ("delivery__tenant", TenantFilter),
+    )
     list_filter_submit = True
     list_select_related = ("delivery",)
     search_fields = ("delivery__source", "delivery__sha256")

@@ -16,7 +16,7 @@ from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import display
 
 from django_app.scoring.models import Batch, BatchChunk, PredictionRequest
-from django_app.tenants.admin import ReadOnlyAdmin, TenantFilter
+from django_app.tenants.admin import OwnValuesFilter, ReadOnlyAdmin, TenantFilter
 
 _BADGES = {"pending": "info", "running": "info", "done": "success", "failed": "danger"}
 
@@ -63,7 +63,12 @@ class BatchAdmin(_ScoredAdmin):
     """Batches with their progress."""
 
     list_display = ("model", "tenant_name", "slice", "badge", "progress", "version", "created_at", "took")
-    list_filter = ("status", "model", ("tenant", TenantFilter), ("created_at", RangeDateFilter))
+    list_filter = (
+        "status",
+        ("model", OwnValuesFilter),
+        ("tenant", TenantFilter),
+        ("created_at", RangeDateFilter),
+    )
     search_fields = ("key", "model", "tenant__slug")
     search_help_text = "idempotency key, model or tenant"
     inlines = (ChunkInline,)
@@ -110,7 +115,12 @@ class PredictionRequestAdmin(_ScoredAdmin):
     """Prediction requests with their results."""
 
     list_display = ("model", "tenant", "badge", "result", "version", "requested_by", "created_at")
-    list_filter = ("status", "model", ("tenant", TenantFilter), ("created_at", RangeDateFilter))
+    list_filter = (
+        "status",
+        ("model", OwnValuesFilter),
+        ("tenant", TenantFilter),
+        ("created_at", RangeDateFilter),
+    )
     list_select_related = ("tenant", "requested_by")
     search_fields = ("model", "tenant__slug")
     fields = (

@@ -28,6 +28,26 @@ class TenantFilter(admin.RelatedFieldListFilter):
         return choices
 
 
+class OwnValuesFilter(admin.AllValuesFieldListFilter):
+    """A filter by a text whose values are those of the user's own rows: ``(("delivery__source", OwnValuesFilter),)``.
+
+    Django's own lists the values of every row where the field is another model's.
+    """
+
+    def __init__(
+        self,
+        field: Any,
+        request: HttpRequest,
+        params: dict[str, Any],
+        model: type[Any],
+        model_admin: admin.ModelAdmin[Any],
+        field_path: str,
+    ) -> None:
+        super().__init__(field, request, params, model, model_admin, field_path)
+        rows = model_admin.get_queryset(request)
+        self.lookup_choices = rows.order_by(field_path).values_list(field_path, flat=True).distinct()
+
+
 class ScopedAdmin(ModelAdmin):
     """An admin that shows a user the rows of their own tenants only.
 
@@ -80,6 +100,7 @@ class TenantAdmin(ScopedAdmin):
     tenant_path = "pk"
     list_display = ("slug", "name", "timezone", "members")
     search_fields = ("slug", "name")
+    ordering = ("slug",)  # the model's own is lost where members are counted
     inlines = (MembershipInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from django.contrib.auth import get_user_model
 from django.db.models import Model, QuerySet
+from rest_framework.authtoken.models import Token
 
 from django_app.tenants.models import Membership, Tenant
 
@@ -50,3 +52,45 @@ def tenants_writable_by(user: AbstractBaseUser | AnonymousUser | Any) -> QuerySe
         return Tenant.objects.all()
     mine = Membership.objects.filter(user=user.pk).exclude(role=Membership.Role.VIEWER)
     return tenants_of(user).filter(pk__in=mine.values("tenant"))
+
+
+def writes_every_tenant(user: AbstractBaseUser | AnonymousUser | Any) -> bool:
+    """Return whether there is no tenant, of those there are, that the user may not start work for."""
+    if sees_every_tenant(user):
+        return True
+    writable = tenants_writable_by(user).values("pk")
+    return writable.exists() and not Tenant.objects.exclude(pk__in=writable).exists()
+
+
+def active_user(username: str) -> Any | None:
+    """Return the active user of that name, written exactly so; None when there is none."""
+    model = get_user_model()
+    return model._default_manager.filter(**{model.USERNAME_FIELD: username, "is_active": True}).first()
+
+
+def has_other_token(username: str, key: str) -> bool:
+    """Return whether the user has an API token, and it is another than `key`."""
+    owner = {f"user__{get_user_model().USERNAME_FIELD}": username}
+    return Token.objects.filter(**owner).exclude(key=key).exists()
+
+
+def account_problems(service: str) -> list[str]:
+    """Return what people changed so that something does not work, each with the fix.
+
+    Args:
+        service: the username of the DAGs' account.
+    """
+    users = get_user_model()._default_manager
+    problems = []
+    account = users.get(**{get_user_model().USERNAME_FIELD: service})
+    if not account.is_active:
+        problems.append(
+            f"{service} is switched off, so no DAG reaches Django; switch the user on again in the admin"
+        )
+    elif not sees_every_tenant(account):
+        problems.append(
+            f"{service} may not act for every tenant, so DAGs are refused; give the user the permission {ACT_FOR_ANY}"
+        )
+    if not users.filter(is_superuser=True, is_active=True).exists():
+        problems.append("nobody is administrator of Django; make one with: make manage CMD=createsuperuser")
+    return problems

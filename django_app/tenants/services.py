@@ -1,4 +1,7 @@
-"""Writes of tenants, memberships and the service account."""
+"""Writes of tenants, memberships and the service account.
+
+``…_ensure`` makes what is missing. What is there was perhaps changed by a person since, and stays.
+"""
 
 from __future__ import annotations
 
@@ -14,34 +17,51 @@ from django_app.tenants.models import Membership, Tenant
 
 @transaction.atomic
 def tenant_ensure(*, slug: str, name: str, timezone: str) -> Tenant:
-    """Create the tenant or bring its name and zone up to date."""
-    tenant, _ = Tenant.objects.update_or_create(slug=slug, defaults={"name": name, "timezone": timezone})
+    """Create the tenant where it is missing; one that is there keeps its name and zone."""
+    tenant, _ = Tenant.objects.get_or_create(slug=slug, defaults={"name": name, "timezone": timezone})
     return tenant
 
 
 @transaction.atomic
 def membership_ensure(*, user: Any, tenant: Tenant, role: Membership.Role) -> Membership:
-    """Give the user this role in the tenant, whatever it was before."""
-    membership, _ = Membership.objects.update_or_create(user=user, tenant=tenant, defaults={"role": role})
+    """Make the user a member with this role; a member keeps the role that they have."""
+    membership, _ = Membership.objects.get_or_create(user=user, tenant=tenant, defaults={"role": role})
     return membership
 
 
 @transaction.atomic
-def staff_ensure(*, username: str, password: str, superuser: bool = False) -> Any:
-    """Create the user who may open the admin, or bring password and rights up to date; return the user."""
+def staff_ensure(*, username: str, password: str, superuser: bool = False) -> tuple[Any, bool]:
+    """Create the user who may open the admin.
+
+    Returns:
+        The user, and whether they are new. One who was there keeps password, rights and state.
+    """
     model = get_user_model()
-    user, _ = model._default_manager.get_or_create(**{model.USERNAME_FIELD: username})
-    user.is_staff, user.is_superuser = True, superuser  # type: ignore[attr-defined]  # as below
-    # Hashing anew would end the person's sessions for nothing.
-    if not user.check_password(password):
+    user, created = model._default_manager.get_or_create(**{model.USERNAME_FIELD: username})
+    if created:
+        user.is_staff, user.is_superuser = True, superuser  # type: ignore[attr-defined]  # as below
         user.set_password(password)
-    user.save()
-    return user
+        user.save()
+    return user, created
+
+
+@transaction.atomic
+def administrator_ensure(*, username: str, password: str) -> bool:
+    """Create the first administrator, and return whether they are new.
+
+    Where an active superuser is, nobody is made: who deleted this one and has another meant it.
+    """
+    if get_user_model()._default_manager.filter(is_superuser=True, is_active=True).exists():
+        return False
+    return staff_ensure(username=username, password=password, superuser=True)[1]
 
 
 @transaction.atomic
 def service_account_ensure(*, username: str, key: str) -> Any:
-    """Create the user that a service acts as, able to act for every tenant, with exactly this API token.
+    """Create the user that a service acts as, able to act for every tenant; give it exactly this API token.
+
+    A right that was taken away and an account that was switched off stay so. The token does not: the secrets
+    are its home, and with another one no DAG would reach Django.
 
     Returns:
         The user. It has no password, so the token is its only way in.
@@ -51,9 +71,9 @@ def service_account_ensure(*, username: str, key: str) -> Any:
     if created:
         user.set_unusable_password()
         user.save()
-    user.user_permissions.add(  # type: ignore[attr-defined]  # a custom user model has it through PermissionsMixin
-        Permission.objects.get(content_type__app_label="tenants", codename="act_for_any_tenant")
-    )
+        user.user_permissions.add(  # type: ignore[attr-defined]  # a custom user model has it through PermissionsMixin
+            Permission.objects.get(content_type__app_label="tenants", codename="act_for_any_tenant")
+        )
     Token.objects.filter(user=user).exclude(key=key).delete()
     Token.objects.get_or_create(user=user, key=key)
     return user

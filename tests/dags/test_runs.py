@@ -269,5 +269,40 @@ def test_replay_scores_its_data_interval(run, django_server) -> None:
     django_server.answer("GET", "batches/b1/", (200, {"status": "done"}))
     assert run("late.replay", {}) == {"batch": "success"}
     body = json.loads(json.dumps(django_server.asked[0][2]))
-    assert set(body) == {"model", "key", "start", "end"}
+    assert set(body) == {"model", "key", "start", "end", "on_behalf_of"}
     assert body["start"] < body["end"]
+
+
+@pytest.mark.parametrize(
+    ("run_type", "user", "sent"),
+    [
+        ("manual", "engineer", {"on_behalf_of": "engineer"}),
+        ("backfill", "engineer", {"on_behalf_of": "engineer"}),
+        ("operator_triggered", "engineer", {"on_behalf_of": "engineer"}),
+        ("manual", None, {"on_behalf_of": ""}),
+        ("backfill", None, {"on_behalf_of": ""}),
+        ("asset_triggered", None, {}),
+        ("scheduled", None, {}),
+        ("operator_triggered", None, {}),
+    ],
+)
+def test_who_started_a_run_is_told(
+    django_server, run_type: str, user: str | None, sent: dict[str, str]
+) -> None:
+    """A person who did is named to Django, which knows for which tenants they may; nobody is named as nobody."""
+    from types import SimpleNamespace
+
+    from airflow.sdk.exceptions import AirflowFailException
+
+    from dags.operators import BatchOperator
+
+    refusal = {"field": "on_behalf_of", "message": "who is that?"}
+    django_server.answer("POST", "batches/", (422, {"detail": "fields", "errors": [refusal]}))
+    run = SimpleNamespace(
+        run_id="r", partition_key="EWR.2013-11-01", run_type=run_type, triggering_user_name=user
+    )
+    operator = BatchOperator(task_id="batch", model="late", slice_of="partition")
+    with pytest.raises(AirflowFailException, match="on_behalf_of: who is that"):
+        operator.execute({"dag_run": run, "params": {}})
+    ((_, _, body),) = django_server.asked
+    assert body == {"model": "late", "key": "r", "tenant": "EWR", "day": "2013-11-01", **sent}

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 
 from hotclub import names
-from stack import roles
+from stack import lifecycle, roles
+from stack.environment import Stack
+from stack.errors import StackError
 from tests.conftest import Database
 
 pytestmark = pytest.mark.integration
@@ -164,3 +169,87 @@ def test_an_administrator_needs_not_be_a_superuser(database: Database) -> None:
         database.admin_url, names.ROLE_MIGRATOR, passwords[names.ROLE_MIGRATOR], "stack_plain"
     )
     assert may(url, "CREATE TABLE public.things (id int)")
+
+
+@contextmanager
+def as_administrator(database: Database, name: str = "") -> Iterator[psycopg.Connection]:
+    """Log in as the server's administrator."""
+    url = roles.database_url(database.admin_url, name or database.name)
+    with psycopg.connect(url, autocommit=True) as connection:
+        yield connection
+
+
+def test_what_an_administrator_granted_beyond_ours_stays(database: Database) -> None:
+    """Nothing is revoked once database and schemas are ours: not PUBLIC's rights, not a monitor's, not a default."""
+    changes = (
+        f'GRANT CONNECT ON DATABASE "{database.name}" TO PUBLIC',
+        "GRANT USAGE ON SCHEMA public TO PUBLIC",
+        "CREATE ROLE monitor LOGIN PASSWORD 'monitor'",
+        f"GRANT SELECT ON {TABLE} TO monitor",
+        f"ALTER DEFAULT PRIVILEGES FOR ROLE {names.ROLE_OWNER} IN SCHEMA public GRANT SELECT ON TABLES TO monitor",
+        f"ALTER ROLE {names.ROLE_APP} CONNECTION LIMIT 7",
+    )
+    with as_administrator(database) as connection:
+        for change in changes:
+            connection.execute(change)
+    try:
+        roles.provision(database.admin_url, database.passwords, database.name)
+        with psycopg.connect(database.url(names.ROLE_MIGRATOR)) as connection:
+            connection.execute("CREATE TABLE public.later (id bigint)")
+        monitor = roles.role_url(database.admin_url, "monitor", "monitor", database.name)
+        assert may(monitor, f"SELECT * FROM {TABLE}")
+        assert may(monitor, "SELECT * FROM public.later")
+        with as_administrator(database) as connection:
+            row = connection.execute("SELECT rolconnlimit FROM pg_roles WHERE rolname = %s", [names.ROLE_APP])
+            assert row.fetchone() == (7,)
+    finally:
+        with as_administrator(database) as connection:
+            connection.execute(f'REVOKE CONNECT ON DATABASE "{database.name}" FROM PUBLIC')
+            connection.execute("REVOKE USAGE ON SCHEMA public FROM PUBLIC")
+            connection.execute(f"ALTER ROLE {names.ROLE_APP} CONNECTION LIMIT -1")
+
+
+@pytest.mark.parametrize(
+    "change", ["PASSWORD 'changed by the administrator'", "NOLOGIN", "VALID UNTIL '2001-01-01'"]
+)
+def test_a_login_that_was_changed_on_someone_elses_server_stays_and_is_told_of(
+    database: Database, change: str
+) -> None:
+    """The message names the role and both ways out; only the explicit one changes anything."""
+    role, own = names.ROLE_SERVING, database.passwords[names.ROLE_SERVING]
+    with as_administrator(database) as connection:
+        connection.execute(f"ALTER ROLE {role} {change}")
+        before = _login(connection, role)
+    try:
+        with pytest.raises(StackError, match=f"does not let {role} in") as told:
+            roles.provision(database.admin_url, database.passwords, database.name, reset_passwords=False)
+        assert "role_passwords" in told.value.fix
+        assert "--reset-passwords" in told.value.fix
+        assert own not in str(told.value)
+        with as_administrator(database) as connection:
+            assert _login(connection, role) == before
+    finally:
+        with as_administrator(database) as connection:
+            connection.execute(f"ALTER ROLE {role} VALID UNTIL 'infinity'")
+        roles.provision(database.admin_url, database.passwords, database.name)
+    assert may(database.url(role), f"SELECT * FROM {VIEW}")
+    roles.provision(database.admin_url, database.passwords, database.name, reset_passwords=False)
+
+
+def _login(connection: psycopg.Connection, role: str) -> object:
+    query = "SELECT rolpassword, rolcanlogin, rolvaliduntil::text FROM pg_authid WHERE rolname = %s"
+    return connection.execute(query, [role]).fetchone()
+
+
+def test_whose_passwords_are_set(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the embedded server those of secrets.json always; on another one only when asked to."""
+    asked: list[bool] = []
+    monkeypatch.setattr(roles, "provision", lambda *_, reset_passwords: asked.append(reset_passwords))
+    monkeypatch.setattr(roles, "close_maintenance_databases", lambda _: None)
+    lifecycle.provision(stack)
+    external = stack.settings.model_copy(
+        update={"postgres_url": SecretStr("postgresql://x@db.example/postgres")}
+    )
+    for reset in (False, True):
+        lifecycle.provision(dataclasses.replace(stack, settings=external), reset_passwords=reset)
+    assert asked == [True, False, True]

@@ -6,7 +6,10 @@ import json
 import stat
 from pathlib import Path
 
+import pytest
+
 from stack import postgres, secrets
+from stack.errors import StackError
 from stack.home import Home
 from stack.roles import DATABASE_ROLES, LOGIN_ROLES
 
@@ -81,3 +84,50 @@ def test_no_traceback_shows_a_secret(home: Home) -> None:
     """Representations end up in logs."""
     made = secrets.ensure(home)
     assert made.admin_password not in repr(made)
+
+
+def test_a_password_that_a_person_changed_in_airflows_file_stays(home: Home) -> None:
+    """Who is missing is added; Django's own account has what Django logs in with."""
+    made = secrets.ensure(home)
+    path = secrets.airflow_users_file(home)
+    users = json.loads(path.read_text())
+    changed = {**users, "admin": "a person's own", "django": "a slip of the pen", "colleague": "new"}
+    del changed["owner"]
+    path.write_text(json.dumps(changed))
+    secrets.ensure(home)
+    found = json.loads(path.read_text())
+    assert found == {
+        "admin": "a person's own",
+        "engineer": made.engineer_password,
+        "owner": made.owner_password,
+        "django": made.airflow_service_password,
+        "colleague": "new",
+    }
+    assert mode(path) == 0o600
+
+
+def test_a_start_that_changes_nothing_writes_nothing(home: Home) -> None:
+    """`make status` opens the stack too, while Airflow reads the file."""
+    secrets.ensure(home)
+    before = {path: path.stat().st_mtime_ns for path in home.secrets.iterdir()}
+    secrets.ensure(home)
+    assert {path: path.stat().st_mtime_ns for path in home.secrets.iterdir()} == before
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"admin": 1}', "admin: secret"])
+def test_a_file_that_airflow_could_not_read_is_told_of(home: Home, content: str) -> None:
+    """It is named with the fix, and left as it is."""
+    secrets.ensure(home)
+    path = secrets.airflow_users_file(home)
+    path.write_text(content)
+    with pytest.raises(StackError, match=r"airflow_users\.json is not a JSON object"):
+        secrets.ensure(home)
+    assert path.read_text() == content
+
+
+def test_the_file_of_passwords_does_not_lie(home: Home) -> None:
+    """It says whose passwords it has: those that were generated."""
+    secrets.ensure(home)
+    text = secrets.passwords_file(home).read_text()
+    assert "as they were generated" in text
+    assert "is not known here" in text

@@ -170,3 +170,13 @@ def test_order_follows_needs(stack: Stack, tmp_path: Path) -> None:
     graph.run(stack.home, jobs, supervisor, quiet())
 
     assert trace.read_text().split() == ["first", "right", "left", "last"]
+
+
+def test_what_a_job_warns_of_is_shown(stack: Stack) -> None:
+    """A job that ended well has lines of its log repeated where a person looks."""
+    code = "print('all is well'); print('warning: the token had been changed')"
+    job = Job("accounts", (sys.executable, "-c", code), {**stack.common()})
+    out = io.StringIO()
+    graph.run(stack.home, [job], launched(stack, web(0)), Progress(out))
+    assert "warning: the token had been changed" in out.getvalue()
+    assert "all is well" not in out.getvalue()

@@ -8,6 +8,9 @@ from rest_framework import serializers
 
 from django_app.ingest.models import CheckRun, Delivery, RefusedFile
 
+#: What PostgreSQL's integer holds.
+_MAX_INTEGER = 2**31 - 1
+
 
 class DeliveryOut(serializers.ModelSerializer[Delivery]):
     """A delivery with what became of it."""
@@ -88,8 +91,8 @@ class CheckReportIn(serializers.Serializer[Any]):
 
     source = serializers.CharField()
     delivery = serializers.UUIDField()
-    rows = serializers.IntegerField(min_value=0)
-    contract_version = serializers.IntegerField(min_value=1)
+    rows = serializers.IntegerField(min_value=0, max_value=_MAX_INTEGER)
+    contract_version = serializers.IntegerField(min_value=1, max_value=_MAX_INTEGER)
     started_at = serializers.DateTimeField()
     finished_at = serializers.DateTimeField()
     success = serializers.BooleanField()

@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from django_app.api.permissions import ActsForAnyTenant
 from django_app.api.problems import Conflict
 from django_app.api.schemas import problems
+from django_app.api.strictness import StrictView
 from django_app.ingest import selectors, services
 from django_app.ingest.api.serializers import (
     CheckReportIn,
@@ -28,12 +29,17 @@ from django_app.ingest.models import Delivery, RefusedFile
 from hotclub.errors import InvalidInputError
 
 
-class DeliveryViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Delivery]):
+class DeliveryViewSet(
+    StrictView, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Delivery]
+):
     """Files that landed, and what became of them."""
 
     serializer_class = DeliveryOut
     lookup_value_regex = "[0-9a-fA-F-]{36}"
     queryset = Delivery.objects.none()
+    filters = DeliveryFilters
+    paged_actions = ("list",)
+    bodiless_actions = ("load",)
 
     def get_queryset(self) -> QuerySet[Delivery]:
         """Return the caller's deliveries, filtered by ?source=, ?tenant=, ?day= and ?status=."""

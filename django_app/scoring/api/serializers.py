@@ -8,6 +8,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from django_app.api.strictness import StrictSerializer
 from django_app.scoring.models import Batch, Prediction, PredictionRequest
 
 
@@ -16,7 +17,7 @@ class FeaturesField(serializers.JSONField):
     """Features by name. Which, and of what type, the model's contract says."""
 
 
-class PredictionRequestIn(serializers.Serializer[Any]):
+class PredictionRequestIn(StrictSerializer):
     """One row to be scored."""
 
     tenant = serializers.CharField(
@@ -51,7 +52,7 @@ class PredictionRequestOut(serializers.ModelSerializer[PredictionRequest]):
         read_only_fields = fields
 
 
-class BatchIn(serializers.Serializer[Any]):
+class BatchIn(StrictSerializer):
     """A slice to be scored: a day of the model's own zone, or event times from start until end."""
 
     model = serializers.CharField()
@@ -63,6 +64,12 @@ class BatchIn(serializers.Serializer[Any]):
     once_per_load = serializers.BooleanField(
         default=False,
         help_text="with a day: one batch for all that was loaded of it so far, whoever asks; a later load gets its own",
+    )
+    on_behalf_of = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=150,
+        help_text="from the service account: who started the DAG run; that person must be allowed to",
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from rest_framework.response import Response
 
 from django_app.api.problems import Conflict
 from django_app.api.schemas import problems
+from django_app.api.strictness import StrictView
 from django_app.scoring import pinning, selectors, services
 from django_app.scoring.api.serializers import (
     BatchIn,
@@ -28,7 +29,12 @@ from django_app.scoring.api.serializers import (
 from django_app.scoring.models import Batch, PredictionRequest
 from django_app.scoring.slices import Slice
 from django_app.tenants.models import Tenant
-from django_app.tenants.selectors import sees_every_tenant, tenants_writable_by
+from django_app.tenants.selectors import (
+    active_user,
+    sees_every_tenant,
+    tenants_writable_by,
+    writes_every_tenant,
+)
 from hotclub import store
 from hotclub.contract import ModelContract
 from hotclub.errors import ContractError, InvalidInputError
@@ -37,8 +43,35 @@ from hotclub.errors import ContractError, InvalidInputError
 def _tenant(user: Any, slug: str) -> Tenant:
     tenant = tenants_writable_by(user).filter(pk=slug).first()
     if tenant is None:
-        raise InvalidInputError.of("tenant", f"{slug!r} is not a tenant that you may start work for")
+        raise InvalidInputError.of(
+            "tenant",
+            f"{slug!r} is not a tenant that {user.get_username()} may start work for; a membership as data owner "
+            "or ML engineer gives the right",
+        )
     return tenant
+
+
+def _asker(request: Request, on_behalf_of: str | None) -> Any:
+    """Return whose rights decide: the caller's, or those of the person who started a DAG run by hand.
+
+    Raises:
+        InvalidInputError: Django does not know that person, or the caller may not speak for others.
+    """
+    if on_behalf_of is None:
+        return request.user
+    if not sees_every_tenant(request.user):
+        raise InvalidInputError.of("on_behalf_of", "only the service account asks for others; leave it out")
+    if on_behalf_of and on_behalf_of == settings.HOTCLUB_AIRFLOW_USERNAME:
+        return request.user  # Django's own account in Airflow is Django itself
+    person = active_user(on_behalf_of)
+    if person is None:
+        who = repr(on_behalf_of) if on_behalf_of else "nobody that Airflow knows"
+        raise InvalidInputError.of(
+            "on_behalf_of",
+            f"{who} started this run, and Django has no active user of that name, so nobody says for which tenants "
+            "it may be; start it as somebody who is a user here too, or make that user in Django's admin",
+        )
+    return person
 
 
 def _champion(model: str, find: Callable[[str], pinning.Pin] = pinning.champion) -> pinning.Pin:
@@ -66,13 +99,14 @@ def _require_fitting_tenant(contract: ModelContract, tenant: Tenant | None, user
 
 
 class PredictionRequestViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[PredictionRequest]
+    StrictView, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[PredictionRequest]
 ):
     """Single rows, scored by a worker with the champion of the moment they were accepted."""
 
     serializer_class = PredictionRequestOut
     lookup_value_regex = "[0-9a-fA-F-]{36}"
     queryset = PredictionRequest.objects.none()
+    paged_actions = ("list",)
 
     def get_queryset(self) -> QuerySet[PredictionRequest]:
         """Return the caller's requests."""
@@ -100,12 +134,15 @@ class PredictionRequestViewSet(
         return Response(PredictionRequestOut(row).data, status=202)
 
 
-class BatchViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Batch]):
+class BatchViewSet(
+    StrictView, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Batch]
+):
     """Slices of a model's rows, scored by workers with the champion of the moment they were accepted."""
 
     serializer_class = BatchOut
     lookup_value_regex = "[0-9a-fA-F-]{36}"
     queryset = Batch.objects.none()
+    paged_actions = ("list", "results")
 
     def get_queryset(self) -> QuerySet[Batch]:
         """Return the caller's batches."""
@@ -117,7 +154,8 @@ class BatchViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
         body = BatchIn(data=request.data)
         body.is_valid(raise_exception=True)
         given = body.validated_data
-        tenant = self._tenant_of(request, given.get("tenant"))
+        user = _asker(request, given.get("on_behalf_of"))
+        tenant = self._tenant_of(request, user, given.get("tenant"))
         pin = _champion(given["model"], pinning.champion_with_view)
         if tenant is not None and pin.contract.schema.tenant is None:
             raise InvalidInputError.of("tenant", f"{given['model']} has no tenants; leave it out")
@@ -132,7 +170,7 @@ class BatchViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
                 piece=piece,
                 tenant=tenant,
                 key=self._key(given, tenant),
-                user=request.user,
+                user=user,
                 clock=timezone.now,
             )
         except services.KeyConflictError as error:
@@ -150,12 +188,14 @@ class BatchViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
         return key if delivery is None else services.load_key(delivery)
 
     @staticmethod
-    def _tenant_of(request: Request, slug: str | None) -> Tenant | None:
+    def _tenant_of(request: Request, user: Any, slug: str | None) -> Tenant | None:
         if slug is not None:
-            return _tenant(request.user, slug)
-        if not sees_every_tenant(request.user):
+            return _tenant(user, slug)
+        # Who asks for themselves must also see the batch, which those of every tenant's people do alone.
+        allowed = sees_every_tenant(user) if user == request.user else writes_every_tenant(user)
+        if not allowed:
             raise InvalidInputError.of(
-                "tenant", "is required: a batch over every tenant is not yours to start"
+                "tenant", f"is required: a batch over every tenant is not for {user.get_username()} to start"
             )
         return None
 

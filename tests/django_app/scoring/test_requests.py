@@ -130,7 +130,8 @@ class TestApi:
         (error,) = api(who).post("/api/v1/prediction-requests/", body).json()["errors"]
         assert error == {
             "field": "tenant",
-            "message": f"'{tenant}' is not a tenant that you may start work for",
+            "message": f"'{tenant}' is not a tenant that test-{who} may start work for; a membership as data owner or "
+            "ML engineer gives the right",
         }
 
     def test_a_batch_with_results(self, api: Any) -> None:
