@@ -21,7 +21,8 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from hotclub import names
-from tests.conftest import ROOT, Database
+from tests import servers
+from tests.conftest import ROOT, SHARED, Database
 
 FIRST, LAST = dt.date(2013, 10, 15), dt.date(2013, 10, 28)
 
@@ -40,6 +41,10 @@ def _manage(url: str, *arguments: str) -> None:
 @pytest.fixture(scope="session")
 def database(provision: Callable[[str], Database]) -> Database:
     """A migrated database with the slice of flights in it."""
+    if SHARED and SHARED.template:
+        name = f"hotclub_django_{os.getpid()}"
+        servers.copy_template(SHARED, name)
+        return Database(SHARED.admin_url, name, SHARED.passwords)
     made = provision("hotclub_django_tests")
     _manage(made.url(names.ROLE_MIGRATOR), "migrate", "--no-input", "-v0")
     _manage(

@@ -78,7 +78,7 @@ def tell(pytestconfig: pytest.Config) -> Tell:
 
 
 @pytest.fixture(scope="session")
-def live() -> Iterator[LiveStack]:
+def live(services: None) -> Iterator[LiveStack]:
     """A stack after its first `up`, on a slice of history."""
     with live_stack() as stack:
         yield stack

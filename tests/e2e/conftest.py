@@ -20,7 +20,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def live() -> Iterator[LiveStack]:
+def live(services: None) -> Iterator[LiveStack]:
     """A stack after its first `up`, on a slice of history."""
     with live_stack() as stack:
         yield stack

@@ -11,8 +11,6 @@ from hotclub import names
 from stack import roles
 from tests.conftest import Database
 
-pytestmark = pytest.mark.integration
-
 TABLE = "public.things"
 VIEW = "features.ml_things_v1"
 STAGED = "staging.delivery_1"

@@ -22,7 +22,7 @@ from hotclub import names, store
 from tests.django_app.conftest import FIRST, LAST
 from tests.django_app.scoring.conftest import CONTRACTS
 
-pytestmark = [pytest.mark.django_db, pytest.mark.integration]
+pytestmark = pytest.mark.django_db
 
 
 def _checksum() -> tuple[Any, ...]:

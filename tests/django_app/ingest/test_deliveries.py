@@ -15,7 +15,7 @@ from django_app.ingest import landing, services, tasks
 from django_app.ingest.airflow import Airflow, AirflowDownError, AirflowError, AirflowRefusedError
 from django_app.ingest.models import ATTEMPTS, Delivery
 
-pytestmark = [pytest.mark.django_db, pytest.mark.integration]
+pytestmark = pytest.mark.django_db
 
 NOW = dt.datetime(2013, 11, 1, 12, tzinfo=dt.UTC)
 LATER = NOW + dt.timedelta(minutes=5)
