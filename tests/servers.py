@@ -20,6 +20,7 @@ import psycopg
 from psycopg import sql
 
 from stack import postgres, roles
+from tests import history
 from tests.services import mlflow_server
 
 #: The file that `running` wrote.
@@ -33,13 +34,11 @@ class Servers:
 
     Attributes:
         passwords: of PostgreSQL's logins, by role.
-        template: a migrated database that nobody is connected to, or "" while it is not made yet.
     """
 
     admin_url: str
     mlflow_url: str
     passwords: dict[str, str]
-    template: str = ""
 
 
 def shared() -> Servers | None:
@@ -67,23 +66,21 @@ def postgres_server() -> Iterator[str]:
 
 @contextmanager
 def running(folder: Path) -> Iterator[Path]:
-    """Run PostgreSQL and MLflow and yield the file for `VARIABLE`."""
+    """Run PostgreSQL, with the template in it, and MLflow; yield the file for `VARIABLE`."""
     folder.mkdir(parents=True, exist_ok=True)
     with postgres_server() as admin_url, mlflow_server(folder / "mlflow") as mlflow_url:
+        made = Servers(admin_url, mlflow_url, make_passwords())
+        roles.provision(admin_url, made.passwords, TEMPLATE)
+        history.fill(lambda role: roles.role_url(admin_url, role, made.passwords[role], TEMPLATE))
         file = folder / "servers.json"
-        write(file, Servers(admin_url, mlflow_url, make_passwords()))
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(asdict(made)))
         yield file
-
-
-def write(file: Path, servers: Servers) -> None:
-    """Write the file, which only its owner may read."""
-    file.touch(mode=0o600)
-    file.write_text(json.dumps(asdict(servers)))
 
 
 def copy_template(servers: Servers, name: str) -> None:
     """Make the database `name` a copy of the template, with the rights and settings that copies lose."""
     with psycopg.connect(servers.admin_url, autocommit=True) as connection:
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-        connection.execute(statement.format(sql.Identifier(name), sql.Identifier(servers.template)))
+        connection.execute(statement.format(sql.Identifier(name), sql.Identifier(TEMPLATE)))
     roles.provision(servers.admin_url, servers.passwords, name)
