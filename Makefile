@@ -6,10 +6,10 @@ UV := $(VENV)/bin/uv
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv up down status logs deliver manage test check bench drill lock clean
+.PHONY: help venv up down status logs deliver manage test test-fast coverage mutants check bench drill lock clean
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: $(STAMP) ## The Python environment in .venv, as requirements.lock has it
 
@@ -41,8 +41,19 @@ deliver: $(STAMP) ## Land one day's files and wait until they are scored: DAY=20
 manage: $(STAMP) ## Django's manage.py with this stack's settings: CMD="makecontracts"
 	@$(PY) -m stack manage $(or $(CMD),$(error Which command? make manage CMD=migrate))
 
-test: $(STAMP) ## Every test, beside a stack that may be running
+test: $(STAMP) ## Every test, beside a stack that may be running; ARGS="tests/serving -x" goes to pytest
 	@$(PY) -m pytest -m "not drill" $(ARGS)
+
+test-fast: $(STAMP) ## The tests that need no server, in half a minute
+	@$(PY) -m pytest -m fast -q $(ARGS)
+
+coverage: $(STAMP) ## Every test, then what no test reached; ARGS="-m fast" for a part
+	@rm -rf var/coverage && mkdir -p var/coverage
+	@$(PY) -m coverage run -m pytest -m "not drill" $(ARGS)
+	@$(PY) -m coverage combine --quiet && $(PY) -m coverage report
+
+mutants: $(STAMP) ## Change the code a little and see tests fail, 20 minutes; MODULES="hotclub.store serving.slot"
+	@$(PY) -m tests.mutants $(MODULES)
 
 check: $(STAMP) ## Lint, format, types, borders between parts, migrations and contracts up to date
 	@$(PY) -m ruff check .

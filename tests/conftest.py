@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import secrets
-import tempfile
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from stack import postgres, roles
+from stack import roles
+from tests import servers
 from tests.factories import make_contract, make_package
 from tests.services import mlflow_server
 
+pytest_plugins = ("tests.needs",)
 ROOT = Path(__file__).resolve().parents[1]
+#: Servers that outlive this process, where somebody started them for many (see `make mutants`).
+SHARED = servers.shared()
 
 
 @pytest.fixture(scope="session")
@@ -39,33 +42,35 @@ class Database:
 
 
 @pytest.fixture(scope="session")
-def postgres_admin_url() -> Iterator[str]:
+def postgres_admin_url(services: None) -> Iterator[str]:
     """The superuser's URL on a private PostgreSQL that lives as long as the test session."""
-    # Not in pytest's own folder: each pytest that starts makes it 0700, and a server started by root,
-    # which runs as another user, would lose its data folder in the middle of a run.
-    with (
-        tempfile.TemporaryDirectory(prefix="hotclub-test-") as folder,
-        postgres.temporary_server(Path(folder)) as url,
-    ):
+    if SHARED:
+        yield SHARED.admin_url
+        return
+    with servers.postgres_server() as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def provision(postgres_admin_url: str) -> Callable[[str], Database]:
     """Make a database with all roles and grants on the private server, by name."""
-    # Roles belong to the server: every database of this session has the same passwords.
-    every = (*roles.LOGIN_ROLES, *roles.DATABASE_ROLES)
-    passwords = {role: secrets.token_urlsafe(12) for role in every}
+    # Roles belong to the server: every database on it has the same passwords.
+    passwords = SHARED.passwords if SHARED else servers.make_passwords()
 
     def make(name: str) -> Database:
-        roles.provision(postgres_admin_url, passwords, name)
-        return Database(postgres_admin_url, name, passwords)
+        # A server that is shared outlives this process, and others are on it now.
+        own = f"{name}_{os.getpid()}" if SHARED else name
+        roles.provision(postgres_admin_url, passwords, own)
+        return Database(postgres_admin_url, own, passwords)
 
     return make
 
 
 @pytest.fixture(scope="session")
-def mlflow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def mlflow_url(services: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real MLflow that lives as long as the test session; tests use model names of their own."""
+    if SHARED:
+        yield SHARED.mlflow_url
+        return
     with mlflow_server(tmp_path_factory.mktemp("mlflow")) as url:
         yield url

@@ -20,6 +20,7 @@ from typing import Any
 
 import httpx
 
+from hotclub import names
 from hotclub.mlflow_rest import MlflowRegistry
 from stack import clients, lifecycle
 from stack.environment import Stack
@@ -146,6 +147,21 @@ class LiveStack:
         """Return what the endpoint says of a model."""
         models: list[dict[str, Any]] = self.endpoint.get("/models").json()["models"]
         return next(m for m in models if m["name"] == name)
+
+    def promote(self, model: str, version: str) -> None:
+        """Give `champion` to a version and wait until it answers; nothing happens where it does already."""
+        if self.model(model)["version"] != version:
+            self.registry.set_alias(model, names.ALIAS_CHAMPION, version)
+            wait_until(
+                f"{model} version {version} to serve", lambda: self.model(model)["version"] == version, 60
+            )
+
+    def run_folder(self, model: str, version: str) -> Path:
+        """Return the folder of the training run that a version came from."""
+        for registered in (self.home / "snapshots" / model).glob("*/registered.json"):
+            if json.loads(registered.read_text())["version"] == version:
+                return registered.parent
+        raise AssertionError(f"no training run of {model} version {version}")
 
     def train(self, model: str, key: str, seconds: float = 240) -> str:
         """Train through the DAG and return the version that came out."""

@@ -27,7 +27,7 @@ def _lint(tree: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def tree(tmp_path: Path) -> Path:
+def tree(services: None, tmp_path: Path) -> Path:
     """A copy of the code that the linter looks at."""
     for package in CONFIGURATION["root_packages"]:
         shutil.copytree(

@@ -65,7 +65,7 @@ def _airflow_home() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def airflow_database() -> None:
+def airflow_database(services: None) -> None:
     """Airflow's metadata database, migrated once for the session (14 s)."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "airflow", "db", "migrate"]
@@ -149,7 +149,7 @@ class DjangoServer:
 
 
 @pytest.fixture
-def django_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[DjangoServer]:
+def django_server(services: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[DjangoServer]:
     """A real HTTP server behind the Airflow connection `hotclub_django`."""
     state = DjangoServer()
 

@@ -12,7 +12,7 @@ import pytest
 
 
 @pytest.fixture
-def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def module(services: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A function that writes a module `toy` and returns an operator that runs it."""
 
     def write(code: str, **options: str):

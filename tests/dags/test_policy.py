@@ -12,6 +12,7 @@ import pytest
 
 from hotclub import store
 
+pytestmark = pytest.mark.usefixtures("services")
 ROOT = Path(__file__).parents[2]
 
 

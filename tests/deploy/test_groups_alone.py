@@ -106,7 +106,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def bare(tmp_path: Path, wheel: Path) -> Callable[[str], Path]:
+def bare(services: None, tmp_path: Path, wheel: Path) -> Callable[[str], Path]:
     """Make an environment with one group and nothing else; returns its ``bin``."""
 
     def make(group: str) -> Path:

@@ -5,10 +5,7 @@ A slice of the flights (two weeks of October 2013) is loaded once and shared.
 
 from __future__ import annotations
 
-import datetime as dt
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,30 +18,19 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from hotclub import names
-from tests.conftest import ROOT, Database
-
-FIRST, LAST = dt.date(2013, 10, 15), dt.date(2013, 10, 28)
-
-
-def _manage(url: str, *arguments: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "django_app.manage", *arguments],
-        env={**os.environ, "HOTCLUB_DATABASE_URL": url, "HOTCLUB_SETTINGS": "test", "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+from tests import history, servers
+from tests.conftest import SHARED, Database
 
 
 @pytest.fixture(scope="session")
 def database(provision: Callable[[str], Database]) -> Database:
     """A migrated database with the slice of flights in it."""
+    if SHARED:
+        name = f"hotclub_django_{os.getpid()}"
+        servers.copy_template(SHARED, name)
+        return Database(SHARED.admin_url, name, SHARED.passwords)
     made = provision("hotclub_django_tests")
-    _manage(made.url(names.ROLE_MIGRATOR), "migrate", "--no-input", "-v0")
-    _manage(
-        made.url(names.ROLE_APP), "load_history", "--from", FIRST.isoformat(), "--until", LAST.isoformat()
-    )
+    history.fill(made.url)
     return made
 
 

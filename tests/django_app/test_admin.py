@@ -17,7 +17,7 @@ from django_app.flights.models import Flight
 from django_app.ingest.models import CheckRun, Delivery, RefusedFile
 from django_app.scoring.models import Batch, BatchChunk, PredictionRequest
 
-pytestmark = [pytest.mark.django_db, pytest.mark.integration]
+pytestmark = pytest.mark.django_db
 
 NOW = dt.datetime(2013, 11, 1, 12, tzinfo=dt.UTC)
 #: Queries of each list as a superuser, session and login included. More rows must not mean more queries;

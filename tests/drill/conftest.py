@@ -28,6 +28,9 @@ from tests.live import HISTORY_FROM, LiveStack, live_stack
 #: The first is the demo's own; then one undisturbed, three with a kill, one after all services were killed.
 DAYS: Final = [dt.date(2013, 11, number) for number in range(1, 7)]
 
+#: The drills of one run are a chain: files in this order, their tests as written. Any file alone works too.
+ORDER: Final = ("test_ingest", "test_batch", "test_services")
+
 Tell = Callable[[str], None]
 _LINES: Final = pytest.StashKey[list[str]]()
 _SEED: Final = pytest.StashKey[int]()
@@ -58,6 +61,19 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line(line)
 
 
+def _place(item: pytest.Item) -> tuple[Any, ...]:
+    number = tuple(item.callspec.indices.values()) if hasattr(item, "callspec") else ()
+    return ORDER.index(item.path.stem), item.function.__code__.co_firstlineno, number  # type: ignore[attr-defined]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the drills into their declared order, whatever was shuffled: a day's figures build on the days before."""
+    drills = [item for item in items if Path(__file__).parent in item.path.parents]
+    others = [item for item in items if item not in drills]
+    items[:] = [*others, *sorted(drills, key=_place)]
+
+
 @pytest.fixture(scope="session")
 def seed(pytestconfig: pytest.Config) -> int:
     """The number that the moments come from."""
@@ -78,7 +94,7 @@ def tell(pytestconfig: pytest.Config) -> Tell:
 
 
 @pytest.fixture(scope="session")
-def live() -> Iterator[LiveStack]:
+def live(services: None) -> Iterator[LiveStack]:
     """A stack after its first `up`, on a slice of history."""
     with live_stack() as stack:
         yield stack

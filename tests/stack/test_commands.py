@@ -28,6 +28,7 @@ def make(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.usefixtures("services")
 def test_make_alone_lists_every_target() -> None:
     """The list is made from the file itself, and nothing is left out."""
     listed = {line.split()[1] for line in make().stdout.splitlines()}
@@ -35,6 +36,7 @@ def test_make_alone_lists_every_target() -> None:
     assert listed == set(targets)
 
 
+@pytest.mark.usefixtures("services")
 def test_make_refuses_a_python_that_is_too_old(tmp_path: object) -> None:
     """Before anything is installed, with the versions that are fine and what to type."""
     from pathlib import Path
@@ -50,6 +52,7 @@ def test_make_refuses_a_python_that_is_too_old(tmp_path: object) -> None:
     assert not (tmp_path / "venv").exists()
 
 
+@pytest.mark.usefixtures("services")
 def test_deliver_without_a_day_says_what_is_missing() -> None:
     """`make deliver` alone is answered with an example."""
     assert "make deliver DAY=2013-11-02" in make("-n", "deliver").stderr

@@ -33,7 +33,7 @@ time.sleep(300)
 
 
 @pytest.fixture
-def bystander() -> Iterator[psutil.Process]:
+def bystander(services: None) -> Iterator[psutil.Process]:
     """A process that is none of the stack's business."""
     with subprocess.Popen(["sleep", "300"], start_new_session=True) as process:
         yield psutil.Process(process.pid)
@@ -41,7 +41,7 @@ def bystander() -> Iterator[psutil.Process]:
 
 
 @pytest.fixture
-def leader() -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
+def leader(services: None) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
     """A session of its own and the processes below its leader."""
     # No mark in the environment: only the session tells whose these are.
     env = {name: value for name, value in os.environ.items() if name != MARK}
@@ -108,6 +108,7 @@ def test_a_number_that_means_another_process_by_now_is_left_alone(
     assert all(child.is_running() for child in children)
 
 
+@pytest.mark.usefixtures("services")
 def test_a_marked_process_in_a_session_of_its_own_is_ended(home: Home) -> None:
     """A command that the launcher had started when it was killed."""
     env = {**os.environ, MARK: home.id}
@@ -118,6 +119,7 @@ def test_a_marked_process_in_a_session_of_its_own_is_ended(home: Home) -> None:
         assert leftovers.end(home) == 1
 
 
+@pytest.mark.usefixtures("services")
 def test_another_stacks_mark_is_not_ours(home: Home, tmp_path: Path) -> None:
     """Two stacks stand side by side."""
     other = Home(tmp_path / "other")

@@ -16,6 +16,7 @@ from stack.ports import Ports
 from stack.settings import ROOT
 
 
+@pytest.mark.usefixtures("services")
 def test_a_taken_port_is_named_with_its_holder_and_the_variable(free_port: int) -> None:
     """The message has the port, who holds it, and what shifts all of ours."""
     ports = Ports(django=free_port, serving=1, airflow=1, mlflow=1)
@@ -64,6 +65,7 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     assert "HOTCLUB_HOME" in caught.value.fix
 
 
+@pytest.mark.usefixtures("services")
 def test_a_second_launcher_is_refused_and_the_lock_dies_with_its_holder(home: Home) -> None:
     """The message names the first launcher's process; when that is killed, the lock is free."""
     code = (

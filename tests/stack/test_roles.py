@@ -16,8 +16,6 @@ from stack.environment import Stack
 from stack.errors import StackError
 from tests.conftest import Database
 
-pytestmark = pytest.mark.integration
-
 TABLE = "public.things"
 VIEW = "features.ml_things_v1"
 STAGED = "staging.delivery_1"

@@ -70,6 +70,7 @@ def test_people_find_their_passwords_in_one_file(home: Home) -> None:
     assert all(users[name] in text for name in ("admin", "engineer", "owner"))
 
 
+@pytest.mark.usefixtures("services")
 def test_preparing_postgres_leaves_secrets_closed(home: Home) -> None:
     """The server's user may pass through the folders above its data, not into the secrets."""
     secrets.ensure(home)

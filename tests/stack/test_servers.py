@@ -15,11 +15,9 @@ from stack.roles import role_url
 from stack.sockets import make_socket_folder, remove_socket_folder, socket_folder
 from tests.conftest import Database
 
-pytestmark = pytest.mark.integration
-
 
 @pytest.fixture
-def folder() -> Iterator[Path]:
+def folder(services: None) -> Iterator[Path]:
     """A folder that the servers' own user can reach."""
     with tempfile.TemporaryDirectory(prefix="hotclub-test-") as name:
         yield Path(name)

@@ -21,6 +21,8 @@ from stack.progress import Progress
 from stack.services import Job, Service
 from stack.supervisor import Supervisor, configuration_path, configure
 
+pytestmark = pytest.mark.usefixtures("services")
+
 #: Its first process does nothing but start a second one, in whose hands the port is: as MLflow does.
 TWO_PROCESSES = """
 import subprocess, sys

@@ -185,7 +185,6 @@ def test_same_rows_give_the_same_package(tmp_path: Path) -> None:
     assert first == second
 
 
-@pytest.mark.integration
 class TestRegistered:
     """Through a real MLflow."""
 

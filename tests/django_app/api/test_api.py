@@ -14,7 +14,7 @@ from django_app.ingest.models import Delivery
 from hotclub.errors import RegistryError
 
 Api = Callable[[str], Any]
-pytestmark = [pytest.mark.django_db, pytest.mark.integration]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture

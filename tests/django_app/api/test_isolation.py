@@ -15,7 +15,7 @@ from django_app.ingest.models import Delivery, RefusedFile
 from django_app.scoring import pinning
 from django_app.scoring.models import Batch, Prediction, PredictionRequest
 
-pytestmark = [pytest.mark.django_db, pytest.mark.integration]
+pytestmark = pytest.mark.django_db
 
 NOW = dt.datetime(2013, 11, 1, 12, tzinfo=dt.UTC)
 PINNED = {

@@ -44,6 +44,7 @@ def _check(module: str, **changes: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.usefixtures("services")
 @pytest.mark.parametrize("module", ["staging", "production"])
 def test_deployments_refuse_to_start_without_a_secret(module: str) -> None:
     """The message names the variable; with a secret the checks pass."""
@@ -53,6 +54,7 @@ def test_deployments_refuse_to_start_without_a_secret(module: str) -> None:
     assert _check(module, HOTCLUB_SECRET_KEY="s3cret-" * 10).returncode == 0
 
 
+@pytest.mark.usefixtures("services")
 def test_nothing_but_defaults_is_needed_locally() -> None:
     """A command that needs no database runs without any variable set."""
     assert _check("local").returncode == 0

@@ -19,10 +19,10 @@ from django_app.flights.models import Flight, HourlyWeather
 from django_app.flights.reports import binary_metrics, regression_metrics
 from django_app.scoring.models import Batch, Prediction
 from hotclub import names, store
-from tests.django_app.conftest import FIRST, LAST
 from tests.django_app.scoring.conftest import CONTRACTS
+from tests.history import FIRST, LAST
 
-pytestmark = [pytest.mark.django_db, pytest.mark.integration]
+pytestmark = pytest.mark.django_db
 
 
 def _checksum() -> tuple[Any, ...]:

@@ -14,7 +14,7 @@ from django_app.flights.models import Flight, HourlyWeather
 from django_app.registry.models import ContractVersion
 from hotclub.contract import ModelContract
 
-pytestmark = [pytest.mark.django_db, pytest.mark.integration]
+pytestmark = pytest.mark.django_db
 
 HOUR = dt.timedelta(hours=1)
 START = dt.datetime(2013, 10, 18, 4, tzinfo=dt.UTC)

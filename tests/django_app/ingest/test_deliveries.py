@@ -16,7 +16,7 @@ from django_app.ingest.airflow import Airflow, AirflowDownError, AirflowError, A
 from django_app.ingest.models import ATTEMPTS, Delivery
 from hotclub.errors import InvalidInputError
 
-pytestmark = [pytest.mark.django_db, pytest.mark.integration]
+pytestmark = pytest.mark.django_db
 
 NOW = dt.datetime(2013, 11, 1, 12, tzinfo=dt.UTC)
 LATER = NOW + dt.timedelta(minutes=5)

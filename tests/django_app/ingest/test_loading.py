@@ -20,7 +20,7 @@ from django_app.ingest.models import Delivery
 from hotclub import names
 from tests.conftest import Database
 
-pytestmark = [pytest.mark.django_db, pytest.mark.integration]
+pytestmark = pytest.mark.django_db
 
 NOW = dt.datetime(2013, 11, 1, 12, tzinfo=dt.UTC)
 DAY = dt.date(2013, 11, 1)

@@ -13,7 +13,6 @@ from hotclub import names
 from tests.conftest import Database
 from tests.django_app.foreign import ML, ForeignProject, make_foreign_project
 
-pytestmark = pytest.mark.integration
 VIEW = "features.ml_returned_v1"
 
 

@@ -15,7 +15,7 @@ from django_app.scoring.slices import Slice
 from django_app.tenants.models import Tenant
 from hotclub.errors import RegistryError
 
-pytestmark = [pytest.mark.django_db, pytest.mark.integration]
+pytestmark = pytest.mark.django_db
 
 NOW = dt.datetime(2013, 11, 1, 12, tzinfo=dt.UTC)
 DAY = dt.date(2013, 10, 20)

@@ -15,7 +15,7 @@ from django_app.scoring.predictors import predictor_for
 from django_app.tenants.models import Tenant
 from hotclub.errors import InvalidInputError
 
-pytestmark = [pytest.mark.django_db, pytest.mark.integration]
+pytestmark = pytest.mark.django_db
 
 NOW = dt.datetime(2013, 11, 1, 12, tzinfo=dt.UTC)
 FEATURES = {

@@ -5,19 +5,19 @@ from __future__ import annotations
 import pytest
 
 from hotclub import names
+from tests.e2e.conftest import MODEL
 from tests.live import LiveStack, wait_until
 
 pytestmark = pytest.mark.e2e
-MODEL = "arrival_delay"
 
 
 def _documented(live: LiveStack) -> str:
     return live.endpoint.get(f"{live.url('serving')}/openapi.json").text
 
 
-def test_new_feature_reaches_the_endpoint(live: LiveStack) -> None:
+def test_new_feature_reaches_the_endpoint(first_day: LiveStack) -> None:
     """makecontracts, migrate, Airflow, MLflow, promote: the endpoint's OpenAPI shows it, and until then the old version serves."""
-    before = live.model(MODEL)["version"]
+    live = first_day
     ml = live.folder / "django_app" / "flights" / "ml.py"
     text = ml.read_text()
     assert "FEATURES: dict[str, Feature] = {" in text
@@ -27,7 +27,7 @@ def test_new_feature_reaches_the_endpoint(live: LiveStack) -> None:
     assert "ml_arrival_delay_v2" in live.must("manage", "migrate")
     version = live.train(MODEL, "with-flight-number")
     assert live.registry.version(MODEL, version).tags[names.TAG_CONTRACT_VERSION] == "2"
-    assert live.model(MODEL)["version"] == before
+    assert live.model(MODEL)["version"] == "1"
     assert "flight_number" not in _documented(live)
     live.registry.set_alias(MODEL, names.ALIAS_CHAMPION, version)
     wait_until("the new version", lambda: live.model(MODEL)["version"] == version, 30)

@@ -6,21 +6,23 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import mlflow
 import pytest
 
 from hotclub import names, package
 from hotclub.cache import PackageCache
+from hotclub.registry import RegisteredVersion
 from tests.e2e.browser import Browser
+from tests.e2e.conftest import MODEL
 from tests.hotclub.test_package import DAMAGE
 from tests.live import LiveStack, wait_until
 
 pytestmark = pytest.mark.e2e
-MODEL = "arrival_delay"
 CLIENTS = 4
 RATE = 50  # requests per second, of all clients together
 SECONDS = 30
@@ -66,12 +68,6 @@ class Load:
             thread.join(15)
 
 
-@pytest.fixture(scope="module")
-def second(live: LiveStack) -> str:
-    """A second version, trained through the DAG on what was delivered since."""
-    return live.train(MODEL, "second")
-
-
 @pytest.fixture
 def entity(live: LiveStack) -> str:
     """A flight of the first day."""
@@ -81,14 +77,14 @@ def entity(live: LiveStack) -> str:
 
 @pytest.mark.browser
 def test_alias_moved_in_the_browser_under_load(
-    live: LiveStack, second: str, entity: str, browser: Browser
+    first_day: LiveStack, second: str, entity: str, browser: Browser
 ) -> None:
     """An ML engineer moves `champion` in MLflow's UI: the new version answers, no request fails, none goes back."""
-    load = Load(f"{live.url('serving')}/v1/models/{MODEL}/predict", entity)
+    load = Load(f"{first_day.url('serving')}/v1/models/{MODEL}/predict", entity)
     started = time.monotonic()
     load.start()
-    moved = browser.move_alias(live.url("mlflow"), MODEL, second, names.ALIAS_CHAMPION)
-    wait_until("the new version", lambda: live.model(MODEL)["version"] == second, 30)
+    moved = browser.move_alias(first_day.url("mlflow"), MODEL, second, names.ALIAS_CHAMPION)
+    wait_until("the new version", lambda: first_day.model(MODEL)["version"] == second, 30)
     time.sleep(max(0.0, SECONDS - (time.monotonic() - started)))
     load.end()
     assert load.errors == []
@@ -102,10 +98,8 @@ def test_alias_moved_in_the_browser_under_load(
     print(f"the new version answered {first - moved:.2f} s after the click")  # noqa: T201  # a figure for people; no test of it
 
 
-def _register(live: LiveStack, folder: Path, digest: str, fingerprint: str) -> str:
+def _register(live: LiveStack, folder: Path, digest: str, good: RegisteredVersion) -> str:
     """Register a package as training does, whatever is in it; return the version."""
-    import mlflow
-
     mlflow.set_tracking_uri(live.url("mlflow"))
     mlflow.set_experiment("damaged")
     with mlflow.start_run():
@@ -114,9 +108,9 @@ def _register(live: LiveStack, folder: Path, digest: str, fingerprint: str) -> s
         )
     tags = {
         names.TAG_DIGEST: digest,
-        names.TAG_FINGERPRINT: fingerprint,
+        names.TAG_FINGERPRINT: good.tags[names.TAG_FINGERPRINT],
         names.TAG_GATES: names.GATES_PASSED,
-        names.TAG_CONTRACT_VERSION: "1",
+        names.TAG_CONTRACT_VERSION: good.tags[names.TAG_CONTRACT_VERSION],
     }
     return str(mlflow.register_model(info.model_uri, MODEL, tags=tags).version)
 
@@ -136,33 +130,41 @@ BAD: dict[str, tuple[Callable[[Path], None], str, bool]] = {
 
 @pytest.mark.parametrize("damage", BAD)
 def test_bad_version_changes_nothing_but_a_reason(
-    live: LiveStack, second: str, damage: str, tmp_path: Path
+    live: LiveStack, promoted: str, damage: str, tmp_path: Path
 ) -> None:
     """`champion` on a damaged version: the old one goes on answering, and GET /v1/models has the reason."""
     change, words, sealed = BAD[damage]
-    good = live.registry.version(MODEL, second)
+    good = live.registry.version(MODEL, promoted)
     source = PackageCache(tmp_path / "cache", live.registry).fetch(good).path
     folder = tmp_path / names.PACKAGE_FOLDER
     shutil.copytree(source, folder)
     change(folder)
     digest = package.seal(folder) if sealed else str(good.digest)[::-1]
-    version = _register(live, folder, digest, good.contract_fingerprint or "")
+    version = _register(live, folder, digest, good)
     live.registry.set_alias(MODEL, names.ALIAS_CHAMPION, version)
     try:
         told = wait_until("the reason", lambda: words in (text := json.dumps(live.model(MODEL))) and text, 30)
         assert version in told
-        assert live.model(MODEL)["version"] == second
+        assert live.model(MODEL)["version"] == promoted
     finally:
-        live.registry.set_alias(MODEL, names.ALIAS_CHAMPION, second)
+        live.registry.set_alias(MODEL, names.ALIAS_CHAMPION, promoted)
 
 
-def test_failed_gates_need_a_reason(live: LiveStack, second: str) -> None:
-    """A version whose gates failed is refused until a person tags the reason; then it serves."""
+@pytest.fixture
+def failed(live: LiveStack) -> Iterator[str]:
+    """Version 1, whose gates failed as long as the test runs."""
+    client = mlflow.MlflowClient(live.url("mlflow"))
     live.registry.set_version_tag(MODEL, "1", names.TAG_GATES, names.GATES_FAILED)
-    live.registry.set_alias(MODEL, names.ALIAS_CHAMPION, "1")
+    yield "1"
+    live.registry.set_version_tag(MODEL, "1", names.TAG_GATES, names.GATES_PASSED)
+    client.delete_model_version_tag(MODEL, "1", names.TAG_OVERRIDE)
+
+
+def test_failed_gates_need_a_reason(live: LiveStack, promoted: str, failed: str) -> None:
+    """A version whose gates failed is refused until a person tags the reason; then it serves."""
+    live.registry.set_alias(MODEL, names.ALIAS_CHAMPION, failed)
     wait_until("the refusal", lambda: names.TAG_OVERRIDE in json.dumps(live.model(MODEL)), 30)
-    assert live.model(MODEL)["version"] == second
-    live.registry.set_version_tag(MODEL, "1", names.TAG_OVERRIDE, "the newer one is being looked at")
-    wait_until("the roll back", lambda: live.model(MODEL)["version"] == "1", 60)
-    live.registry.set_alias(MODEL, names.ALIAS_CHAMPION, second)
-    wait_until("the second version", lambda: live.model(MODEL)["version"] == second, 30)
+    assert live.model(MODEL)["version"] == promoted
+    live.registry.set_version_tag(MODEL, failed, names.TAG_OVERRIDE, "the newer one is being looked at")
+    wait_until("the roll back", lambda: live.model(MODEL)["version"] == failed, 60)
+    live.promote(MODEL, promoted)

@@ -1,0 +1,82 @@
+"""What mutmut wrote down: each mutant, how long its tests take, and what came of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from mutmut.stats import status_by_exit_code
+
+#: mutmut's words → ours. A test process that dies has noticed the mutant.
+STATUS = {
+    "killed": "killed",
+    "segfault": "killed",
+    "suspicious": "killed",
+    "timeout": "timed out",
+    "survived": "survived",
+    "no tests": "survived",
+    "not checked": "not run",
+    "check was interrupted by user": "not run",
+    "skipped": "not run",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A small change of a function.
+
+    Attributes:
+        name: mutmut's: module, mangled function and number; the number moves when the function changes.
+        seconds: what all tests that reach the function take.
+        reached: whether any test does.
+    """
+
+    name: str
+    status: str
+    seconds: float
+    reached: bool
+
+    @property
+    def function(self) -> str:
+        """Module and function, as people write them."""
+        module, _, mangled = self.name.rpartition(".")
+        function = mangled.partition("__mutmut_")[0].removeprefix("x").strip("_ǁ").replace("ǁ", ".")
+        return f"{module}.{function}"
+
+    @property
+    def module(self) -> str:
+        """The module's dotted name."""
+        return self.name.rpartition(".")[0]
+
+
+def read(tree: Path) -> list[Mutant]:
+    """Return every mutant below a tree where mutmut ran."""
+    folder = tree / "mutants"
+    stats_file = folder / "mutmut-stats.json"
+    if not stats_file.exists():
+        return []
+    stats = json.loads(stats_file.read_text())
+    durations, tests = stats["duration_by_test"], stats["tests_by_mangled_function_name"]
+    found = []
+    for meta in sorted(folder.rglob("*.meta")):
+        for name, code in json.loads(meta.read_text())["exit_code_by_key"].items():
+            reaching = tests.get(name.partition("__mutmut_")[0], [])
+            seconds = sum(durations.get(test, 0.0) for test in reaching)
+            found.append(
+                Mutant(name, STATUS.get(status_by_exit_code[code], "not run"), seconds, bool(reaching))
+            )
+    return found
+
+
+def difference(tree: Path, mutant: Mutant) -> list[str]:
+    """Return the changed lines of a mutant, without their place: ``-old`` and ``+new``."""
+    command = [str(Path(sys.executable).with_name("mutmut")), "show", mutant.name]
+    shown = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=True).stdout
+    return [
+        line[0] + line[1:].strip()
+        for line in shown.splitlines()
+        if line[:1] in ("-", "+") and line[:3] not in ("---", "+++")
+    ]
