@@ -89,13 +89,14 @@ class DeliveryViewSet(
 
 
 class RefusedFileViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[RefusedFile]
+    StrictView, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[RefusedFile]
 ):
     """What landed and became no delivery, with the reason: a name that is no day, a folder of nobody, no file at all."""
 
     serializer_class = RefusedFileOut
     lookup_value_regex = "[0-9]{1,18}"
     queryset = RefusedFile.objects.none()
+    paged_actions = ("list",)
 
     def get_queryset(self) -> QuerySet[RefusedFile]:
         """Return the caller's refused files, newest first."""
