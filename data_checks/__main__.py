@@ -1,144 +1,26 @@
-"""``python -m data_checks stage|check|unstage|snapshot``.
-
-The last line of stdout is one JSON object. Exit codes: 0 done (for `check` whatever the report
-says: Django decides), 2 a wrong argument, setting or declared check, 3 `snapshot` found a critical
-failure. A command imports what it needs: Great Expectations takes seconds, which staging need not pay.
-"""
+"""``python -m data_checks``: in a fork of the process that has everything imported, or by itself. See `server`."""
 
 from __future__ import annotations
 
-import argparse
-import datetime as dt
-import json
+import os
 import sys
-import uuid
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from pydantic import ValidationError
-
-from data_checks.errors import EXIT_REFUSED, EXIT_USAGE, CheckError, StagingError
-from data_checks.settings import Settings
-from hotclub import store
-from hotclub.errors import HotclubError
+from data_checks import server
+from hotclub import names
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m data_checks", description="Checks of deliveries and snapshots."
-    )
-    commands = parser.add_subparsers(dest="command", required=True)
-    stage = commands.add_parser("stage", help="copy a delivered CSV into its staging table")
-    check = commands.add_parser("check", help="check a staged delivery, write the report")
-    unstage = commands.add_parser("unstage", help="drop a delivery's staging table")
-    snapshot = commands.add_parser("snapshot", help="check a training snapshot, write the report")
-    for command in (stage, check):
-        command.add_argument("--source", required=True, help="the source's contract name")
-    for command in (stage, check, unstage):
-        command.add_argument("--delivery", required=True, type=_uuid, help="the delivery's UUID")
-    stage.add_argument("--file", required=True, type=_file, help="the CSV file")
-    check.add_argument("--tenant", help="the tenant that delivers; left out, it is not checked")
-    check.add_argument("--day", type=dt.date.fromisoformat, help="the day that is delivered, YYYY-MM-DD")
-    snapshot.add_argument("--model", required=True, help="the model's contract name")
-    snapshot.add_argument("--parquet", required=True, type=_file, help="the snapshot")
-    for command in (check, snapshot):
-        command.add_argument("--report", required=True, type=Path, help="where the JSON report is written")
-    return parser
+def run(arguments: list[str]) -> int:
+    """Run a command where it starts quickest; return its exit code."""
+    socket = os.environ.get(names.VARIABLE_CHECKS_SOCKET)
+    if socket and arguments[:1] != ["serve"]:
+        code = server.call(Path(socket), arguments)
+        if code is not None:
+            return code
+    from data_checks.commands import main  # noqa: PLC0415  # a caller of the other process needs none of it
 
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code."""
-    arguments = build_parser().parse_args(argv)
-    commands = {"stage": _stage, "check": _check, "unstage": _unstage, "snapshot": _snapshot}
-    try:
-        return commands[arguments.command](arguments, Settings())
-    except ValidationError as error:
-        listed = "; ".join(f"HOTCLUB_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
-        print(f"data_checks: settings: {listed}", file=sys.stderr)
-    except HotclubError as error:
-        kind = "broken check" if isinstance(error, CheckError) else arguments.command
-        print(f"data_checks: {kind}: {error}", file=sys.stderr)
-    return EXIT_USAGE
-
-
-def _stage(arguments: argparse.Namespace, settings: Settings) -> int:
-    from data_checks import staging  # noqa: PLC0415  # see the module
-
-    contract = store.find_source(arguments.source, _roots(settings))
-    staged = staging.stage(_stager_url(settings), arguments.delivery, arguments.file, contract)
-    _print({"table": staged.table, "rows": staged.rows, "problem": staged.problem})
-    return 0
-
-
-def _check(arguments: argparse.Namespace, settings: Settings) -> int:
-    from data_checks import checks  # noqa: PLC0415  # see the module
-    from data_checks.suite import DeliveryFacts  # noqa: PLC0415  # see the module
-
-    contract = store.find_source(arguments.source, _roots(settings))
-    facts = DeliveryFacts(arguments.tenant, arguments.day)
-    report = checks.check_delivery(_stager_url(settings), contract, arguments.delivery, facts, _now)
-    report.write(arguments.report)
-    _print({**report.summary(), "report": str(arguments.report)})
-    return 0
-
-
-def _unstage(arguments: argparse.Namespace, settings: Settings) -> int:
-    from data_checks import staging  # noqa: PLC0415  # see the module
-
-    _print(
-        {
-            "delivery": arguments.delivery,
-            "dropped": staging.unstage(_stager_url(settings), arguments.delivery),
-        }
-    )
-    return 0
-
-
-def _snapshot(arguments: argparse.Namespace, settings: Settings) -> int:
-    from data_checks import checks  # noqa: PLC0415  # see the module
-
-    contract = store.find_model(arguments.model, _roots(settings))
-    report = checks.check_snapshot(contract, arguments.parquet, _now)
-    report.write(arguments.report)
-    failed = report.failed("critical")
-    for result in failed:
-        print(f"data_checks: {arguments.model}: {result.message}", file=sys.stderr)
-    _print({**report.summary(), "report": str(arguments.report)})
-    return EXIT_REFUSED if failed else 0
-
-
-def _uuid(value: str) -> str:
-    return str(uuid.UUID(value))
-
-
-def _file(value: str) -> Path:
-    path = Path(value)
-    if not path.is_file():
-        raise argparse.ArgumentTypeError(f"{value} is no file")
-    return path
-
-
-def _roots(settings: Settings) -> list[Path]:
-    return store.split_folders(settings.contracts)
-
-
-def _stager_url(settings: Settings) -> str:
-    if settings.stager_database_url is None or not settings.stager_database_url.get_secret_value():
-        raise StagingError(
-            "HOTCLUB_STAGER_DATABASE_URL is not set; it is PostgreSQL's URL for role hotclub_stager"
-        )
-    return settings.stager_database_url.get_secret_value()
-
-
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
-
-
-def _print(result: dict[str, Any]) -> None:
-    print(json.dumps(result, default=str), flush=True)
+    return main(arguments)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(sys.argv[1:]))

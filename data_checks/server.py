@@ -24,8 +24,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-#: The caller's variable with the socket's path.
-VARIABLE: Final = "HOTCLUB_CHECKS_SOCKET"
 _LENGTH: Final = struct.Struct("!I")
 _LONGEST: Final = 1 << 20
 _BACKLOG: Final = 64

@@ -65,14 +65,15 @@ VARIABLE_CONTRACTS: Final = "HOTCLUB_CONTRACTS"
 VARIABLE_COMMAND_SECRETS: Final = "HOTCLUB_COMMAND_SECRETS"
 VARIABLE_STAGER_URL: Final = "HOTCLUB_STAGER_DATABASE_URL"
 VARIABLE_READER_URL: Final = "HOTCLUB_READER_DATABASE_URL"
+VARIABLE_CHECKS_SOCKET: Final = "HOTCLUB_CHECKS_SOCKET"  # of `data_checks serve`, in whose forks checks run
 _TRAINING: Final = ("HOTCLUB_SNAPSHOTS", "HOTCLUB_CACHE", "HOTCLUB_MLFLOW_URL", "HOTCLUB_TRAINING_THREADS")
 #: Module and command of each process that Airflow's tasks start → the variables that it is given, beside
 #: VARIABLE_CONTRACTS and what every process has (PATH and the like). A command that is not here gets no others.
 COMMAND_VARIABLES: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
-    ("data_checks", "stage"): (VARIABLE_STAGER_URL,),
-    ("data_checks", "check"): (VARIABLE_STAGER_URL,),
-    ("data_checks", "unstage"): (VARIABLE_STAGER_URL,),
-    ("data_checks", "snapshot"): (),
+    ("data_checks", "stage"): (VARIABLE_STAGER_URL, VARIABLE_CHECKS_SOCKET),
+    ("data_checks", "check"): (VARIABLE_STAGER_URL, VARIABLE_CHECKS_SOCKET),
+    ("data_checks", "unstage"): (VARIABLE_STAGER_URL, VARIABLE_CHECKS_SOCKET),
+    ("data_checks", "snapshot"): (VARIABLE_CHECKS_SOCKET,),
     ("training", "snapshot"): (*_TRAINING, VARIABLE_READER_URL),
     ("training", "fit"): _TRAINING,
     # The champion's rows are read from its own view.

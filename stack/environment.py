@@ -16,6 +16,7 @@ from stack.home import Home
 from stack.ports import Ports
 from stack.secrets import AIRFLOW_SERVICE_USERNAME, Secrets, write_private
 from stack.settings import ROOT, Settings
+from stack.sockets import socket_folder
 
 #: Marks every process of a stack with the id of its home.
 MARK = names.VARIABLE_STACK
@@ -157,7 +158,13 @@ class Stack:
             "HOTCLUB_MLFLOW_URL": self.ports.url("mlflow"),
             "HOTCLUB_SNAPSHOTS": str(self.home.snapshots),
             "HOTCLUB_CACHE": str(self.home.cache),
+            names.VARIABLE_CHECKS_SOCKET: str(self.checks_socket),
         }
+
+    @property
+    def checks_socket(self) -> Path:
+        """The socket of the process in whose forks data_checks runs."""
+        return socket_folder(self.home.root) / "checks.sock"
 
     @property
     def command_secrets(self) -> Path:

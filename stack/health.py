@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from stack import postgres, redis
+from stack.sockets import answers
 
 #: Returns whether the service is healthy.
 Probe = Callable[[], bool]
@@ -47,6 +48,11 @@ def postgres_login(url: str) -> Probe:
 def redis_ping(path: Path) -> Probe:
     """Return a probe that pings the unix socket ``path``."""
     return lambda: redis.is_ready(path)
+
+
+def listens(path: Path) -> Probe:
+    """Return a probe that connects to the unix socket ``path``."""
+    return lambda: answers(path)
 
 
 def celery_consumes(broker_url: str) -> Probe:

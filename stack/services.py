@@ -70,6 +70,7 @@ def definitions(stack: Stack) -> list[Node]:
         *_data(stack),
         *_jobs(stack),
         *_mlflow(stack),
+        *_checks(stack),
         *_airflow(stack),
         *_django(stack),
         *_serving(stack),
@@ -170,6 +171,12 @@ def _mlflow(stack: Stack) -> list[Node]:
     url = stack.ports.url("mlflow")
     probe = health.http(f"{url}/health")
     return [Service("mlflow", command, probe, stack.mlflow(), ("mlflow-migrate",), url=url)]
+
+
+def _checks(stack: Stack) -> list[Node]:
+    # It has no secret of its own: each call brings its caller's.
+    command = (_PYTHON, "-m", "data_checks", "serve", "--socket", str(stack.checks_socket))
+    return [Service("checks", command, health.listens(stack.checks_socket), stack.common())]
 
 
 def _airflow(stack: Stack) -> list[Node]:

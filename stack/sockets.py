@@ -44,7 +44,7 @@ def remove_socket_folder(home: Path) -> None:
     """Remove what stopped servers left in the socket folder of ``home``, and the folder when it is empty."""
     folder = socket_folder(home)
     for path in (*folder.glob("*.sock"), *folder.glob("pg/.s.PGSQL.*[0-9]")):
-        if not _answers(path):
+        if not answers(path):
             path.unlink(missing_ok=True)
             path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
     for empty in (folder / "pg", folder):
@@ -52,7 +52,7 @@ def remove_socket_folder(home: Path) -> None:
             empty.rmdir()
 
 
-def _answers(path: Path) -> bool:
+def answers(path: Path) -> bool:
     """Return whether some process still listens on the unix socket ``path``."""
     if not path.is_socket():
         return False

@@ -24,7 +24,7 @@ from hotclub.errors import ContractError
 logger = logging.getLogger(__name__)
 
 Clock = Callable[[], dt.datetime]
-#: Unknown references shown by name, and rows by number; more are counted.
+#: Unknown references shown by name, and rows by the line of the file; more are counted.
 SHOWN = 5
 #: A value in a message is cut to this length.
 SHOWN_CHARACTERS = 200
@@ -326,10 +326,10 @@ def _tenant_check(cursor: Any, statement: LoadStatement, tenant: str) -> None:
     count, numbers = cursor.fetchone()
     if not count:
         return
-    more = f" and {count - SHOWN} more" if count > SHOWN else ""
-    shown = ", ".join(map(str, numbers[:SHOWN])) + more
-    verb = "does" if count == 1 else "do"
-    what = f"{_rows(count)} (rows {shown}) {verb} not belong to {tenant}, the tenant that delivers"
+    more = f" and {count - SHOWN:,} more" if count > SHOWN else ""
+    shown = ", ".join(f"{number:,}" for number in numbers) + more
+    lines, verb = ("line", "does") if count == 1 else ("lines", "do")
+    what = f"{_rows(count)} ({lines} {shown}) {verb} not belong to {tenant}, the tenant that delivers"
     raise _RefusedRowsError(f"{statement.tenant_columns}: {what}")
 
 

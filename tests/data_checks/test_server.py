@@ -67,7 +67,7 @@ def _lives(pid: int) -> bool:
 
 
 @pytest.fixture(scope="module")
-def socket_path() -> Iterator[Path]:
+def socket_path(services: None) -> Iterator[Path]:
     """A running server."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "checks.sock"

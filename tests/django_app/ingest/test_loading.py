@@ -213,7 +213,7 @@ def test_rows_of_another_tenant_refuse_the_delivery(stage: Stage, source: str) -
     }
     delivery = _load(stage, rows[source], source, "3")
     assert delivery.status == "rejected"
-    assert delivery.reasons == ["origin: 1 row (rows 2) does not belong to EWR, the tenant that delivers"]
+    assert delivery.reasons == ["origin: 1 row (line 2) does not belong to EWR, the tenant that delivers"]
     assert list(_flights().order_by("pk").values()) == before
 
 
@@ -221,7 +221,7 @@ def test_new_rows_of_another_tenant_or_of_none_refuse_the_delivery(stage: Stage)
     """Rows that nobody had are looked at after they are written, and are gone again; IAH has no tenant."""
     delivery = _load(stage, [_schedule(1), _schedule(2, origin="JFK"), _schedule(3, origin="IAH")])
     assert delivery.status == "rejected"
-    assert delivery.reasons == ["origin: 2 rows (rows 2, 3) do not belong to EWR, the tenant that delivers"]
+    assert delivery.reasons == ["origin: 2 rows (lines 2, 3) do not belong to EWR, the tenant that delivers"]
     assert not _flights().exists()
 
 
@@ -238,7 +238,7 @@ def test_the_tenant_counts_where_the_file_does_not_name_it(stage: Stage) -> None
     stage(staged, [row])
     refused = rows_load(contract=contract, delivery_id=staged, tenant="JFK", now=NOW)
     assert refused.refusals == [
-        "carrier, flight_number, scheduled_departure: 1 row (rows 1) does not belong to JFK, the tenant that delivers"
+        "carrier, flight_number, scheduled_departure: 1 row (line 1) does not belong to JFK, the tenant that delivers"
     ]
     assert _flights().get().arrival_delay is None
     assert rows_load(contract=contract, delivery_id=staged, tenant="EWR", now=NOW).changed == 1
