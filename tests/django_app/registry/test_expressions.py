@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -146,7 +145,9 @@ for entity in ("pk", "big", "small", "mail", "link"):
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, provision: Callable[[str], Database]) -> Iterator[ForeignProject]:
+def project(
+    tmp_path_factory: pytest.TempPathFactory, provision: Callable[[str], Database]
+) -> Iterator[ForeignProject]:
     """The project with its views and a few rows."""
     database = provision("foreign_expressions")
     made = make_foreign_project(tmp_path_factory.mktemp("expressions"), database, shop=SHOP, ml=ML)
@@ -210,7 +211,9 @@ def test_values_of_every_type_keep_it(project: ForeignProject, session_zone: str
     )
     with psycopg.connect(project.database.url(names.ROLE_READER)) as reader:
         reader.execute(f"SET TimeZone = '{session_zone}'")
-        row = reader.execute(f"SELECT {columns} FROM features.ml_values_v1 ORDER BY entity OFFSET 7 LIMIT 1").fetchone()
+        row = reader.execute(
+            f"SELECT {columns} FROM features.ml_values_v1 ORDER BY entity OFFSET 7 LIMIT 1"
+        ).fetchone()
     # The eighth visit, on 8 July 2013 at noon UTC; 1 July began in Berlin at 22:00 UTC the day before.
     assert row == (
         7, pytest.approx(8.33), True, True, True, False, 7 * 24 + 14, 7 * 24, 1999, True, True, True, True, True,
@@ -235,7 +238,8 @@ def test_keys_of_every_kind_name_a_row(project: ForeignProject, model: str, kind
     assert _contract(project, model).schema.entity_type == kind
     with psycopg.connect(project.database.url(names.ROLE_SERVING)) as serving:
         found = serving.execute(
-            f"SELECT entity FROM features.ml_{model}_v1 WHERE entity = ANY(%s::text[]::{kind}[])", [[str(key)]]
+            f"SELECT entity FROM features.ml_{model}_v1 WHERE entity = ANY(%s::text[]::{kind}[])",
+            [[str(key)]],
         ).fetchall()
     assert found == [(key,)]
 
@@ -351,6 +355,8 @@ def test_an_expression_that_postgresql_refuses_is_told_before_migrate(project: F
     )
     try:
         done = project.manage("makecontracts", "--dry-run")
-        assert "PostgreSQL refuses the view of wrong version 1: function sqrt(character varying)" in done.stderr
+        assert (
+            "PostgreSQL refuses the view of wrong version 1: function sqrt(character varying)" in done.stderr
+        )
     finally:
         project.write("shop/ml.py", ML)
