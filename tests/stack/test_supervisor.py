@@ -155,6 +155,18 @@ def test_a_failed_job_stops_the_start_with_the_end_of_its_log(stack: Stack, free
     assert supervisor.states()["web"].pid == 0
 
 
+def test_a_job_that_warns_is_done_and_its_warnings_come_back(stack: Stack) -> None:
+    """What it warned of, with the lines that explain it, and nothing else of its log."""
+    script = "echo begin; echo 'WARNING: late version 1'; echo '  fix it'; echo '  or not'; echo; echo '  no part'; echo 'WARNING: b'"
+    seen = io.StringIO()
+    found = graph.run(
+        stack.home, [Job("migrate", ("/bin/sh", "-c", script), {})], launched(stack), Progress(seen)
+    )
+    assert found == ["WARNING: late version 1\n  fix it\n  or not", "WARNING: b"]
+    assert "with a warning" in seen.getvalue()
+    assert graph.run(stack.home, [Job("silent", ("/bin/true",), {})], launched(stack), quiet()) == []
+
+
 def test_order_follows_needs(stack: Stack, tmp_path: Path) -> None:
     """A job runs after what it needs, and independent ones side by side."""
     trace = tmp_path / "trace"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -39,13 +38,13 @@ def _tenant(user: Any, slug: str) -> Tenant:
     return tenant
 
 
-def _champion(model: str, find: Callable[[str], pinning.Pin] = pinning.champion) -> pinning.Pin:
+def _champion(model: str, *, with_view: bool) -> pinning.Pin:
     try:
         store.find_model(model, settings.HOTCLUB_CONTRACTS)
     except ContractError as error:
         raise InvalidInputError.of("model", str(error)) from error
     try:
-        return find(model)
+        return pinning.champion_with_view(model) if with_view else pinning.champion(model)
     except pinning.NoChampionError as error:
         raise Conflict(str(error)) from error
 
@@ -72,7 +71,7 @@ class PredictionRequestViewSet(
         body.is_valid(raise_exception=True)
         tenant = _tenant(request.user, body.validated_data["tenant"])
         row = services.request_create(
-            pin=_champion(body.validated_data["model"]),
+            pin=_champion(body.validated_data["model"], with_view=False),
             tenant=tenant,
             features=body.validated_data["features"],
             user=request.user,
@@ -99,7 +98,7 @@ class BatchViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
         body.is_valid(raise_exception=True)
         given = body.validated_data
         tenant = self._tenant_of(request, given.get("tenant"))
-        pin = _champion(given["model"], pinning.champion_with_view)
+        pin = _champion(given["model"], with_view=True)
         if tenant is not None and pin.contract.schema.tenant is None:
             raise InvalidInputError.of("tenant", f"{given['model']} has no tenants; leave it out")
         piece = (

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from django_app.registry import services
+from django_app.registry import services, usage
 from django_app.registry.models import MirrorProblem, ModelVersion, Promotion
 from hotclub import names
 from hotclub.errors import NotFoundError, RegistryError, RegistryUnavailableError
@@ -33,6 +33,9 @@ class Registry:
         if isinstance(found, Exception):
             raise found
         return found
+
+    def version(self, model: str, version: str) -> RegisteredVersion:
+        return next(v for v in self.versions(model) if v.version == version)
 
     def metrics(self, run_id: str) -> dict[str, float]:
         found = self.runs.get(run_id, {"roc_auc": 0.8})
@@ -174,3 +177,40 @@ def test_a_registry_that_is_down_changes_nothing() -> None:
     with pytest.raises(RegistryError):
         _sync(registry)
     assert not ModelVersion.objects.exists()
+
+
+class TestInUse:
+    """Which contract versions are in use, as `migrate` asks."""
+
+    @pytest.fixture
+    def registry(self) -> Registry:
+        """Two models with a champion each, of which the mirror knows an older state."""
+        made = Registry(RegisteredModel("aaa", {"champion": "1"}), RegisteredModel("zzz", {"champion": "1"}))
+        made.of["aaa"] = [_version("aaa", tags={names.TAG_FINGERPRINT: "a" * 64})]
+        made.of["zzz"] = [_version("zzz", tags={names.TAG_FINGERPRINT: "z" * 64})]
+        ModelVersion.objects.create(
+            model="old", version=1, aliases=["champion"], contract_fingerprint="0" * 64, registered_at=NOW
+        )
+        return made
+
+    def test_the_registry_counts_and_not_the_mirror(self, registry: Registry) -> None:
+        """What it says is the whole truth; an alias that moved an hour ago is no reason."""
+        used = usage.ask(registry)  # type: ignore[arg-type]  # the part of it that is asked
+        assert (used.reasons, used.doubt) == (
+            {"a" * 64: "serves as champion", "z" * 64: "serves as champion"},
+            "",
+        )
+
+    def test_one_version_that_it_cannot_tell_brings_the_mirror_in(self, registry: Registry) -> None:
+        """The others are known all the same."""
+        registry.of["aaa"] = RegistryError("MLflow answered 500")
+        used = usage.ask(registry)  # type: ignore[arg-type]  # as above
+        assert set(used.reasons) == {"z" * 64, "0" * 64}
+        assert used.doubt == "MLflow answered 500"
+
+    def test_it_has_so_long_and_no_longer(self, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A registry that answers each question slowly does not hold a migration up."""
+        monkeypatch.setattr(usage, "DEADLINE_SECONDS", -1)
+        used = usage.ask(registry)  # type: ignore[arg-type]  # as above
+        assert set(used.reasons) == {"0" * 64}
+        assert "took longer" in used.doubt
