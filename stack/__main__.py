@@ -93,11 +93,13 @@ def _up(options: argparse.Namespace) -> int:
     progress = Progress()
     only = [name for name in options.only.split(",") if name]
     with preflight.only_launcher(stack.home):
-        lifecycle.up(stack, only, progress)
+        warnings = lifecycle.up(stack, only, progress)
         if stack.settings.demo and not only and not options.no_demo:
             demo.run(stack, progress)
         else:
             progress.line(f"\nUp. Addresses: `make status`. Passwords: {secrets.passwords_file(stack.home)}")
+    for warning in warnings:
+        print(f"\n{warning}", file=sys.stderr)
     return 0
 
 
@@ -113,8 +115,11 @@ def _down(options: argparse.Namespace) -> int:
 
 def _status(options: argparse.Namespace) -> int:
     del options
-    text, running = status.table(_open())
+    stack = _open()
+    text, running = status.table(stack)
     print(text)
+    for warning in status.view_warnings(stack) if running else ():
+        print(f"\n{warning}", file=sys.stderr)
     return 0 if running else 3
 
 

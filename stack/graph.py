@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hotclub import names
 from stack.errors import StackError
 from stack.home import Home
 from stack.progress import Progress
@@ -30,8 +31,11 @@ class _Started:
     pids: set[int] = field(default_factory=set)
 
 
-def run(home: Home, nodes: Iterable[Node], supervisor: Supervisor, progress: Progress) -> None:
+def run(home: Home, nodes: Iterable[Node], supervisor: Supervisor, progress: Progress) -> list[str]:
     """Bring all ``nodes`` up; what is healthy already is left alone.
+
+    Returns:
+        What jobs that are done warned of (`names.WARNING`).
 
     Raises:
         StackError: a job failed, or a service did not become healthy; with the end of its log.
@@ -39,6 +43,7 @@ def run(home: Home, nodes: Iterable[Node], supervisor: Supervisor, progress: Pro
     waiting = {node.name: node for node in nodes}
     started: dict[str, _Started] = {}
     ready: set[str] = set()
+    warned: list[str] = []
     try:
         while waiting or started:
             for node in [n for n in waiting.values() if ready.issuperset(n.after)]:
@@ -48,10 +53,11 @@ def run(home: Home, nodes: Iterable[Node], supervisor: Supervisor, progress: Pro
                 if _is_ready(home, item, states):
                     del started[item.node.name]
                     ready.add(item.node.name)
-                    word = "done" if isinstance(item.node, Job) else "healthy"
-                    progress.step(item.node.name, f"{word} in {time.monotonic() - item.at:.1f} s")
-                    if isinstance(item.node, Job):
-                        _pass_on_warnings(home, item.node.name, progress)
+                    found = warnings(log_path(home, item.node.name)) if isinstance(item.node, Job) else []
+                    warned += found
+                    word = "healthy" if isinstance(item.node, Service) else "done"
+                    also = ", with a warning, which is repeated at the end" if found else ""
+                    progress.step(item.node.name, f"{word} in {time.monotonic() - item.at:.1f} s{also}")
             if started:
                 progress.waiting(", ".join(started))
                 time.sleep(_POLL_SECONDS)
@@ -60,6 +66,24 @@ def run(home: Home, nodes: Iterable[Node], supervisor: Supervisor, progress: Pro
             if item.process is not None:
                 item.process.terminate()
                 item.process.wait()
+    return warned
+
+
+def warnings(path: Path) -> list[str]:
+    """Return the warnings in a job's log: a line that begins with `names.WARNING`, and indented ones that follow it."""
+    found: list[str] = []
+    try:
+        lines = path.read_text(errors="replace").splitlines()
+    except OSError:
+        return []
+    inside = False
+    for line in lines:
+        if line.startswith(names.WARNING):
+            found.append(line)
+        elif inside and line.startswith("  "):
+            found[-1] += f"\n{line}"
+        inside = line.startswith(names.WARNING) or (inside and line.startswith("  "))
+    return found
 
 
 def tail(path: Path, lines: int = _LOG_LINES) -> str:
@@ -115,16 +139,9 @@ def _is_ready(home: Home, item: _Started, states: dict[str, ProcessState]) -> bo
     return False
 
 
-def _pass_on_warnings(home: Home, name: str, progress: Progress) -> None:
-    """Show what a job that ended well has to say all the same: lines that begin with ``warning:``."""
-    for line in log_path(home, name).read_text(errors="replace").splitlines():
-        if line.startswith("warning: "):
-            progress.line(f"{'':11}{line}")
-
-
 def _failure(home: Home, name: str, what: str) -> StackError:
     path = log_path(home, name)
     return StackError(
         f"{name} {what}. The end of {path}:\n\n{tail(path)}\n",
-        "When that is mended: `make up` goes on from here. `make down` stops what runs.",
+        "When that is fixed: `make up` goes on from here. `make down` stops what runs.",
     )

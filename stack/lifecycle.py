@@ -33,8 +33,11 @@ def open_stack(settings: Settings) -> Stack:
     return Stack(settings, home, Ports.shifted(settings.port_shift), secrets.ensure(home))
 
 
-def up(stack: Stack, only: Iterable[str], progress: Progress) -> None:
+def up(stack: Stack, only: Iterable[str], progress: Progress) -> list[str]:
     """Start what does not run, in order of health. The caller holds the launcher's lock.
+
+    Returns:
+        What a person has to be told at the end: warnings of jobs.
 
     Raises:
         StackError: something that must hold does not, or a service did not come up.
@@ -47,7 +50,7 @@ def up(stack: Stack, only: Iterable[str], progress: Progress) -> None:
     else:
         _prepare(stack, progress)
         supervisor.launch(stack.common())
-    graph.run(stack.home, nodes, supervisor, progress)
+    return graph.run(stack.home, nodes, supervisor, progress)
 
 
 def down(home: Home, password: str, progress: Progress) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 
+import httpx
 import psutil
 
+from hotclub import names
 from stack import leftovers, services
+from stack.clients import Django
 from stack.environment import Stack
+from stack.errors import StackError
 from stack.services import Service
 from stack.supervisor import Supervisor
 
@@ -38,6 +42,20 @@ def table(stack: Stack) -> tuple[str, bool]:
     total = sum(pss_bytes(p) for p in leftovers.find(stack.home)) / _MIB
     rows.append(f"{'sum':<24} {'':<28} {total:>7.0f}")
     return "\n".join(rows), all(state.state == "RUNNING" for state in states.values())
+
+
+def view_warnings(stack: Stack) -> list[str]:
+    """Return the feature views that are needed and missing, as Django's API tells them."""
+    try:
+        contracts = list(Django(stack).list("/contracts/"))
+    except (StackError, httpx.HTTPError) as error:
+        return [f"{names.WARNING}Django's API does not say whether feature views are missing: {error}"]
+    return [
+        f"{names.WARNING}{contract['name']} version {problem['version']} has no feature view: {problem['reason']}\n"
+        f"  This version {problem['needed']}. {problem['fix']}"
+        for contract in contracts
+        for problem in contract["view_problems"]
+    ]
 
 
 def pss_bytes(process: psutil.Process) -> int:

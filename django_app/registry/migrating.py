@@ -118,7 +118,7 @@ def warn(problems: Sequence[ViewProblem], doubt: str) -> None:
         print(f"{names.WARNING}{problem}", file=sys.stderr)  # noqa: T201  # migrate prints
     if problems and doubt:
         print(  # noqa: T201  # migrate prints
-            f"{names.WARNING}the model registry was not asked which versions are in use; what was mirrored last counts.\n"
+            f"{names.WARNING}the model registry did not say which versions are in use; what was mirrored last counts too.\n"
             f"  {doubt}",
             file=sys.stderr,
         )

@@ -10,7 +10,7 @@ from django.conf import settings
 
 from django_app.registry.models import ModelVersion
 from hotclub.contract import Contract, ModelContract
-from hotclub.errors import RegistryError
+from hotclub.errors import RegistryError, RegistryUnavailableError
 from hotclub.mlflow_rest import MlflowRegistry
 from hotclub.registry import Registry
 
@@ -30,7 +30,7 @@ class Usage:
 
     Attributes:
         reasons: why a fingerprint is in use, to follow "which": ``serves as champion``.
-        doubt: why the model registry itself could not be asked; empty when it was.
+        doubt: what the model registry itself could not be asked, so that the mirror counts too; empty when it said all.
     """
 
     reasons: dict[str, str]
@@ -50,40 +50,52 @@ class Usage:
 
 def of_mirror() -> Usage:
     """Return what is in use as this database knows it."""
-    rows = ModelVersion.objects.filter(deleted_at=None).exclude(aliases=[])
-    reasons: dict[str, str] = {}
-    for row in rows.order_by("pk"):
-        reasons[row.contract_fingerprint] = f"serves as {', '.join(row.aliases)}"
-    return Usage(_with_providers(reasons))
+    return Usage(_with_providers(_mirrored()))
+
+
+def _mirrored() -> dict[str, str]:
+    rows = ModelVersion.objects.filter(deleted_at=None).exclude(aliases=[]).order_by("pk")
+    return {row.contract_fingerprint: f"serves as {', '.join(row.aliases)}" for row in rows}
 
 
 def ask(registry: Registry | None = None) -> Usage:
-    """Return what is in use as the model registry says now; the mirror's word when it does not answer in time."""
-    own = (
-        None if registry is not None else MlflowRegistry(settings.HOTCLUB_MLFLOW_URL, timeout=TIMEOUT_SECONDS)
-    )
-    asked = registry or own
-    assert asked is not None  # noqa: S101  # one of the two is there
+    """Return what is in use as the model registry says now.
+
+    Where it does not answer in time, or not about every alias, what is mirrored counts too: rather one view too many.
+    """
+    own = None
+    if registry is None:
+        registry = own = MlflowRegistry(settings.HOTCLUB_MLFLOW_URL, timeout=TIMEOUT_SECONDS)
     try:
-        return Usage(_with_providers(_aliased(asked)))
+        reasons, doubt = _aliased(registry)
     except RegistryError as error:
-        return Usage(of_mirror().reasons, str(error))
+        reasons, doubt = {}, str(error)
     finally:
         if own is not None:
             own.close()
+    mirrored = _mirrored() if doubt else {}
+    return Usage(_with_providers({**mirrored, **reasons}), doubt)
 
 
-def _aliased(registry: Registry) -> dict[str, str]:
+def _aliased(registry: Registry) -> tuple[dict[str, str], str]:
+    """Return why fingerprints are in use, and what the model registry could not say of single versions."""
     ends_at = time.monotonic() + DEADLINE_SECONDS
     aliases: dict[str, list[str]] = {}
+    doubt = ""
     for model in registry.models():
         for alias, number in sorted(model.aliases.items()):
             if time.monotonic() > ends_at:
-                raise RegistryError(f"the model registry took longer than {DEADLINE_SECONDS:.0f} s")
-            fingerprint = registry.version(model.name, number).contract_fingerprint
+                raise RegistryUnavailableError(f"MLflow took longer than {DEADLINE_SECONDS:.0f} s in all")
+            try:
+                fingerprint = registry.version(model.name, number).contract_fingerprint
+            except RegistryUnavailableError:
+                raise
+            except RegistryError as error:
+                doubt = str(error)
+                continue
             if fingerprint:
                 aliases.setdefault(fingerprint, []).append(alias)
-    return {fingerprint: f"serves as {', '.join(found)}" for fingerprint, found in aliases.items()}
+    return {fingerprint: f"serves as {', '.join(found)}" for fingerprint, found in aliases.items()}, doubt
 
 
 def _with_providers(reasons: dict[str, str]) -> dict[str, str]:

@@ -34,6 +34,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 ROOT_URLCONF = "urls"
 ALLOWED_HOSTS = ["*"]
 STATIC_URL = "/static/"
+HOTCLUB_MLFLOW_URL = os.environ.get("MLFLOW", "http://127.0.0.1:1")
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -131,21 +132,22 @@ class ForeignProject:
         assert done.returncode == 0, f"{' '.join(words)}: {done.stdout}{done.stderr}"
         return done.stdout
 
-    def migration(self, name: str, operation: str) -> None:
-        """Write a migration of the shop app that follows the newest one."""
+    def migration(self, name: str, operation: str, more: str = "") -> None:
+        """Write a migration of the shop app that follows the newest one; `more` is a line of its class."""
         folder = self.folder / "shop" / "migrations"
         newest = max(path.stem for path in folder.glob("0*.py"))
         text = (
             "from django.db import migrations, models\n"
             "class Migration(migrations.Migration):\n"
             f"    dependencies = [('shop', '{newest}')]\n"
+            f"    {more or 'atomic = True'}\n"
             f"    operations = [{operation}]\n"
         )
         (folder / f"{int(newest[:4]) + 1:04d}_{name}.py").write_text(text)
 
 
 def make_foreign_project(
-    folder: Path, database: Database, *, shop: str = SHOP, ml: str = ML
+    folder: Path, database: Database, *, shop: str = SHOP, ml: str = ML, role: str = names.ROLE_MIGRATOR
 ) -> ForeignProject:
     """Write the project and make its migrations.
 
@@ -154,6 +156,7 @@ def make_foreign_project(
         database: what it runs on.
         shop: the models of its own app.
         ml: that app's declarations.
+        role: the login that makes migrations.
     """
     project = ForeignProject(folder, database)
     project.write("settings.py", SETTINGS)
@@ -163,5 +166,5 @@ def make_foreign_project(
         project.write(f"{app}/migrations/__init__.py", "")
         project.write(f"{app}/models.py", models)
     project.write("shop/ml.py", ml)
-    project.must("makemigrations", "people", "shop")
+    project.must("makemigrations", "people", "shop", role=role)
     return project

@@ -157,6 +157,18 @@ def test_a_failed_job_stops_the_start_with_the_end_of_its_log(stack: Stack, free
     assert supervisor.states()["web"].pid == 0
 
 
+def test_a_job_that_warns_is_done_and_its_warnings_come_back(stack: Stack) -> None:
+    """What it warned of, with the lines that explain it, and nothing else of its log."""
+    script = "echo begin; echo 'WARNING: late version 1'; echo '  fix it'; echo '  or not'; echo; echo '  no part'; echo 'WARNING: b'"
+    seen = io.StringIO()
+    found = graph.run(
+        stack.home, [Job("migrate", ("/bin/sh", "-c", script), {})], launched(stack), Progress(seen)
+    )
+    assert found == ["WARNING: late version 1\n  fix it\n  or not", "WARNING: b"]
+    assert "with a warning" in seen.getvalue()
+    assert graph.run(stack.home, [Job("silent", ("/bin/true",), {})], launched(stack), quiet()) == []
+
+
 def test_order_follows_needs(stack: Stack, tmp_path: Path) -> None:
     """A job runs after what it needs, and independent ones side by side."""
     trace = tmp_path / "trace"
@@ -174,11 +186,9 @@ def test_order_follows_needs(stack: Stack, tmp_path: Path) -> None:
     assert trace.read_text().split() == ["first", "right", "left", "last"]
 
 
-def test_what_a_job_warns_of_is_shown(stack: Stack) -> None:
-    """A job that ended well has lines of its log repeated where a person looks."""
-    code = "print('all is well'); print('warning: the token had been changed')"
+def test_what_a_job_warns_of_is_returned(stack: Stack) -> None:
+    """A job that ended well has its warnings repeated by the launcher, where a person looks."""
+    code = "print('all is well'); print('WARNING: the token had been changed')"
     job = Job("accounts", (sys.executable, "-c", code), {**stack.common()})
-    out = io.StringIO()
-    graph.run(stack.home, [job], launched(stack, web(0)), Progress(out))
-    assert "warning: the token had been changed" in out.getvalue()
-    assert "all is well" not in out.getvalue()
+    warned = graph.run(stack.home, [job], launched(stack, web(0)), quiet())
+    assert warned == ["WARNING: the token had been changed"]

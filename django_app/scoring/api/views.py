@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -74,13 +73,13 @@ def _asker(request: Request, on_behalf_of: str | None) -> Any:
     return person
 
 
-def _champion(model: str, find: Callable[[str], pinning.Pin] = pinning.champion) -> pinning.Pin:
+def _champion(model: str, *, with_view: bool) -> pinning.Pin:
     try:
         store.find_model(model, settings.HOTCLUB_CONTRACTS)
     except ContractError as error:
         raise InvalidInputError.of("model", str(error)) from error
     try:
-        return find(model)
+        return pinning.champion_with_view(model) if with_view else pinning.champion(model)
     except pinning.NoChampionError as error:
         raise Conflict(str(error)) from error
 
@@ -122,7 +121,7 @@ class PredictionRequestViewSet(
         body.is_valid(raise_exception=True)
         slug = body.validated_data.get("tenant")
         tenant = None if slug is None else _tenant(request.user, slug)
-        pin = _champion(body.validated_data["model"])
+        pin = _champion(body.validated_data["model"], with_view=False)
         _require_fitting_tenant(pin.contract, tenant, request.user)
         row = services.request_create(
             pin=pin,
@@ -156,7 +155,7 @@ class BatchViewSet(
         given = body.validated_data
         user = _asker(request, given.get("on_behalf_of"))
         tenant = self._tenant_of(request, user, given.get("tenant"))
-        pin = _champion(given["model"], pinning.champion_with_view)
+        pin = _champion(given["model"], with_view=True)
         if tenant is not None and pin.contract.schema.tenant is None:
             raise InvalidInputError.of("tenant", f"{given['model']} has no tenants; leave it out")
         piece = (

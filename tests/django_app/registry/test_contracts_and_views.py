@@ -3,34 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from hotclub import names
-from tests.conftest import Database
-from tests.django_app.foreign import ML, ForeignProject, make_foreign_project
+from tests.django_app.foreign import ML, ForeignProject
 
 VIEW = "features.ml_returned_v1"
-
-
-@pytest.fixture
-def project(tmp_path: Path, provision: Callable[[str], Database]) -> Iterator[ForeignProject]:
-    """A foreign project on a database of its own, neither compiled nor migrated."""
-    database = provision(f"foreign_{abs(hash(tmp_path)) % 10**8}")
-    yield make_foreign_project(tmp_path, database)
-    with psycopg.connect(database.admin_url, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {database.name} WITH (FORCE)")
-
-
-@pytest.fixture
-def migrated(project: ForeignProject) -> ForeignProject:
-    """The project with its first contract and its view."""
-    project.must("makecontracts")
-    project.must("migrate")
-    return project
 
 
 def _views(project: ForeignProject) -> set[str]:
@@ -141,76 +122,3 @@ def test_wrong_declarations_are_told_with_the_place(
     assert done.returncode == 1
     assert "shop.ml.Returned" in done.stderr
     assert words in done.stderr
-
-
-class TestMigrationsUnderAView:
-    """A live view never goes without a word, and never blocks a migration that does not break it."""
-
-    def test_altered_column_is_rebuilt(self, migrated: ForeignProject) -> None:
-        """A column that the view reads changes its type, which PostgreSQL refuses under a view; the view is there again."""
-        migrated.migration(
-            "wider",
-            "migrations.AlterField('order', 'total', models.DecimalField(max_digits=12, decimal_places=2))",
-        )
-        output = migrated.must("migrate")
-        assert "set aside" in output
-        assert "ml_returned_v1" in _views(migrated)
-
-    def test_removed_column_fails_and_names_the_version(self, migrated: ForeignProject) -> None:
-        """A column that the view reads is removed: migrate fails, naming model, version and column."""
-        migrated.migration("less", "migrations.RemoveField('order', 'country')")
-        done = migrated.manage("migrate")
-        assert done.returncode == 1
-        assert "returned version 1 (ml_returned_v1)" in done.stderr
-        assert "country" in done.stderr
-
-    def test_column_brought_back_mends_it(self, migrated: ForeignProject) -> None:
-        """After the column came back, migrate builds the view again."""
-        migrated.migration("less", "migrations.RemoveField('order', 'country')")
-        assert migrated.manage("migrate").returncode == 1
-        migrated.migration(
-            "again", "migrations.AddField('order', 'country', models.CharField(max_length=2, default='DE'))"
-        )
-        migrated.must("migrate")
-        assert "ml_returned_v1" in _views(migrated)
-
-    def test_migration_that_fails_leaves_the_view(self, migrated: ForeignProject) -> None:
-        """A migration that raises after the views were set aside: migrate fails with its error, and they are back."""
-        migrated.migration(
-            "breaks",
-            "migrations.AlterField('order', 'total', models.DecimalField(max_digits=12, decimal_places=2)),"
-            " migrations.RunSQL('SELECT 1 / 0')",
-        )
-        done = migrated.manage("migrate")
-        assert done.returncode == 1
-        assert "set aside" in done.stdout
-        assert "division by zero" in done.stderr
-        assert "ml_returned_v1" in _views(migrated)
-
-    def test_failure_after_a_column_went_names_both(self, migrated: ForeignProject) -> None:
-        """Where an earlier migration took a column away, the view cannot come back: the failure stays the first error."""
-        migrated.migration("less", "migrations.RemoveField('order', 'country')")
-        migrated.migration("breaks", "migrations.RunSQL('SELECT 1 / 0')")
-        done = migrated.manage("migrate")
-        assert done.returncode == 1
-        assert "division by zero" in done.stderr.strip().splitlines()[-1]
-        assert "returned version 1 (ml_returned_v1)" in done.stderr
-
-    def test_contract_that_is_not_readable_stops_before_the_views(self, migrated: ForeignProject) -> None:
-        """What could not be built again is not dropped: migrate fails before the first migration."""
-        migrated.migration("more", "migrations.AddField('order', 'note', models.TextField(default=''))")
-        _file(migrated).write_text("{")
-        done = migrated.manage("migrate")
-        assert done.returncode == 1
-        assert "Nothing was migrated" in done.stderr
-        assert "ml_returned_v1" in _views(migrated)
-
-    def test_migration_of_another_app_leaves_the_view_alone(self, migrated: ForeignProject) -> None:
-        """A migration of an app that no view reads does not set views aside."""
-        migrated.write(
-            "people/models.py",
-            "from django.contrib.auth.models import AbstractUser\nfrom django.db import models\nclass Person(AbstractUser):\n    nick = models.CharField(max_length=9, default='')\n",
-        )
-        migrated.must("makemigrations", "people")
-        assert "set aside" not in migrated.must("migrate")
-        assert "ml_returned_v1" in _views(migrated)

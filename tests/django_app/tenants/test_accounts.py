@@ -117,7 +117,7 @@ def test_an_administrator_who_was_demoted_stays_so(up: Callable[[], str], change
     said = up()
     assert {name: getattr(person("admin"), name) for name in change} == change
     assert (
-        "warning: nobody is administrator of Django; make one with: make manage CMD=createsuperuser" in said
+        "WARNING: nobody is administrator of Django; make one with: make manage CMD=createsuperuser" in said
     )
 
 
@@ -135,14 +135,14 @@ def test_the_service_token_is_that_of_the_secrets(up: Callable[[], str]) -> None
     Token.objects.create(user=person("airflow"), key="r" * 40)
     said = up()
     assert list(Token.objects.filter(user__username="airflow").values_list("key", flat=True)) == [KEY]
-    assert "warning: the token of airflow had been changed in Django" in said
+    assert "WARNING: the token of airflow had been changed in Django" in said
     assert "warning" not in up()
 
 
 def test_a_service_account_that_was_switched_off_stays_off_and_is_told_of(up: Callable[[], str]) -> None:
     """Its token lets nobody in until somebody switches it on."""
     User.objects.filter(username="airflow").update(is_active=False)
-    assert "warning: airflow is switched off, so no DAG reaches Django" in up()
+    assert "WARNING: airflow is switched off, so no DAG reaches Django" in up()
     answer = Client(headers={"Authorization": f"Token {KEY}"}).get("/api/v1/deliveries/")
     assert answer.status_code == 401
 
@@ -150,7 +150,7 @@ def test_a_service_account_that_was_switched_off_stays_off_and_is_told_of(up: Ca
 def test_a_right_that_the_service_lost_stays_lost_and_is_told_of(up: Callable[[], str]) -> None:
     """With the name of the permission."""
     person("airflow").user_permissions.clear()
-    assert "warning: airflow may not act for every tenant" in up()
+    assert "WARNING: airflow may not act for every tenant" in up()
     assert not person("airflow").user_permissions.exists()
 
 

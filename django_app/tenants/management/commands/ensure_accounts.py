@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from django_app.tenants import selectors
 from django_app.tenants.services import administrator_ensure, service_account_ensure
+from hotclub import names
 
 VARIABLE = "HOTCLUB_SERVICE_TOKEN"
 ADMIN_VARIABLE = "HOTCLUB_ADMIN_PASSWORD"
@@ -20,7 +21,7 @@ class Command(BaseCommand):
     """Make the user "airflow" with the token in HOTCLUB_SERVICE_TOKEN, and with HOTCLUB_ADMIN_PASSWORD "admin" too.
 
     Safe to repeat: what is there stays as people changed it, but for the token. "admin" is made only where no
-    other administrator is. What does not work that way is said in lines that begin with "warning:".
+    other administrator is. What does not work that way is said in lines that begin with "WARNING:".
     """
 
     help = __doc__
@@ -39,11 +40,11 @@ class Command(BaseCommand):
         self.stdout.write(f"{username}: the account of DAGs, by token")
         if replaced:
             self.stdout.write(
-                f"warning: the token of {username} had been changed in Django; it is that of {VARIABLE} again. "
+                f"{names.WARNING}the token of {username} had been changed in Django; it is that of {VARIABLE} again. "
                 "To change it, change it there."
             )
         password = os.environ.get(ADMIN_VARIABLE)
         if password and administrator_ensure(username="admin", password=password):
             self.stdout.write("admin: administrator, by password")
         for problem in selectors.account_problems(username):
-            self.stdout.write(f"warning: {problem}")
+            self.stdout.write(f"{names.WARNING}{problem}")
