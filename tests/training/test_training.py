@@ -279,3 +279,26 @@ def test_registry_that_is_down_says_where(tmp_path: Path) -> None:
     with pytest.raises(RegistryError, match=r"does not answer at http://127\.0\.0\.1:9"):
         registry.models()
     registry.close()
+
+
+def test_a_fit_takes_its_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While XGBoost fits, no other fit of this machine may begin."""
+    import fcntl
+
+    from training import fit
+
+    run = _run(tmp_path, "k")
+    train, seen = fit.xgboost.train, []
+
+    def trying(*arguments: Any, **options: Any) -> Any:
+        with (run.settings.snapshots / ".fit.lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                seen.append("free")
+            except BlockingIOError:
+                seen.append("taken")
+        return train(*arguments, **options)
+
+    monkeypatch.setattr(fit.xgboost, "train", trying)
+    steps.fit(run)
+    assert seen == ["taken"]
