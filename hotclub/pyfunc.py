@@ -45,7 +45,9 @@ def _column(frame: Any, spec: FeatureSpec) -> list[Any]:
 
 def _missing(value: object) -> bool:
     # pandas' NA equals nothing and is no float; its type is known by name, for pandas is the caller's.
-    return value is None or (isinstance(value, float) and math.isnan(value)) or type(value).__name__ == "NAType"
+    return (
+        value is None or (isinstance(value, float) and math.isnan(value)) or type(value).__name__ == "NAType"
+    )
 
 
 def _load_pyfunc(data_path: str) -> PyfuncModel:

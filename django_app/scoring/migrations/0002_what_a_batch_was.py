@@ -6,45 +6,60 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('scoring', '0001_initial'),
-        ('tenants', '0001_initial'),
+        ("scoring", "0001_initial"),
+        ("tenants", "0001_initial"),
     ]
 
     operations = [
         migrations.RemoveField(
-            model_name='batchchunk',
-            name='last_entity',
+            model_name="batchchunk",
+            name="last_entity",
         ),
         migrations.AddField(
-            model_name='batch',
-            name='rows_new',
-            field=models.PositiveIntegerField(default=0, help_text='not there when the batch was planned, and scored all the same'),
+            model_name="batch",
+            name="rows_new",
+            field=models.PositiveIntegerField(
+                default=0, help_text="not there when the batch was planned, and scored all the same"
+            ),
         ),
         migrations.AddField(
-            model_name='batch',
-            name='rows_vanished',
-            field=models.PositiveIntegerField(default=0, help_text='planned, and no longer in the slice when their chunk was read'),
+            model_name="batch",
+            name="rows_vanished",
+            field=models.PositiveIntegerField(
+                default=0, help_text="planned, and no longer in the slice when their chunk was read"
+            ),
         ),
         migrations.AddField(
-            model_name='batchchunk',
-            name='planned',
-            field=django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), help_text='entities at planning; null once they are counted', null=True, size=None),
+            model_name="batchchunk",
+            name="planned",
+            field=django.contrib.postgres.fields.ArrayField(
+                base_field=models.TextField(),
+                help_text="entities at planning; null once they are counted",
+                null=True,
+                size=None,
+            ),
         ),
         migrations.AlterField(
-            model_name='batch',
-            name='rows_done',
-            field=models.PositiveIntegerField(default=0, verbose_name='rows scored'),
+            model_name="batch",
+            name="rows_done",
+            field=models.PositiveIntegerField(default=0, verbose_name="rows scored"),
         ),
         migrations.AlterField(
-            model_name='batch',
-            name='rows_total',
-            field=models.PositiveIntegerField(default=0, verbose_name='rows planned'),
+            model_name="batch",
+            name="rows_total",
+            field=models.PositiveIntegerField(default=0, verbose_name="rows planned"),
         ),
         migrations.AlterField(
-            model_name='predictionrequest',
-            name='tenant',
-            field=models.ForeignKey(blank=True, help_text='empty where the model has no tenants', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='prediction_requests', to='tenants.tenant'),
+            model_name="predictionrequest",
+            name="tenant",
+            field=models.ForeignKey(
+                blank=True,
+                help_text="empty where the model has no tenants",
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="prediction_requests",
+                to="tenants.tenant",
+            ),
         ),
     ]
