@@ -170,7 +170,12 @@ def _raising(error: Exception) -> Callable[..., Any]:
 
 def test_without_leaves_features_out_by_name_and_group(tmp_path: Path) -> None:
     """A group's features are gone from the package, and such a run is never registered."""
-    run = _run(tmp_path, "k", without=("weather", "holiday"))
+    constraints = {
+        "monotone_constraints": {"wind_speed": 1, "hour": 1},
+        "interaction_constraints": [["holiday"]],
+    }
+    options = {"name": "arrival_delay", "parameters": {"num_boost_round": 5, **constraints}}
+    run = _run(tmp_path, "k", without=("weather", "holiday"), contract=options)
     steps.fit(run)
     assert package.read(run.folder.package).contract.feature_names == ("carrier", "hour")
     with pytest.raises(HotclubError, match="not registered"):
