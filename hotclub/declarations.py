@@ -177,7 +177,7 @@ class MLModel:
         evaluate_days, stopping_days: the newest slice of time held out, and the one before it for early stopping.
         score_on: a `Source` (or its name): each loaded partition of it is scored.
         schedule: a cron expression for training, or None for by hand.
-        parameters: XGBoost parameters beside those of the task.
+        parameters: XGBoost parameters beside those of the task, see `hotclub.parameters`. Constraints name features.
     """
 
     name: ClassVar[str]

@@ -6,7 +6,7 @@ Django compiles declarations without XGBoost, so the table is here; a test of tr
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final
@@ -313,20 +313,29 @@ def _metrics(found: Mapping[str, Any]) -> list[str]:
     return [declared] if isinstance(declared, str) else list(declared)
 
 
+def without(left_out: Collection[str], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters for a run that leaves features out: constraints that name them go with them."""
+    kept = dict(parameters)
+    if MONOTONE in kept:
+        kept[MONOTONE] = {name: way for name, way in kept[MONOTONE].items() if name not in left_out}
+    if INTERACTION in kept:
+        groups = [[name for name in group if name not in left_out] for group in kept[INTERACTION]]
+        kept[INTERACTION] = [group for group in groups if group]
+    return {name: value for name, value in kept.items() if value or name not in (MONOTONE, INTERACTION)}
+
+
 def for_xgboost(features: Sequence[str], parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return checked parameters as XGBoost takes them, Hotclub's own left out.
 
-    Constraints name features; XGBoost counts columns. A feature that `features` lacks was left out of this run.
+    Constraints name features; XGBoost counts columns.
 
     Args:
         features: in the order of the matrix's columns.
         parameters: as declared.
     """
     found = {name: value for name, value in canonical(parameters).items() if name not in OURS}
-    place = {name: column for column, name in enumerate(features)}
     if MONOTONE in found:
         found[MONOTONE] = "(" + ",".join(str(found[MONOTONE].get(name, 0)) for name in features) + ")"
     if INTERACTION in found:
-        groups = [[place[name] for name in group if name in place] for group in found[INTERACTION]]
-        found[INTERACTION] = str([group for group in groups if group])
+        found[INTERACTION] = str([[features.index(name) for name in group] for group in found[INTERACTION]])
     return found

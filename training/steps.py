@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hotclub import names, package
+from hotclub import names, package, parameters
 from hotclub.contract import FeatureSpec, ModelContract
 from hotclub.errors import HotclubError
 from training import labels, snapshot
@@ -71,7 +71,14 @@ def without_features(contract: ModelContract, left_out: tuple[str, ...]) -> Mode
     kept = tuple(f for f in contract.features if not gone(f))
     if not kept:
         raise HotclubError("--without: no feature remains")
-    return replace(contract, schema=replace(contract.schema, features=kept))
+    names_gone = {f.name for f in contract.features if gone(f)}
+    return replace(
+        contract,
+        schema=replace(contract.schema, features=kept),
+        policy=replace(
+            contract.policy, parameters=parameters.without(names_gone, contract.policy.parameters)
+        ),
+    )
 
 
 def take_snapshot(run: Run) -> dict[str, Any]:

@@ -119,7 +119,7 @@ def test_objectives_and_what_goes_with_them(task: str, declared: dict[str, Any],
 
 
 def test_constraints_name_features_and_xgboost_counts_columns() -> None:
-    """By name in the declaration, by place for XGBoost; a feature that a run leaves out takes its constraint along."""
+    """By name in the declaration, by place for XGBoost."""
     declared = {
         "eta": 0.3,
         "num_boost_round": 5,
@@ -133,11 +133,21 @@ def test_constraints_name_features_and_xgboost_counts_columns() -> None:
         "monotone_constraints": "(0,1,-1,0)",
         "interaction_constraints": "[[1, 0], [3]]",
     }
-    assert parameters.for_xgboost(["wind_speed", "carrier"], declared) == {
-        "learning_rate": 0.3,
-        "monotone_constraints": "(-1,0)",
-        "interaction_constraints": "[[1]]",
+
+
+def test_a_feature_that_a_run_leaves_out_takes_its_constraints_along() -> None:
+    """What is left is valid for what is left; a constraint of nobody is none."""
+    declared = {
+        "max_depth": 3,
+        "monotone_constraints": {"wind_speed": -1, "hour": 1},
+        "interaction_constraints": [["hour", "carrier"], ["holiday"]],
     }
+    kept = parameters.without({"hour", "holiday"}, declared)
+    assert kept == {
+        "max_depth": 3, "monotone_constraints": {"wind_speed": -1}, "interaction_constraints": [["carrier"]],
+    }  # fmt: skip
+    parameters.check("binary", {"carrier": "category", "wind_speed": "number"}, kept)
+    assert parameters.without({"hour", "holiday", "wind_speed", "carrier"}, declared) == {"max_depth": 3}
 
 
 def test_every_refused_name_is_no_allowed_one() -> None:

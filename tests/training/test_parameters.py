@@ -195,6 +195,20 @@ def test_without_early_stopping_every_round_is_kept() -> None:
     assert _fit(_contract("binary:logistic", **declared | {"early_stopping_rounds": 5}))["rounds"] < 60
 
 
+@pytest.mark.parametrize(("patience", "kept"), [(None, 60), (5, None)])
+def test_the_package_has_the_rounds_that_are_kept(patience: int | None, kept: int | None) -> None:
+    """Every round without early stopping, those up to the best one with it: engines answer with all that are there."""
+    contract = _contract(
+        "binary:logistic", early_stopping_rounds=patience, num_boost_round=60, learning_rate=1
+    )
+    rows = make_rows()
+    parts = split(contract, rows, boundaries(contract, rows))
+    model, _, facts = fit.fit(contract, parts, threads=1, progress=lambda text: None)
+    booster = xgboost.Booster()
+    booster.load_model(bytearray(model))
+    assert booster.num_boosted_rounds() == facts["rounds"] == (kept or facts["rounds"])
+
+
 def test_another_name_of_a_parameter_replaces_the_default() -> None:
     """`eta` is learning_rate: XGBoost gets one of them, the declared."""
     chosen = fit.parameters(_contract("binary:logistic", eta=0.3), threads=1)

@@ -98,20 +98,6 @@ def test_nullable_features_may_be_left_out(tmp_path: Path, mlflow_url: str) -> N
         model.predict(frame.drop(columns="hour"))
 
 
-def test_pandas_own_missing_value_is_missing(small_package: Path) -> None:
-    """A frame with nullable dtypes gives the scores of None."""
-    import pandas as pd
-
-    from hotclub.pyfunc import _load_pyfunc
-
-    rows = make_rows(40, seed=5).select(["carrier", "hour", "wind_speed", "holiday"])
-    plain, nullable = rows.to_pandas(), rows.to_pandas().convert_dtypes()
-    assert nullable["holiday"].dtype == pd.BooleanDtype()
-    assert nullable["holiday"].isna().any()
-    model = _load_pyfunc(str(small_package))
-    np.testing.assert_array_equal(model.predict(plain), model.predict(nullable))
-
-
 def test_a_model_of_counts_answers_in_counts_everywhere(tmp_path: Path, mlflow_url: str) -> None:
     """Evaluation, the package and MLflow's loader agree on the unit, and the metrics are of that unit."""
     import mlflow

@@ -170,7 +170,12 @@ def _raising(error: Exception) -> Callable[..., Any]:
 
 def test_without_leaves_features_out_by_name_and_group(tmp_path: Path) -> None:
     """A group's features are gone from the package, and such a run is never registered."""
-    run = _run(tmp_path, "k", without=("weather", "holiday"))
+    constraints = {
+        "monotone_constraints": {"wind_speed": 1, "hour": 1},
+        "interaction_constraints": [["holiday"]],
+    }
+    options = {"name": "arrival_delay", "parameters": {"num_boost_round": 5, **constraints}}
+    run = _run(tmp_path, "k", without=("weather", "holiday"), contract=options)
     steps.fit(run)
     assert package.read(run.folder.package).contract.feature_names == ("carrier", "hour")
     with pytest.raises(HotclubError, match="not registered"):
@@ -278,3 +283,26 @@ def test_registry_that_is_down_says_where(tmp_path: Path) -> None:
     with pytest.raises(RegistryError, match=r"does not answer at http://127\.0\.0\.1:9"):
         registry.models()
     registry.close()
+
+
+def test_a_fit_takes_its_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While XGBoost fits, no other fit of this machine may begin."""
+    import fcntl
+
+    from training import fit
+
+    run = _run(tmp_path, "k")
+    train, seen = fit.xgboost.train, []
+
+    def trying(*arguments: Any, **options: Any) -> Any:
+        with (run.settings.snapshots / ".fit.lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                seen.append("free")
+            except BlockingIOError:
+                seen.append("taken")
+        return train(*arguments, **options)
+
+    monkeypatch.setattr(fit.xgboost, "train", trying)
+    steps.fit(run)
+    assert seen == ["taken"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from django_app.ingest.models import Delivery
-from django_app.scoring import pinning, reconciling, services, tasks
+from django_app.scoring import pinning, reconciling, selectors, services, tasks
 from django_app.scoring.models import Batch
 from django_app.scoring.pinning import Pin
 from django_app.scoring.slices import Slice
@@ -141,3 +141,34 @@ def test_the_sweep_reconciles(monkeypatch: pytest.MonkeyPatch) -> None:
     _delivery()
     tasks.sweep()
     assert Batch.objects.count() == 1
+
+
+def test_reach_and_patience_to_the_second(pin: Pin) -> None:
+    """Loaded exactly ten minutes ago: it is time. Exactly two days ago: no longer the sweep's."""
+    _delivery(10, "EWR")
+    _delivery(2 * 24 * 60, "JFK")
+    _delivery(2 * 24 * 60 - 1 / 60, "LGA")
+    found = selectors.deliveries_without_batch(
+        model=pin.version.model,
+        source="flight_schedule",
+        after=NOW - reconciling.REACH,
+        before=NOW - reconciling.PATIENCE,
+    )
+    assert [d.tenant_id for d in found] == ["EWR", "LGA"]
+
+
+def test_a_batch_of_the_moment_of_the_load_counts(pin: Pin) -> None:
+    """Asked for in the instant in which the load committed, it read what was loaded."""
+    _delivery(11)
+    _batch(pin, 11)
+    assert reconciling.loaded_days_score(clock=_clock) == 0
+
+
+def test_one_sweep_makes_a_limited_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest come first; the rest is for the next sweep, and nothing is left at the end."""
+    monkeypatch.setattr(reconciling, "LIMIT", 2)
+    deliveries = [_delivery(11 + n, data_date=DAY + dt.timedelta(days=n)) for n in range(3)]
+    assert reconciling.loaded_days_score(clock=_clock) == 2
+    assert set(Batch.objects.values_list("day", flat=True)) == {d.data_date for d in deliveries[:2]}
+    assert reconciling.loaded_days_score(clock=_clock) == 1
+    assert reconciling.loaded_days_score(clock=_clock) == 0

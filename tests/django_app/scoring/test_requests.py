@@ -71,6 +71,8 @@ def test_the_sweep_finds_a_lost_request(
     request = _create(pin)
     with django_capture_on_commit_callbacks(execute=True):
         services.scoring_sweep(now=NOW + dt.timedelta(seconds=40))
+        # What was sent again waits for its turn: the next sweep does not send it once more.
+        services.scoring_sweep(now=NOW + dt.timedelta(seconds=50))
     assert sent == [("scoring.tasks.request_score", (str(request.pk),))]
 
 
