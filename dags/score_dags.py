@@ -27,7 +27,8 @@ def score_dag(contract: ModelContract) -> DAG:
     **When it fails**: the reason of the batch is in the log and on the batch in Django's admin. Clear the task
     once it is mended; this run's id is the batch's key, so no row is scored twice by one version.
 
-    A day that was missed is scored by the replay DAG, or by triggering this one with a tenant and a day.
+    A day that was missed is scored by the replay DAG, or by triggering this one with a tenant and a day. Who
+    triggers it must be data owner or ML engineer of that tenant in Django, or the task fails with the reason.
     """
     dag = factory.make_dag(
         names.score_dag_id(contract.name),
@@ -58,8 +59,8 @@ def replay_dag(contract: ModelContract) -> DAG:
     It runs after midnight in the model's time zone, for the day that ended. What an earlier batch of the same
     version scored is written again with the same numbers.
 
-    **To replay a range** with the champion of today, say after a promotion: the button "Backfill" of this DAG,
-    or `airflow backfill create --dag-id <model>.replay --from-date 2013-11-01 --to-date 2013-11-30`.
+    **To replay a range** with the champion of today, say after a promotion: the button "Backfill" of this DAG. Who
+    presses it must be data owner or ML engineer of every tenant in Django, or the task fails with the reason.
 
     **When it is skipped or fails**: as with the score DAG.
     """
