@@ -403,3 +403,14 @@ def test_very_many_errors_are_cut(send: Sent) -> None:
     assert "more" in send(report, json.dumps(body)).json()["errors"][-1]["message"]
     body = {**send.good_body("POST /api/v1/batches/"), **{f"x{n}": 1 for n in range(5000)}}
     assert len(refused(send("POST /api/v1/batches/", json.dumps(body)), 422)) <= 101
+
+
+@pytest.mark.parametrize("operation", POSTS)
+def test_a_session_without_a_csrf_token(send: Sent, users: dict[str, Any], operation: str) -> None:
+    """A browser's session writes with a token alone: 403 as a problem, and nothing is written."""
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(users["root"])
+    path = operation.split(" ")[1].replace("{id}", str(send.objects["delivery"].pk))
+    before = counts()
+    refused(client.post(path, b"{}", content_type=JSON), 403)
+    assert counts() == before
