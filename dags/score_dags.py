@@ -32,7 +32,8 @@ def score_dag(contract: ModelContract) -> DAG:
     once it is fixed; this run's id is the batch's key, so no row is scored twice by one version. What Django refuses
     (a day that is none, a tenant that is not there) is not tried again.
 
-    A day that was missed is scored by the replay DAG, or by triggering this one with a tenant and a day.
+    A day that was missed is scored by the replay DAG, or by triggering this one with a tenant and a day. Who
+    triggers it must be data owner or ML engineer of that tenant in Django, or the task fails with the reason.
     """
     dag = factory.make_dag(
         names.score_dag_id(contract.name),
@@ -63,8 +64,8 @@ def replay_dag(contract: ModelContract) -> DAG:
     It runs after midnight in the model's time zone, for the day that ended. What an earlier batch of the same
     version scored is written again with the same numbers.
 
-    **To replay a range** with the champion of today, say after a promotion: the button "Backfill" of this DAG,
-    or `airflow backfill create --dag-id <model>.replay --from-date 2013-11-01 --to-date 2013-11-30`.
+    **To replay a range** with the champion of today, say after a promotion: the button "Backfill" of this DAG. Who
+    presses it must be data owner or ML engineer of every tenant in Django, or the task fails with the reason.
 
     **When it is skipped or fails**: as with the score DAG. A run that was triggered without a logical date has no
     day and fails at once.

@@ -24,6 +24,7 @@ from hotclub.errors import ContractError, FieldError, InvalidInputError, Registr
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+_MOST_ERRORS = 100
 
 
 #: What a caller reads of a failure that nobody expected.
@@ -49,13 +50,20 @@ class Conflict(exceptions.APIException):
 
 
 def problem(code: int, detail: str, errors: list[FieldError] | None = None) -> dict[str, Any]:
-    """Return the body of a problem answer: type, title, status, detail, errors."""
+    """Return the body of a problem answer: type, title, status, detail, errors.
+
+    Of very many errors the first hundred: an answer is not to be larger than what was sent.
+    """
+    errors = errors or []
+    if len(errors) > _MOST_ERRORS:
+        left = len(errors) - _MOST_ERRORS
+        errors = [*errors[:_MOST_ERRORS], FieldError("", f"and {left} more")]
     return {
         "type": "about:blank",
         "title": HTTPStatus(code).phrase,
         "status": code,
         "detail": detail,
-        "errors": [error.as_dict() for error in errors or []],
+        "errors": [error.as_dict() for error in errors],
     }
 
 

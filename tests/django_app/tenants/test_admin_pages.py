@@ -242,3 +242,28 @@ def test_a_date_is_read_as_it_is_written(users: dict[str, Any]) -> None:
         "12:34:56",
     ]
     assert field.clean(["2013-02-01", "12:34:56"]) == NOW.replace(month=2)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "p=-1", "p=x", f"p={'9' * 30}", "o=x", f"o={'9' * 30}", "o=1.1.1.-1", "all=x", "e=1", "nonsense=1",
+        "created_at__year=99999", "created_at__year=0", "created_at__year=-1", "created_at__year=x",
+        "created_at__year=2013&created_at__month=13", "created_at__year=2013&created_at__month=2&created_at__day=31",
+        "created_at_from=nonsense", "created_at_from=99999-01-01", "created_at_to=0000-00-00",
+        f"status__exact={'x' * 3000}", "status__exact=%FF",
+        "tenant__slug__exact=%ED%A0%80", "rows_total__gt=1", "requested_by__password__startswith=pbkdf2", "q=%ED%A0%80",
+    ],
+)  # fmt: skip
+def test_no_query_breaks_a_list(owner: Client, query: str) -> None:
+    """A page, or the way back to the list: never a failure, and never what was not to be asked."""
+    answer = owner.get(f"{_list(Batch)}?{query}")
+    assert answer.status_code in (200, 302, 400)
+
+
+@pytest.mark.parametrize("key", ["x", "9" * 40, "-1", "_5F", "%ED%A0%80", "a" * 3000])
+@pytest.mark.parametrize("model", SCOPED)
+def test_no_key_breaks_a_page(owner: Client, model: Any, key: str) -> None:
+    """The row is not there, and the page says so on the start page."""
+    name = model._meta.label_lower.replace(".", "/")
+    assert owner.get(f"/admin/{name}/{key}/change/").status_code == 302
