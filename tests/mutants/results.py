@@ -43,7 +43,7 @@ class Mutant:
     def function(self) -> str:
         """Module and function, as people write them."""
         module, _, mangled = self.name.rpartition(".")
-        function = mangled.partition("__mutmut_")[0].removeprefix("x").strip("_ǁ").replace("ǁ", ".")
+        function = mangled.rpartition("__mutmut_")[0][2:].replace("ǁ", ".")
         return f"{module}.{function}"
 
     @property
@@ -63,7 +63,7 @@ def read(tree: Path) -> list[Mutant]:
     found = []
     for meta in sorted(folder.rglob("*.meta")):
         for name, code in json.loads(meta.read_text())["exit_code_by_key"].items():
-            reaching = tests.get(name.partition("__mutmut_")[0], [])
+            reaching = tests.get(name.rpartition("__mutmut_")[0], [])
             seconds = sum(durations.get(test, 0.0) for test in reaching)
             found.append(
                 Mutant(name, STATUS.get(status_by_exit_code[code], "not run"), seconds, bool(reaching))
