@@ -12,13 +12,13 @@ from mutmut.mutation.mutators import mutation_operators
 from mutmut.mutation.pragma_handling import IgnoredCode
 
 from tests.mutants import cli, report
-from tests.mutants.__main__ import FLOOR, sample
+from tests.mutants.__main__ import FLOOR
 from tests.mutants.results import Mutant
 
 
-def mutant(number: int, status: str = "killed", *, seconds: float = 1.0, reached: bool = True) -> Mutant:
+def mutant(number: int, status: str = "killed") -> Mutant:
     """Return one of many mutants of `hotclub.store.find_model`."""
-    return Mutant(f"hotclub.store.x_find_model__mutmut_{number}", status, seconds, reached)
+    return Mutant(f"hotclub.store.x_find_model__mutmut_{number}", status, reached=True)
 
 
 @pytest.mark.parametrize(
@@ -32,25 +32,16 @@ def mutant(number: int, status: str = "killed", *, seconds: float = 1.0, reached
 )
 def test_a_mutant_is_named_as_people_write_it(name: str, function: str) -> None:
     """Module, class and function, with their own underscores."""
-    made = Mutant(name, "killed", 0.0, reached=True)
+    made = Mutant(name, "killed", reached=True)
     assert (made.function, made.module) == (function, ".".join(function.split(".")[:2]))
 
 
-def test_the_sample_is_the_same_again_and_fits_the_time() -> None:
-    """The order in which mutmut lists its mutants does not matter; twice the time takes twice as many."""
-    every = [mutant(number) for number in range(1000)]
-    chosen = sample(every, 120.5)
-    assert chosen == sample(every[::-1], 120.5)
-    assert 0 < len(chosen) < len(every)
-    assert len(sample(every, 240.5)) == 2 * len(chosen)
-    assert chosen != sorted(every, key=lambda m: m.name)[: len(chosen)]
-
-
-def test_everything_is_tried_when_there_is_time() -> None:
-    """What no test reaches costs nothing and is among them."""
-    every = [mutant(1), mutant(2, reached=False, seconds=0.0)]
-    assert sorted(sample(every, 100), key=lambda m: m.name) == every
-    assert sample(every[:1], 0.1) == []
+def test_the_order_is_drawn_and_is_the_same_again() -> None:
+    """A name has its place whatever else there is; it is neither the order of names nor the quick ones first."""
+    every = [mutant(number).name for number in range(100)]
+    drawn = sorted(every, key=cli.place)
+    assert drawn != sorted(every)
+    assert sorted(every[:50], key=cli.place) == [name for name in drawn if name in every[:50]]
 
 
 def test_a_test_that_never_ends_has_noticed_and_what_did_not_run_does_not_count() -> None:
@@ -62,7 +53,7 @@ def test_a_test_that_never_ends_has_noticed_and_what_did_not_run_does_not_count(
 
 def test_the_table_has_a_line_for_each_module_and_one_for_all() -> None:
     """Counts by status stand in their columns."""
-    other = Mutant("serving.slot.xǁSlotǁtake__mutmut_1", "survived", 1.0, reached=True)
+    other = Mutant("serving.slot.xǁSlotǁtake__mutmut_1", "survived", reached=True)
     head, store, slot, everything = report.table([mutant(1), mutant(2, "timed out"), other])
     assert head.split() == ["module", "killed", "survived", "timed", "out", "not", "run", "noticed"]
     assert store.split() == ["hotclub.store", "1", "0", "1", "0", "100.0%"]
