@@ -69,8 +69,5 @@ def provision(postgres_admin_url: str) -> Callable[[str], Database]:
 @pytest.fixture(scope="session")
 def mlflow_url(services: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real MLflow that lives as long as the test session; tests use model names of their own."""
-    if SHARED:
-        yield SHARED.mlflow_url
-        return
     with mlflow_server(tmp_path_factory.mktemp("mlflow")) as url:
         yield url

@@ -85,11 +85,9 @@ def needs_services(item: pytest.Item) -> bool:
 
 def _rank(item: pytest.Item) -> int:
     """Fast tests come first, and those with a whole stack last, so that it is up for its own tests alone."""
-    if "live" in getattr(item, "fixturenames", ()):
-        return 3
-    if item.get_closest_marker("deploy"):
-        return 2
-    return 1 if needs_services(item) else 0
+    names = getattr(item, "fixturenames", ())
+    dear = [item.get_closest_marker("deploy") is not None, "mlflow_url" in names, needs_services(item), True]
+    return 4 if "live" in names else 3 - dear.index(True)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

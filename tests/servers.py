@@ -1,7 +1,7 @@
-"""Servers that many test processes share: started once, their addresses in a file that an environment variable names.
+"""A PostgreSQL that many test processes share: started once, its address in a file that an environment variable names.
 
-A process makes databases of its own on a shared PostgreSQL; Django's, with a slice of history in it, is a copy
-of a template, which takes a tenth of a second instead of twenty.
+A process makes databases of its own there; Django's, with a slice of history in it, is a copy of a template, which
+takes a tenth of a second instead of twenty.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from psycopg import sql
 
 from stack import postgres, roles
 from tests import history
-from tests.services import mlflow_server
 
 #: The file that `running` wrote.
 VARIABLE: Final = "HOTCLUB_TEST_SERVERS"
@@ -30,19 +29,18 @@ TEMPLATE: Final = "hotclub_template"
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Where the shared servers are.
+    """Where the shared server is.
 
     Attributes:
         passwords: of PostgreSQL's logins, by role.
     """
 
     admin_url: str
-    mlflow_url: str
     passwords: dict[str, str]
 
 
 def shared() -> Servers | None:
-    """Return the servers that were started for this process, or None: then it starts its own."""
+    """Return the server that was started for this process, or None: then it starts its own."""
     path = os.environ.get(VARIABLE)
     return Servers(**json.loads(Path(path).read_text())) if path else None
 
@@ -66,10 +64,10 @@ def postgres_server() -> Iterator[str]:
 
 @contextmanager
 def running(folder: Path) -> Iterator[Path]:
-    """Run PostgreSQL, with the template in it, and MLflow; yield the file for `VARIABLE`."""
+    """Run PostgreSQL with the template in it; yield the file for `VARIABLE`."""
     folder.mkdir(parents=True, exist_ok=True)
-    with postgres_server() as admin_url, mlflow_server(folder / "mlflow") as mlflow_url:
-        made = Servers(admin_url, mlflow_url, make_passwords())
+    with postgres_server() as admin_url:
+        made = Servers(admin_url, make_passwords())
         roles.provision(admin_url, made.passwords, TEMPLATE)
         history.fill(lambda role: roles.role_url(admin_url, role, made.passwords[role], TEMPLATE))
         file = folder / "servers.json"

@@ -51,6 +51,7 @@ def test_every_dag_keeps_the_policy(bag) -> None:
     """Each DAG has a runbook, tags of the closed set, an owner of the closed set, no catch-up, and each task retries."""
     from dags.factory import Owner, Tag
 
+    assert bag.dags
     for dag in bag.dags.values():
         assert "fails" in dag.doc_md, dag.dag_id
         assert dag.description, dag.dag_id

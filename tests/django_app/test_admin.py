@@ -6,10 +6,11 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.db import connection
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
@@ -191,9 +192,23 @@ def test_machine_written_rows_are_read_only(users: dict[str, Any]) -> None:
         "flights.flight",
     ):
         assert client.get(reverse(f"admin:{label.replace('.', '_')}_add")).status_code == 403
+        page = admin.site.get_model_admin(apps.get_model(label))
+        request = RequestFactory().get("/")
+        request.user = users["root"]
+        assert page.has_view_permission(request)
+        assert not page.has_change_permission(request), label
+        assert not page.has_delete_permission(request), label
 
 
-@pytest.mark.parametrize("query", ["q=UA", "q=1545", "q=N14228", "cancelled__exact=1"])
+@pytest.mark.parametrize("query", ["q=ATL", "q=1545", "q=N14228", "cancelled__exact=1"])
 def test_flights_are_searched(users: dict[str, Any], query: str) -> None:
-    """Flight number, tail number and destination; a search that fits nothing is an empty page."""
-    assert _client(users["root"]).get(f"{_list('flights.flight')}?{query}").status_code == 200
+    """Destination, flight number, tail number and the filter: some flights, never all of them."""
+    page = _client(users["root"]).get(f"{_list('flights.flight')}?{query}")
+    assert page.status_code == 200
+    assert 0 < page.context["cl"].result_count < Flight.objects.count()
+
+
+def test_a_search_that_fits_nothing_is_an_empty_page(users: dict[str, Any]) -> None:
+    """No flight has that tail number: the list is there, and has no row."""
+    page = _client(users["root"]).get(f"{_list('flights.flight')}?q=XXXXX")
+    assert (page.status_code, page.context["cl"].result_count) == (200, 0)

@@ -1,28 +1,31 @@
 """Mutation testing within a time limit: ``python -m tests.mutants [MODULE ...]``, which is `make mutants`.
 
 mutmut makes the mutants and runs, for each, the tests that reach the changed function, in a process forked
-from one that has imported everything. PostgreSQL and MLflow run once for all of them. When there are more mutants
-than time, a random sample with a fixed seed is tried.
+from one that has imported everything. PostgreSQL runs once for all of them. The order is random with a
+fixed seed, so what was tried when the time is over is a sample; the table says how many were not run.
 
-Exits 1 when less than `FLOOR` of those tried were noticed.
+Exits 1 when less than `FLOOR` of those tried were noticed, and when none was tried.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import random
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
+
+import psutil
 
 from tests import servers
 from tests.live import copy_tree
 from tests.mutants import report, results
+from tests.mutants.cli import SEED
 from tests.mutants.results import Mutant
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -30,13 +33,8 @@ FOLDER: Final = ROOT / "var" / "mutants"
 TREE: Final = FOLDER / "tree"
 #: Share of the mutants tried that tests must notice, %.
 FLOOR: Final = 90
-SEED: Final = 5
-#: A module whose few mutants are tried while everything is prepared: mutmut has no command that only prepares.
-_FIRST: Final = "hotclub.metrics.*"
-#: Seconds for starting and ending a mutant's process beside its tests.
-_OVERHEAD: Final = 0.7
-#: How much of a mutant's tests runs until one fails, on average.
-_SHARE: Final = 0.5
+#: What every process of a run has in its environment.
+_MARK: Final = "HOTCLUB_MUTANTS"
 
 
 def main() -> int:
@@ -46,58 +44,25 @@ def main() -> int:
     shutil.rmtree(FOLDER, ignore_errors=True)
     TREE.mkdir(parents=True)
     copy_tree(TREE)
-    with servers.running(FOLDER / "servers") as file:
-        print(f"Servers up, template made: {time.monotonic() - started:.0f} s", flush=True)
-        environment = {**os.environ, servers.VARIABLE: str(file)}
-        _mutmut(environment, started + given.seconds, "run", "--max-children", str(given.jobs), _FIRST)
-        every = [m for m in results.read(TREE) if _wanted(m, given.modules)]
-        if not every:
-            print(
-                f"mutmut prepared nothing for {given.modules or 'the whole list'}; see {FOLDER / 'mutmut.log'}"
-            )
-            return 1
-        left = given.seconds - (time.monotonic() - started)
-        chosen = sample(every, left * given.jobs)
-        print(
-            f"Prepared after {time.monotonic() - started:.0f} s: {len(every)} mutants; "
-            f"trying {len(chosen)} of them (seed {SEED}, {left:.0f} s left)",
-            flush=True,
-        )
-        _mutmut(
-            environment,
-            started + given.seconds,
-            "run",
-            "--max-children",
-            str(given.jobs),
-            *(m.name for m in chosen),
-        )
-    names = {m.name for m in chosen}
-    tried = [m for m in results.read(TREE) if m.name in names]
-    noticed = report.score(tried)
-    print("\n".join(report.summary(tried, TREE)))
+    names = ["run", "--max-children", str(given.jobs), *(f"{module}.*" for module in given.modules)]
+    if given.fast:
+        _mutmut({"PYTEST_ADDOPTS": "-m fast"}, started + given.seconds, *names)
+    else:
+        with servers.running(FOLDER / "servers") as file:
+            print(f"PostgreSQL up, template made: {time.monotonic() - started:.0f} s", flush=True)
+            _mutmut({servers.VARIABLE: str(file)}, started + given.seconds, *names)
+    mutants = [m for m in results.read(TREE) if _wanted(m, given.modules)]
+    tried = [m for m in mutants if m.status != "not run"]
+    if not tried:
+        print(f"Nothing was tried; the end of {FOLDER / 'mutmut.log'} says why")
+        return 1
+    noticed = report.score(mutants)
+    print("\n".join(report.summary(mutants, TREE)))
     print(
-        f"{len(tried)} of {len(every)} mutants in {time.monotonic() - started:.0f} s: "
+        f"{len(tried)} of {len(mutants)} mutants tried in {time.monotonic() - started:.0f} s (seed {SEED}): "
         f"{noticed:.1f} % noticed (floor {FLOOR} %)"
     )
     return 0 if noticed >= FLOOR else 1
-
-
-def sample(mutants: list[Mutant], seconds: float) -> list[Mutant]:
-    """Return as many mutants as there is time for, drawn at random; always the same ones for the same code.
-
-    Args:
-        mutants: all there are.
-        seconds: of all processes together.
-    """
-    order = sorted(mutants, key=lambda mutant: mutant.name)
-    random.Random(SEED).shuffle(order)
-    chosen, cost = [], 0.0
-    for mutant in order:
-        cost += _OVERHEAD + _SHARE * mutant.seconds if mutant.reached else 0.0
-        if cost > seconds:
-            break
-        chosen.append(mutant)
-    return chosen
 
 
 def _wanted(mutant: Mutant, modules: list[str]) -> bool:
@@ -110,6 +75,9 @@ def _arguments() -> argparse.Namespace:
         "modules", nargs="*", help="such as hotclub.store or hotclub; default: all in pyproject.toml"
     )
     parser.add_argument("--seconds", type=float, default=1200, help="limit of the whole run (default: 1200)")
+    parser.add_argument(
+        "--fast", action="store_true", help="with tests that need no server alone: a quick look"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time (default: 2)")
     return parser.parse_args()
 
@@ -119,20 +87,35 @@ def _mutmut(environment: dict[str, str], deadline: float, *arguments: str) -> No
     command = [sys.executable, str(Path(__file__).with_name("cli.py")), *arguments]
     with (FOLDER / "mutmut.log").open("ab") as log:
         process = subprocess.Popen(
-            command, cwd=TREE, env=environment, stdout=log, stderr=log, start_new_session=True
+            command,
+            cwd=TREE,
+            env={**os.environ, **environment, _MARK: str(FOLDER)},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
         try:
             process.wait(max(1.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             print("Time is over: stopping", flush=True)
         finally:
-            for sign in (signal.SIGINT, signal.SIGKILL):
-                if process.poll() is None:
-                    os.killpg(process.pid, sign)
-                    try:
-                        process.wait(20)
-                    except subprocess.TimeoutExpired:
-                        continue
+            # Asked alone, mutmut ends its workers; whoever is left of its session after that is ended.
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(30)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            _end_strays()
+
+
+def _end_strays() -> None:
+    """End what tests of a mutant had started when it was ended at its time limit: each is in a session of its own."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get(_MARK) == str(FOLDER) and process.pid != os.getpid():
+                process.kill()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What mutmut wrote down: each mutant, how long its tests take, and what came of it."""
+"""What mutmut wrote down: each mutant, and what came of it."""
 
 from __future__ import annotations
 
@@ -30,20 +30,18 @@ class Mutant:
 
     Attributes:
         name: mutmut's: module, mangled function and number; the number moves when the function changes.
-        seconds: what all tests that reach the function take.
         reached: whether any test does.
     """
 
     name: str
     status: str
-    seconds: float
     reached: bool
 
     @property
     def function(self) -> str:
         """Module and function, as people write them."""
         module, _, mangled = self.name.rpartition(".")
-        function = mangled.partition("__mutmut_")[0].removeprefix("x").strip("_ǁ").replace("ǁ", ".")
+        function = mangled.rpartition("__mutmut_")[0][2:].replace("ǁ", ".")
         return f"{module}.{function}"
 
     @property
@@ -58,16 +56,12 @@ def read(tree: Path) -> list[Mutant]:
     stats_file = folder / "mutmut-stats.json"
     if not stats_file.exists():
         return []
-    stats = json.loads(stats_file.read_text())
-    durations, tests = stats["duration_by_test"], stats["tests_by_mangled_function_name"]
+    tests = json.loads(stats_file.read_text())["tests_by_mangled_function_name"]
     found = []
     for meta in sorted(folder.rglob("*.meta")):
         for name, code in json.loads(meta.read_text())["exit_code_by_key"].items():
-            reaching = tests.get(name.partition("__mutmut_")[0], [])
-            seconds = sum(durations.get(test, 0.0) for test in reaching)
-            found.append(
-                Mutant(name, STATUS.get(status_by_exit_code[code], "not run"), seconds, bool(reaching))
-            )
+            reaching = tests.get(name.rpartition("__mutmut_")[0], [])
+            found.append(Mutant(name, STATUS.get(status_by_exit_code[code], "not run"), bool(reaching)))
     return found
 
 

@@ -163,4 +163,6 @@ def test_addresses_are_this_machines_only(stack: Stack) -> None:
 
 def test_jobs_have_environments(stack: Stack) -> None:
     """A job runs with what it is given; nothing of the caller's shell."""
-    assert all(node.env["HOME"] for node in services.definitions(stack) if isinstance(node, Job))
+    jobs = [node for node in services.definitions(stack) if isinstance(node, Job)]
+    assert jobs
+    assert all(job.env["HOME"] for job in jobs)
