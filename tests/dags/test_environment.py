@@ -58,6 +58,7 @@ def test_a_command_gets_what_it_reads_and_nothing_else(command: tuple[str, str])
     assert all(given[name] == WORKER[name] for name in given)
 
 
+@pytest.mark.usefixtures("services")
 def test_a_real_command_sees_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The operator's own process, which prints the names of its variables."""
     from dags.operators import CommandOperator

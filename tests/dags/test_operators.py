@@ -165,6 +165,7 @@ class TestAnswers:
         assert said == [(level, "Batch b1: 9 rows planned")]
 
 
+@pytest.mark.usefixtures("services")
 def test_an_interpreter_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """A wrong setting ends the task once, with the path."""
     from airflow.sdk.exceptions import AirflowFailException

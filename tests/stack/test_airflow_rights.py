@@ -57,7 +57,7 @@ SECRETS = ("/connections", "/variables")
 
 
 @pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
+def stack(services: None) -> Iterator[Stack]:
     """A stack of which nothing runs but Airflow's api-server, on a database of its own, with the example's DAGs."""
     with tempfile.TemporaryDirectory(prefix="hotclub-test-") as folder, pytest.MonkeyPatch.context() as patch:
         patch.setitem(Settings.model_config, "env_file", None)

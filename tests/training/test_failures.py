@@ -149,6 +149,7 @@ class TestCommandLine:
         assert ended.value.code == 2
         assert f"argument {option}: '{day}' is not a day such as 2013-11-01" in capsys.readouterr().err
 
+    @pytest.mark.usefixtures("services")
     def test_database_away(self, run: Callable[..., tuple[int, str]]) -> None:
         """1, with PostgreSQL's words and no traceback."""
         code, said = run("snapshot", "--model", "late")
@@ -177,7 +178,7 @@ class TestCommandLine:
         assert code == 2
         assert expected in said
 
-    @pytest.mark.usefixtures("environment")
+    @pytest.mark.usefixtures("environment", "services")
     def test_the_process_ends_with_the_code(self, tmp_path: Path) -> None:
         """The real command, as Airflow starts it: refused rows are 3."""
         prepare(tmp_path, make_contract("late"), make_rows(90), key="few")

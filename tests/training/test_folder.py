@@ -32,6 +32,7 @@ def _asked(folder: Path) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.usefixtures("services")
 def test_another_process_waits_while_one_fits(tmp_path: Path) -> None:
     """The lock is taken from entering to leaving, whichever process asks, and free afterwards."""
     folder = tmp_path / "not" / "there" / "yet"
