@@ -218,7 +218,14 @@ def _example(example: dict[str, Any], rows: Rows) -> str:
     """Return a row for a message: ``line 4 "2.5"``; several values with their names, what is empty without a word."""
     row = example[rows.column]
     values = {k: v for k, v in example.items() if k != rows.column and v not in (None, _NO_TIME)}
-    place = f"{rows.word} {row:,}" if isinstance(row, int) and rows.word == "line" else f"{rows.word} {row}"
+    named = (
+        f"{row:,}"
+        if rows.word == "line"
+        else words.number(row)
+        if isinstance(row, float)
+        else words.cut(str(row))
+    )
+    place = f"{rows.word} {named}"
     if row is None:
         place = f"a row without {rows.word}"
     if len(values) == 1:
