@@ -467,6 +467,14 @@ def test_features_without_any_value_are_no_broken_check(late: ModelContract, tmp
     ]
 
 
+def test_entities_may_be_texts(late: ModelContract, tmp_path: Path) -> None:
+    """A text with a line break, in a key or a feature, is shown; only a file has quotes that may be missing."""
+    path = snapshot(tmp_path, entity=["a", "b\nc", "d"], carrier=["AA", "B\n", "UA"])
+    assert [r.message for r in checks.check_snapshot(late, path, lambda: NOW).failed("critical")] == [
+        'carrier must match the pattern [A-Z]{2}; wrong in 1 row: entity b\nc "B\\n"'
+    ]
+
+
 def test_snapshot_that_is_no_parquet_is_an_error(late: ModelContract, tmp_path: Path) -> None:
     """A file that was cut off is named, with what to do."""
     path = tmp_path / "snapshot.parquet"
