@@ -197,9 +197,10 @@ def _message(plan: Planned, detail: dict[str, Any], count: int, examples: list[A
         return f"{plan.describes}; found {'no value' if observed is None else words.value(observed)}"
     named = [e for e in examples if isinstance(e, dict) and rows.column in e]
     told = f"{plan.describes}; wrong in {words.rows(count)}"
-    hint = next((h for h in (_missing_quote(e, rows) for e in named) if h), None)
-    if hint is not None and rows.word == "line":
-        return f"{told}: {hint}"
+    if rows.word == "line":
+        hint = next((h for h in (_missing_quote(e, rows) for e in named) if h), None)
+        if hint is not None:
+            return f"{told}: {hint}"
     return told + _fitting([_example(e, rows) for e in named[:_SHOWN]], count, words.LIMIT - len(told))
 
 
@@ -218,13 +219,17 @@ def _example(example: dict[str, Any], rows: Rows) -> str:
     """Return a row for a message: ``line 4 "2.5"``; several values with their names, what is empty without a word."""
     row = example[rows.column]
     values = {k: v for k, v in example.items() if k != rows.column and v not in (None, _NO_TIME)}
-    place = f"{rows.word} {row:,}" if isinstance(row, int) and rows.word == "line" else f"{rows.word} {row}"
-    if row is None:
-        place = f"a row without {rows.word}"
+    place = f"a row without {rows.word}" if row is None else f"{rows.word} {_named(row, rows)}"
     if len(values) == 1:
         return f"{place} {words.value(next(iter(values.values())))}"
     listed = ", ".join(f"{words.name(key)} {words.value(value)}" for key, value in values.items())
     return f"{place} ({words.cut(listed, 2 * words.SHORT)})" if listed else place
+
+
+def _named(row: Any, rows: Rows) -> str:
+    if rows.word == "line":
+        return f"{row:,}"
+    return words.number(row) if isinstance(row, float) else words.cut(str(row))
 
 
 def _missing_quote(example: dict[str, Any], rows: Rows) -> str | None:

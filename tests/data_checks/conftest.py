@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,6 +66,24 @@ def source_contract(*checks: CheckSpec) -> SourceContract:
         ),
         policy=SourcePolicy(checks=checks),
     )
+
+
+def text_contract(*columns: str | ColumnSpec, key: tuple[str, ...] = (), **changes: Any) -> SourceContract:
+    """Return the contract of `texts`: nullable text columns by name, or columns as they are given."""
+    specs = tuple(
+        c if isinstance(c, ColumnSpec) else ColumnSpec(c, c, "text", nullable=True) for c in columns
+    )
+    policy = changes.pop("policy", SourcePolicy(checks=()))
+    schema = {
+        "model": "shop.Text",
+        "table": "shop_text",
+        "natural_key": key,
+        "tenant": None,
+        "tenant_column": None,
+        "timezone": "America/New_York",
+        "columns": specs,
+    }
+    return SourceContract("texts", "shop", 1, schema=SourceSchema(**{**schema, **changes}), policy=policy)
 
 
 def model_contract() -> ModelContract:

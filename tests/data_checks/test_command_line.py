@@ -62,7 +62,7 @@ def test_stage_check_unstage(
     )  # fmt: skip
     summary = last(checked)
     assert (summary["success"], summary["critical_failed"], summary["report"]) == (False, 1, str(report))
-    assert summary["reasons"] == ["price must be at least 0 and at most 1000; 1 row does not (rows 2)"]
+    assert summary["reasons"] == ["price must be at least 0 and at most 1000; wrong in 1 row: line 3 -1"]
     assert json.loads(report.read_text())["rows"] == 2
     assert (staged.stderr, checked.stderr) == ("", "")
     assert len(checked.stdout.splitlines()) == 1

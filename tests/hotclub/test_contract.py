@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 from hotclub import store
-from hotclub.contract import ModelContract, canonical_json, from_json
+from hotclub.contract import (
+    ModelContract,
+    SourceContract,
+    SourcePolicy,
+    SourceSchema,
+    canonical_json,
+    from_json,
+)
 from hotclub.errors import ContractError
 from tests.factories import FEATURES, make_contract
 
@@ -112,3 +119,15 @@ class TestStore:
         store.write(make_contract(), tmp_path)
         with pytest.raises(ContractError, match="there are: arrival_delay"):
             store.find("arival_delay", [tmp_path])
+
+
+def test_policy_about_ambiguous_times_is_written_only_where_it_is_not_the_default() -> None:
+    """A source's policy from before there was a choice stays equal, and reads as a warning."""
+    schema = SourceSchema("a.B", "a_b", ("id",), None, None, "UTC", ())
+    default = SourceContract("s", "a", 1, schema=schema, policy=SourcePolicy(checks=()))
+    strict = SourceContract("s", "a", 1, schema=schema, policy=SourcePolicy((), ambiguous_times="critical"))
+    assert default.to_json()["policy"] == {"checks": [], "doc": ""}
+    assert strict.to_json()["policy"]["ambiguous_times"] == "critical"
+    assert default.fingerprint == strict.fingerprint
+    for contract in (default, strict):
+        assert from_json(json.loads(json.dumps(contract.to_json()))) == contract
