@@ -8,17 +8,17 @@ from typing import Any
 from django.core import checks
 from django.db import DEFAULT_DB_ALIAS, DatabaseError
 
-from django_app.registry import problems
+from django_app.registry import migrating, problems
 from hotclub.errors import ContractError
 
 
 def feature_views(databases: Sequence[str] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
     """Warn of each version that is newest or in use and whose view is missing.
 
-    A warning, not an error: ``migrate`` runs the checks too, and is what puts it right.
+    ``migrate`` runs the checks before it begins, and is what puts this right: it tells of views at its end instead.
     """
     del kwargs
-    if DEFAULT_DB_ALIAS not in (databases or ()):
+    if migrating.running or DEFAULT_DB_ALIAS not in (databases or ()):
         return []
     try:
         found = problems.view_problems()

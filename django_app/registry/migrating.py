@@ -21,6 +21,8 @@ from hotclub.errors import ContractError
 
 #: Databases whose views no migration may take away: those of ``migrate --keep-views``.
 keep_views: set[str] = set()
+#: Whether this process is in `migrate`, which tells of views at its end: the check before it would tell of yesterday's.
+running = False
 _guards: dict[str, ViewGuard] = {}
 
 

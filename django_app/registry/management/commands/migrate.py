@@ -31,6 +31,7 @@ class Command(migrate.Command):
     def handle(self, *args: Any, **options: Any) -> None:
         """Migrate. The first error is the one that is raised, whatever becomes of the views."""
         using = options["database"]
+        migrating.running = True
         if options.get("keep_views"):
             migrating.keep_views.add(using)
         try:
@@ -39,6 +40,7 @@ class Command(migrate.Command):
             self._settle(using)
             raise
         finally:
+            migrating.running = False
             migrating.keep_views.discard(using)
             migrating.end(using)
         if options.get("check_unapplied"):
