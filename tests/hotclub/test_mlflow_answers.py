@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -192,3 +193,20 @@ def test_a_run_says_its_metrics_and_experiment(registry: Callable[[Answer], Mlfl
     assert adapter.experiment_id("r") == "5"
     assert [(r.url.path, dict(r.url.params)) for r in asked] == [(f"{API}/runs/get", {"run_id": "r"})] * 2
     assert registry(lambda request: {"run": {}}).metrics("r") == {}
+
+
+def test_an_alias_and_a_tag_are_set_as_mlflows_pages_do(registry: Callable[[Answer], MlflowRegistry]) -> None:
+    """Method, address and body."""
+    asked: list[tuple[str, str, Any]] = []
+
+    def answer(request: httpx.Request) -> Any:
+        asked.append((request.method, request.url.path, json.loads(request.content)))
+        return {}
+
+    adapter = registry(answer)
+    adapter.set_alias("m", "champion", "3")
+    adapter.set_version_tag("m", "3", "key", "value")
+    assert asked == [
+        ("POST", f"{API}/registered-models/alias", {"name": "m", "alias": "champion", "version": "3"}),
+        ("POST", f"{API}/model-versions/set-tag", {"name": "m", "version": "3", "key": "key", "value": "value"}),
+    ]  # fmt: skip
