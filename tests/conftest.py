@@ -52,18 +52,24 @@ def postgres_admin_url(services: None) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def provision(postgres_admin_url: str) -> Callable[[str], Database]:
+def provision(postgres_admin_url: str) -> Iterator[Callable[[str], Database]]:
     """Make a database with all roles and grants on the private server, by name."""
     # Roles belong to the server: every database on it has the same passwords.
     passwords = SHARED.passwords if SHARED else servers.make_passwords()
 
+    made: list[str] = []
+
     def make(name: str) -> Database:
         # A server that is shared outlives this process, and others are on it now.
         own = f"{name}_{os.getpid()}" if SHARED else name
+        made.append(own)
         roles.provision(postgres_admin_url, passwords, own)
         return Database(postgres_admin_url, own, passwords)
 
-    return make
+    yield make
+    if SHARED:
+        for name in made:
+            servers.drop(postgres_admin_url, name)
 
 
 @pytest.fixture(scope="session")

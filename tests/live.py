@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -31,6 +32,10 @@ from tests.conftest import ROOT
 #: The first day of the slice of history that is loaded. From the middle of June on, the newest slice has a
 #: destination that the oldest lacks (ILM): an unseen category in real rows.
 HISTORY_FROM = "2013-06-15"
+
+
+#: What the keys of batches that tests ask for begin with.
+OWN_BATCH = "test "
 
 
 def _free_shift() -> int:
@@ -176,7 +181,7 @@ class LiveStack:
 
     def batch(self, **body: Any) -> dict[str, Any]:
         """Ask for a batch and wait until it is over."""
-        made = self.django.post("/batches/", json=body)
+        made = self.django.post("/batches/", json={"key": f"{OWN_BATCH}{uuid.uuid4()}", **body})
         assert made.status_code in (200, 201, 202), made.text
         path = f"/batches/{made.json()['id']}/"
         done = wait_until(

@@ -76,6 +76,12 @@ def running(folder: Path) -> Iterator[Path]:
         yield file
 
 
+def drop(admin_url: str, name: str) -> None:
+    """Drop a database of this process: a shared server outlives it, and thousands of processes come by."""
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
 def copy_template(servers: Servers, name: str) -> None:
     """Make the database `name` a copy of the template, with the rights and settings that copies lose."""
     with psycopg.connect(servers.admin_url, autocommit=True) as connection:

@@ -23,15 +23,17 @@ from tests.conftest import SHARED, Database
 
 
 @pytest.fixture(scope="session")
-def database(provision: Callable[[str], Database]) -> Database:
+def database(provision: Callable[[str], Database]) -> Iterator[Database]:
     """A migrated database with the slice of flights in it."""
     if SHARED:
         name = f"hotclub_django_{os.getpid()}"
         servers.copy_template(SHARED, name)
-        return Database(SHARED.admin_url, name, SHARED.passwords)
+        yield Database(SHARED.admin_url, name, SHARED.passwords)
+        servers.drop(SHARED.admin_url, name)
+        return
     made = provision("hotclub_django_tests")
     history.fill(made.url)
-    return made
+    yield made
 
 
 @pytest.fixture(scope="session")

@@ -1,44 +1,98 @@
-"""Names and days that two parts agree on."""
+"""Names that several parts build and take apart, and the local day."""
 
 from __future__ import annotations
 
 import datetime as dt
-import itertools
+import os
+from pathlib import Path
 
 import pytest
 
-from hotclub import names
-from hotclub.errors import InvalidInputError
+from hotclub import names, store
+from hotclub.errors import GateError, InvalidInputError
+from hotclub.registry import RegisteredVersion
+
+DAY = dt.date(2013, 11, 3)
+
+
+def test_each_name_is_what_others_look_for() -> None:
+    """Airflow, PostgreSQL and people find things under these; a changed one orphans what is there."""
+    assert (
+        names.ingest_dag_id("s"), names.train_dag_id("m"), names.score_dag_id("m"), names.replay_dag_id("m"),
+        names.ingest_run_id("d-1", 2), names.asset_uri("s"), names.staging_table("a-b-c"), names.view_name("m", 2),
+    ) == (
+        "s.ingest", "m.train", "m.score", "m.replay", "delivery-d-1-2", "hotclub://source/s", "delivery_abc", "ml_m_v2",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("tenant", ["EWR", "a.b"])
+def test_a_partition_is_taken_apart_as_it_was_made(tenant: str) -> None:
+    """Also for a tenant with a dot."""
+    assert names.partition_key(tenant, DAY) == f"{tenant}.2013-11-03"
+    assert names.parse_partition_key(names.partition_key(tenant, DAY)) == (tenant, DAY)
+
+
+@pytest.mark.parametrize("key", ["", "EWR", "2013-11-03", ".2013-11-03", "EWR.", "EWR.2013-13-01"])
+def test_what_is_no_partition_is_refused(key: str) -> None:
+    """With the field and an example."""
+    with pytest.raises(InvalidInputError) as told:
+        names.parse_partition_key(key)
+    (error,) = told.value.errors
+    assert (error.field, error.message) == (
+        "partition_key", f"{key!r} is not <tenant>.<YYYY-MM-DD>, such as EWR.2013-11-01",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("zone", "day", "start", "hours"),
+    ("day", "zone", "start", "hours"),
     [
-        ("America/New_York", dt.date(2013, 11, 1), "2013-11-01T04:00:00+00:00", 24),
-        ("America/New_York", dt.date(2013, 11, 3), "2013-11-03T04:00:00+00:00", 25),
-        ("America/New_York", dt.date(2013, 3, 10), "2013-03-10T05:00:00+00:00", 23),
-        ("Europe/Berlin", dt.date(2013, 3, 31), "2013-03-30T23:00:00+00:00", 23),
-        ("Europe/Berlin", dt.date(2013, 10, 27), "2013-10-26T22:00:00+00:00", 25),
-        ("Australia/Lord_Howe", dt.date(2013, 10, 6), "2013-10-05T13:30:00+00:00", 23.5),
-        ("Pacific/Apia", dt.date(2013, 11, 1), "2013-10-31T10:00:00+00:00", 24),
-        ("UTC", dt.date(2013, 11, 3), "2013-11-03T00:00:00+00:00", 24),
+        (dt.date(2013, 11, 2), "America/New_York", "2013-11-02T04:00:00+00:00", 24),
+        (dt.date(2013, 11, 3), "America/New_York", "2013-11-03T04:00:00+00:00", 25),
+        (dt.date(2013, 3, 10), "America/New_York", "2013-03-10T05:00:00+00:00", 23),
+        (dt.date(2013, 3, 31), "Europe/Berlin", "2013-03-30T23:00:00+00:00", 23),
+        (dt.date(2013, 12, 31), "UTC", "2013-12-31T00:00:00+00:00", 24),
     ],
 )
-def test_a_local_day_is_as_long_as_it_is(zone: str, day: dt.date, start: str, hours: float) -> None:
-    """From midnight to midnight of the zone: 23, 23.5 or 25 hours where the clocks change."""
-    first, end = names.day_interval(day, zone)
-    assert (first.isoformat(), end - first) == (start, dt.timedelta(hours=hours))
+def test_a_local_day_has_the_hours_that_its_clocks_have(
+    day: dt.date, zone: str, start: str, hours: int
+) -> None:
+    """From midnight to midnight by the zone's own clock, as instants of UTC; the next day begins where it ends."""
+    first, last = names.day_interval(day, zone)
+    assert (first.isoformat(), last - first, last.tzinfo) == (start, dt.timedelta(hours=hours), dt.UTC)
+    assert names.day_interval(day + dt.timedelta(days=1), zone)[0] == last
 
 
-@pytest.mark.parametrize("zone", ["America/New_York", "Europe/Berlin", "Pacific/Apia"])
-def test_days_follow_each_other(zone: str) -> None:
-    """No instant of a year is in two days, and none is in no day."""
-    days = [dt.date(2013, 1, 1) + dt.timedelta(days=n) for n in range(366)]
-    for day, after in itertools.pairwise(days):
-        assert names.day_interval(day, zone)[1] == names.day_interval(after, zone)[0]
+@pytest.mark.parametrize(("day", "zone"), [(dt.date.max, "UTC"), (dt.date.min, "Europe/Berlin")])
+def test_a_day_at_the_end_of_time_is_refused(day: dt.date, zone: str) -> None:
+    """With the field and the years."""
+    with pytest.raises(InvalidInputError) as told:
+        names.day_interval(day, zone)
+    (error,) = told.value.errors
+    assert (error.field, error.message) == (
+        "day",
+        f"{day} does not lie within the years 1 to 9999 in UTC",
+    )
 
 
-def test_days_at_the_end_of_the_calendar() -> None:
-    """They are refused under their field."""
-    with pytest.raises(InvalidInputError, match="1 to 9999"):
-        names.day_interval(dt.date(9999, 12, 31), "UTC")
+def test_folders_are_separated_as_in_path() -> None:
+    """Empty parts are none."""
+    assert store.split_folders(os.pathsep.join(["/a", "", "b/c"])) == [Path("/a"), Path("b/c")]
+
+
+@pytest.mark.parametrize(
+    ("tags", "state"),
+    [
+        ({}, "no verdict"),
+        ({names.TAG_GATES: names.GATES_FAILED}, names.GATES_FAILED),
+        ({names.TAG_GATES: names.GATES_FAILED, names.TAG_OVERRIDE: " "}, names.GATES_FAILED),
+    ],
+)
+def test_gates_that_did_not_pass_are_told_with_the_tag(tags: dict[str, str], state: str) -> None:
+    """A blank reason is none; a reason or passed gates let it through."""
+    version = RegisteredVersion("late", "3", "", "", tags=tags)
+    with pytest.raises(
+        GateError, match=f"late version 3: gates: {state}; .*{names.TAG_OVERRIDE} on the version"
+    ):
+        version.require_gates()
+    for good in ({names.TAG_GATES: names.GATES_PASSED}, {**tags, names.TAG_OVERRIDE: "known"}):
+        RegisteredVersion("late", "3", "", "", tags=good).require_gates()

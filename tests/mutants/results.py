@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 
+from mutmut.mutation.diff_apply import get_diff_for_mutant
 from mutmut.stats import status_by_exit_code
 
 #: mutmut's words → ours. A test process that dies has noticed the mutant.
@@ -67,8 +67,8 @@ def read(tree: Path) -> list[Mutant]:
 
 def difference(tree: Path, mutant: Mutant) -> list[str]:
     """Return the changed lines of a mutant, without their place: ``-old`` and ``+new``."""
-    command = [str(Path(sys.executable).with_name("mutmut")), "show", mutant.name]
-    shown = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=True).stdout
+    with chdir(tree):
+        shown = get_diff_for_mutant(mutant.name, path=Path(mutant.module.replace(".", "/") + ".py"))
     return [
         line[0] + line[1:].strip()
         for line in shown.splitlines()
