@@ -11,7 +11,12 @@ import httpx
 import pytest
 
 from hotclub import names
-from hotclub.errors import NotFoundError, RegistryError
+from hotclub.errors import (
+    NotFoundError,
+    RegistryError,
+    RegistryRefusedError,
+    RegistryUnavailableError,
+)
 from hotclub.mlflow_rest import MlflowRegistry
 from hotclub.registry import RegisteredModel, RegisteredVersion
 
@@ -66,17 +71,21 @@ def test_every_page_of_models_is_read(registry: Callable[[Answer], MlflowRegistr
     assert {request.url.params["max_results"] for request in asked} == {"200"}
 
 
-def test_versions_are_sorted_as_numbers(registry: Callable[[Answer], MlflowRegistry]) -> None:
-    """Newest first, and ten is newer than nine; a quote in a name cannot end the filter."""
+@pytest.mark.parametrize(("name", "quoted"), [("m", "'m'"), ("m' OR '1", "\"m' OR '1\"")])
+def test_versions_are_sorted_as_numbers(
+    registry: Callable[[Answer], MlflowRegistry], name: str, quoted: str
+) -> None:
+    """Newest first, and ten is newer than nine; a quote in a name ends no filter; other models' are left out."""
     asked: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> Any:
         asked.append(request)
-        return {"model_versions": [{"name": "m", "version": v} for v in ("9", "10", "2")]}
+        versions = [{"name": name, "version": v} for v in ("9", "10", "2")]
+        return {"model_versions": [*versions, {"name": "other", "version": "11"}]}
 
-    assert [v.version for v in registry(answer).versions("m' OR '1")] == ["10", "9", "2"]
+    assert [v.version for v in registry(answer).versions(name)] == ["10", "9", "2"]
     assert asked[0].url.path == f"{API}/model-versions/search"
-    assert dict(asked[0].url.params) == {"filter": "name='m OR 1'", "max_results": "1000"}
+    assert dict(asked[0].url.params) == {"filter": f"name={quoted}", "max_results": "1000"}
     assert registry(lambda request: {}).versions("nobody") == []
 
 
@@ -108,11 +117,13 @@ def test_a_version_has_what_mlflow_says_of_it(registry: Callable[[Answer], Mlflo
     [
         (404, {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no model m"}, NotFoundError, "MLflow: no model m"),
         (400, {"error_code": "INVALID_PARAMETER_VALUE", "message": "alias champion not found"}, NotFoundError, "alias champion not found"),
-        (400, {"error_code": "INVALID_PARAMETER_VALUE", "message": "alias is too long"}, RegistryError, "answered 400: alias is too long"),
-        (400, {"error_code": "OTHER", "message": "alias x not found"}, RegistryError, "answered 400: alias x not found"),
-        (400, {"error_code": "INVALID_PARAMETER_VALUE", "message": "run not found"}, RegistryError, "answered 400: run not found"),
+        (400, {"error_code": "INVALID_PARAMETER_VALUE", "message": "alias is too long"}, RegistryRefusedError, "answered 400: alias is too long"),
+        (400, {"error_code": "OTHER", "message": "alias x not found"}, RegistryRefusedError, "answered 400: alias x not found"),
+        (400, {"error_code": "INVALID_PARAMETER_VALUE", "message": "run not found"}, RegistryRefusedError, "answered 400: run not found"),
         (500, {}, RegistryError, "answered 500: {}"),
-        (502, ["?"], RegistryError, "answered 502: "),
+        (429, {}, RegistryUnavailableError, "answered 429: {}"),
+        (408, {}, RegistryError, "answered 408: {}"),
+        (502, ["?"], RegistryUnavailableError, "answered 502: "),
     ],
 )  # fmt: skip
 def test_an_answer_that_is_no_success_is_told_apart(
