@@ -10,6 +10,7 @@ from enum import IntEnum
 import psycopg
 from pydantic import ValidationError
 
+from hotclub import sqlstate
 from hotclub.errors import HotclubError, RegistryError, RegistryRefusedError
 from training.errors import RefusedDataError
 
@@ -28,9 +29,7 @@ class Exit(IntEnum):
     FAULT = 4
 
 
-#: Classes of SQLSTATE (PostgreSQL's appendix A) that another moment may not have: connection, conflict, resources,
-#: operator's doing, system. 57014 is a statement that was cancelled or ran out of time.
-_PASSING_CLASSES = ("08", "40", "53", "55", "57", "58")
+#: Classes of SQLSTATE that the rows themselves cause: cardinality, data, constraints.
 _DATA_CLASSES = ("21", "22", "23")
 #: A connection that fails has no SQLSTATE: what the server said is all there is.
 _REFUSED_LOGIN = (
@@ -73,7 +72,7 @@ def _postgres(error: psycopg.Error) -> Exit:
         refused = any(words in str(error) for words in _REFUSED_LOGIN)
         passes = isinstance(error, psycopg.OperationalError) and not refused
         return Exit.AWAY if passes else Exit.CHANGE
-    if state.startswith(_PASSING_CLASSES):
+    if sqlstate.passes(state):
         return Exit.AWAY
     return Exit.DATA if state.startswith(_DATA_CLASSES) else Exit.CHANGE
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import psycopg
 from django.db import DatabaseError, InterfaceError, OperationalError
 
-#: Classes of SQLSTATE that have nothing to do with the rows: connection, rollback by a deadlock or another
-#: transaction, resources, an object in use, an operator's intervention (a restart, a cancelled statement), the
-#: server's system. Source: PostgreSQL's documentation, appendix A.
-_PASSING_CLASSES = frozenset({"08", "40", "53", "55", "57", "58"})
+from hotclub import sqlstate
+
 _LONGEST = 500
 
 
@@ -18,7 +16,7 @@ def passes(error: BaseException) -> bool:
     if state is None:
         # Without a word from the server: the connection broke, or never was.
         return isinstance(error, OperationalError | InterfaceError | psycopg.OperationalError)
-    return state[:2] in _PASSING_CLASSES
+    return sqlstate.passes(state)
 
 
 def reason(error: BaseException, table: str, key: str) -> str:
