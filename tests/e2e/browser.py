@@ -80,9 +80,16 @@ def program() -> str | None:
     return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
-def wanted() -> bool:
-    """Return whether tests of pages run: they do unless ``HOTCLUB_TEST_BROWSER=0`` says not."""
-    return os.environ.get("HOTCLUB_TEST_BROWSER", "1") != "0"
+def missing() -> str | None:
+    """Return why tests of pages do not run here; None when they do."""
+    if os.environ.get("HOTCLUB_TEST_BROWSER") == "0":
+        return "HOTCLUB_TEST_BROWSER=0"
+    return None if program() else "no chromium on the PATH: this page was NOT tested; apt-get install chromium"
+
+
+def required() -> bool:
+    """Return whether a run without tests of pages must not begin: ``HOTCLUB_TEST_BROWSER=1``, as in CI."""
+    return os.environ.get("HOTCLUB_TEST_BROWSER") == "1"
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.e2e.browser import Browser, open_browser, program, wanted
+from tests.e2e.browser import Browser, missing, open_browser, required
 from tests.live import LiveStack, live_stack
 
 MODEL = "arrival_delay"
@@ -26,10 +26,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Refuse to start where tests of pages would run without a browser: at the end of a long run is too late."""
-    if wanted() and program() is None and any("browser" in i.fixturenames for i in session.items):  # type: ignore[attr-defined]
+    """Refuse to start where tests of pages are required and cannot run: at the end of a long run is too late."""
+    if required() and missing() and any("browser" in i.fixturenames for i in session.items):  # type: ignore[attr-defined]
         raise pytest.UsageError(
-            "Tests of pages need chromium on the PATH: apt-get install chromium. "
+            f"HOTCLUB_TEST_BROWSER=1, and {missing()}. "
             "HOTCLUB_TEST_BROWSER=0 leaves them out, and the summary names each."
         )
 
@@ -66,7 +66,8 @@ def promoted(live: LiveStack, second: str) -> str:
 @pytest.fixture
 def browser(services: None) -> Iterator[Browser]:
     """A real browser; its pictures stay in var/screenshots for people to look at."""
-    if not wanted():
-        pytest.skip("HOTCLUB_TEST_BROWSER=0")
+    reason = missing()
+    if reason is not None:
+        pytest.skip(reason)
     with open_browser(ROOT / "var" / "screenshots") as opened:
         yield opened
