@@ -58,7 +58,11 @@ class ContractVersionAdmin(ReadOnly, ModelAdmin):
     @display(description="Feature view", label={"": "success"}, ordering="view_error")
     def view_label(self, obj: ContractVersion) -> tuple[str, str]:
         """Return why the view cannot be built, as a badge."""
-        return (obj.view_error, f"cannot be built: {obj.view_error}") if obj.view_error else ("", "-")
+        if obj.kind == ContractVersion.Kind.SOURCE:
+            return "none", "a source has none"
+        return (
+            (obj.view_error, f"cannot be built: {obj.view_error}") if obj.view_error else ("", "can be built")
+        )
 
     @display(description="Fingerprint")
     def short_fingerprint(self, obj: ContractVersion) -> str:

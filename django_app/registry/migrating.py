@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.apps import AppConfig
@@ -98,7 +98,7 @@ def settle(
     missing = [
         c for c in contracts if isinstance(c, ModelContract) and there.get(views.name_of(c)) != c.fingerprint
     ]
-    used = usage.ask() if _depends_on_use(missing, contracts) else usage.of_mirror()
+    used = usage.ask() if _depends_on_use(missing, contracts, lost) else usage.of_mirror()
     needed = used.needed(contracts)
     wanted = [c for c in missing if c.fingerprint in needed or views.name_of(c) in lost]
     built, broken = views.build(connection, wanted, lost)
@@ -136,10 +136,18 @@ def _records_are_there(connection: BaseDatabaseWrapper) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def _depends_on_use(missing: Sequence[ModelContract], contracts: Sequence[Contract]) -> bool:
-    """Return whether an older version has no view: only then it matters who uses it."""
+def _depends_on_use(
+    missing: Sequence[ModelContract], contracts: Sequence[Contract], lost: Collection[str]
+) -> bool:
+    """Return whether it matters who uses what is missing: an older version, or a view that was there once.
+
+    A new version's view is built, whoever uses it: then the model registry need not be there.
+    """
     newest = {c.name: c for c in contracts}
-    return any(newest[c.name] is not c for c in missing)
+    broken = set(ContractVersion.objects.exclude(view_error="").values_list("fingerprint", flat=True))
+    return any(
+        newest[c.name] is not c or views.name_of(c) in lost or c.fingerprint in broken for c in missing
+    )
 
 
 def _kept(using: str, contracts: Sequence[Contract]) -> dict[str, str]:

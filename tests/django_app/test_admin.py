@@ -35,6 +35,7 @@ QUERIES = {
     "ingest.delivery": 9,
     "ingest.refusedfile": 8,
     "registry.contractversion": 8,
+    "registry.mirrorproblem": 6,
     "registry.modelversion": 9,
     "registry.promotion": 9,
     "scoring.batch": 9,

@@ -84,7 +84,9 @@ def missing() -> str | None:
     """Return why tests of pages do not run here; None when they do."""
     if os.environ.get("HOTCLUB_TEST_BROWSER") == "0":
         return "HOTCLUB_TEST_BROWSER=0"
-    return None if program() else "no chromium on the PATH: this page was NOT tested; apt-get install chromium"
+    return (
+        None if program() else "no chromium on the PATH: this page was NOT tested; apt-get install chromium"
+    )
 
 
 def required() -> bool:

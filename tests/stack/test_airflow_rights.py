@@ -56,12 +56,20 @@ READS = (
 SECRETS = ("/connections", "/variables")
 
 
+def free_shift() -> int:
+    """Return a shift of every port, within the launcher's limits, at which Airflow's own is free."""
+    while True:
+        shift = free_port() - 8080
+        if 0 <= shift <= 50_000:
+            return shift
+
+
 @pytest.fixture(scope="module")
 def stack(services: None) -> Iterator[Stack]:
     """A stack of which nothing runs but Airflow's api-server, on a database of its own, with the example's DAGs."""
     with tempfile.TemporaryDirectory(prefix="hotclub-test-") as folder, pytest.MonkeyPatch.context() as patch:
         patch.setitem(Settings.model_config, "env_file", None)
-        made = lifecycle.open_stack(Settings(home=Path(folder) / "var", port_shift=free_port() - 8080))
+        made = lifecycle.open_stack(Settings(home=Path(folder) / "var", port_shift=free_shift()))
         database = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{made.home.airflow}/airflow.db"}
         for component, command in (
             ("airflow-migrate", ("db", "migrate")),

@@ -27,10 +27,13 @@ pytestmark = pytest.mark.django_db
 
 def _checksum() -> tuple[Any, ...]:
     with connection.cursor() as cursor:
+        # Named and ordered: the parts of a UNION may run side by side.
         cursor.execute(
-            "SELECT count(*), sum(hashtext(f::text)::bigint) FROM flights_flight f UNION ALL"
-            " SELECT count(*), sum(hashtext(f::text)::bigint) FROM flights_carrierroutehistory f UNION ALL"
-            " SELECT count(*), sum(hashtext(f::text)::bigint) FROM flights_aircrafthistory f"
+            " UNION ALL ".join(
+                f"SELECT '{table}' AS name, count(*), sum(hashtext(f::text)::bigint) FROM {table} f"
+                for table in ("flights_flight", "flights_carrierroutehistory", "flights_aircrafthistory")
+            )
+            + " ORDER BY name"
         )
         return tuple(cursor.fetchall())
 

@@ -28,10 +28,17 @@ class Command(migrate.Command):
             "newest or in use. Without it the migration is done and the version is named in a warning.",
         )
 
+    def execute(self, *args: Any, **options: Any) -> Any:
+        """Run Django's checks, which tell nothing of views now, and the command."""
+        migrating.running = True
+        try:
+            return super().execute(*args, **options)
+        finally:
+            migrating.running = False
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Migrate. The first error is the one that is raised, whatever becomes of the views."""
         using = options["database"]
-        migrating.running = True
         if options.get("keep_views"):
             migrating.keep_views.add(using)
         try:
@@ -40,7 +47,6 @@ class Command(migrate.Command):
             self._settle(using)
             raise
         finally:
-            migrating.running = False
             migrating.keep_views.discard(using)
             migrating.end(using)
         if options.get("check_unapplied"):
