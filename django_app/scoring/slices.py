@@ -45,8 +45,9 @@ class Slice:
 
 
 def chunks(contract: ModelContract, batch: Batch, size: int = CHUNK_ROWS) -> list[list[str]]:
-    """Return the entities of each chunk, in their order."""
-    query = sql.SQL("SELECT entity::text FROM {view} WHERE {where} ORDER BY entity").format(
+    """Return the entities of each chunk, in the order of their type."""
+    # Ordered as the view's own type, in which ranges are compared: `ORDER BY entity` alone would be the text's order.
+    query = sql.SQL("SELECT v.entity::text FROM {view} v WHERE {where} ORDER BY v.entity").format(
         view=_view(contract), where=_where(batch)
     )
     with connection.cursor() as cursor:

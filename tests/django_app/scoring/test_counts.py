@@ -246,3 +246,20 @@ def test_the_end_of_an_interval_is_left_out(pin: Pin) -> None:
     assert first == Flight.objects.filter(scheduled_departure=times[0]).count() > 0
     assert second > 0
     assert first + second == both
+
+
+def test_keys_are_cut_in_the_order_of_their_type(pin: Pin) -> None:
+    """Keys of one to four digits: in the order of texts 1000 would come before 9, and rows be scored twice or never."""
+    keys = sorted(Flight.objects.values_list("pk", flat=True))
+    few, many = Flight.objects.get(pk=keys[0]), Flight.objects.get(pk=keys[1500])
+    assert (len(str(few.pk)), len(str(many.pk))) == (1, 4)
+    ends = sorted((few.scheduled_departure, many.scheduled_departure))
+    piece = slices.Slice.between(ends[0] - dt.timedelta(days=1), ends[1] + dt.timedelta(days=1))
+    made, _ = services.batch_create(
+        pin=pin, piece=piece, tenant=None, key="wide", user=None, clock=lambda: NOW
+    )
+    firsts = [int(chunk.first_entity) for chunk in made.chunks.order_by("number")]
+    assert firsts == sorted(firsts)
+    counts = _score(made)
+    assert counts[0] > 1500
+    assert counts[2:] == (0, 0)
