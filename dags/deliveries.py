@@ -24,6 +24,7 @@ from hotclub import names
 _ENDED: Final = ("failed", "rejected")
 _WAITING: Final = "waiting"
 _LOADED: Final = "loaded"
+_LANDED: Final = "landed"
 
 
 def delivery_key(text: object) -> str:
@@ -61,6 +62,25 @@ def report_path(key: str) -> Path:
     return home / "check_reports" / f"{key}.json"
 
 
+def is_own(context: Context, facts: Mapping[str, Any]) -> bool:
+    """Return whether this run is the one that Django started for the delivery's present attempt."""
+    return bool(context["dag_run"].run_id == facts.get("dag_run_id"))
+
+
+def require_own(context: Context, key: str, facts: Mapping[str, Any]) -> None:
+    """Refuse to go on with an attempt that Django has followed by another; a run by hand may go on.
+
+    Raises:
+        AirflowFailException: a later attempt's run is the delivery's own now.
+    """
+    run_id = context["dag_run"].run_id
+    attempts = names.ingest_run_id(key, 0).removesuffix("0")
+    if run_id.startswith(attempts) and not is_own(context, facts):
+        raise AirflowFailException(
+            f"run {facts.get('dag_run_id') or 'to come'} has taken over delivery {key}"
+        )
+
+
 class DeliveryCommandOperator(CommandOperator):
     """Runs a command of data_checks on the run's delivery.
 
@@ -84,16 +104,25 @@ class DeliveryCommandOperator(CommandOperator):
             AirflowFailException: the delivery is over, or not of this DAG's source.
         """
         key = delivery_key(self.delivery)
-        if self.command == "unstage":
-            report_path(key).unlink(missing_ok=True)
-            self.options = {"delivery": key}
-            return super().execute(context)
         facts = delivery_facts(key, self.source)
+        if self.command == "unstage":
+            return self._unstage(key, facts, context)
+        require_own(context, key, facts)
         if facts["status"] in (*_ENDED, _WAITING):
             raise AirflowFailException(
                 f"delivery {key} is {facts['status']}; land its file again, and it is checked anew"
             )
         self.options = self._options(key, facts)
+        return super().execute(context)
+
+    def _unstage(self, key: str, facts: Mapping[str, Any], context: Context) -> dict[str, Any]:
+        """Drop table and report, unless another run of the delivery uses them now."""
+        if not is_own(context, facts) and facts["status"] not in (*_ENDED, _WAITING, _LOADED):
+            raise AirflowSkipException(
+                f"run {facts['dag_run_id'] or 'to come'} of delivery {key} cleans up itself"
+            )
+        report_path(key).unlink(missing_ok=True)
+        self.options = {"delivery": key}
         return super().execute(context)
 
     def _options(self, key: str, facts: Mapping[str, Any]) -> dict[str, str]:
@@ -129,6 +158,7 @@ class DeliveryLoadOperator(WaitingOperator):
         """Post the report, ask for the load and defer. A delivery that is loaded already only adds its partition."""
         key = delivery_key(self.delivery)
         facts = delivery_facts(key, self.source)
+        require_own(context, key, facts)
         path = f"deliveries/{key}/"
         status = facts["status"]
         if status == _LOADED:
@@ -142,7 +172,8 @@ class DeliveryLoadOperator(WaitingOperator):
             self._submit(key, path)
         # Again for one that is loading: an earlier run's table may have gone before it was read.
         call("POST", f"{path}load/")
-        return self.wait_for(path, done=(_LOADED, _WAITING), failed=_ENDED)
+        # Taken back to landed is a load whose staged rows were gone: this run ends, and Django starts the next.
+        return self.wait_for(path, done=(_LOADED, _WAITING), failed=(*_ENDED, _LANDED))
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Add the partition once the delivery is loaded."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from airflow.sdk import DAG, Param, PartitionedAtRuntime
 
 from dags import factory
@@ -49,7 +51,13 @@ def ingest_dag(contract: SourceContract) -> DAG:
     )
     with dag:
         stage, check, unstage = (
-            DeliveryCommandOperator(task_id=command, source=source, command=command, delivery=_DELIVERY)
+            DeliveryCommandOperator(
+                task_id=command,
+                source=source,
+                command=command,
+                delivery=_DELIVERY,
+                execution_timeout=dt.timedelta(hours=1),
+            )
             for command in ("stage", "check", "unstage")
         )
         load = DeliveryLoadOperator(

@@ -248,10 +248,16 @@ class SourceContract(_Contract):
         return fingerprint(_plain(self.schema))
 
     @property
-    def key_has_moment(self) -> bool:
-        """Whether the natural key holds a date or a time, so that rows of two days never match."""
+    def key_has_day(self) -> bool:
+        """Whether the natural key holds one date or time, which is the delivered day's: rows of two days never match."""
         key = [c for c in self.schema.columns if c.target in self.schema.natural_key]
-        return any(c.type in ("date", "timestamptz") for c in key)
+        return sum(c.type in ("date", "timestamptz") for c in key) == 1
+
+    @property
+    def key_has_tenant(self) -> bool:
+        """Whether the natural key holds what decides the tenant: two tenants' rows never match."""
+        column = self.schema.tenant_column
+        return any(column == c.name and c.target in self.schema.natural_key for c in self.schema.columns)
 
     def to_json(self) -> dict[str, Any]:
         """Return the contract file's content."""

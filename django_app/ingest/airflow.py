@@ -81,7 +81,7 @@ class Airflow:
         if answer.status_code == httpx.codes.NOT_FOUND:
             return None
         try:
-            return str(self._require(answer).json()["state"])
+            return str(self._require_read(answer).json()["state"])
         except (ValueError, KeyError, TypeError) as error:
             raise AirflowRefusedError(f"Airflow answered without a state: {answer.text[:200]}") from error
 
@@ -92,11 +92,24 @@ class Airflow:
             AirflowDownError: it does not answer.
             AirflowRefusedError: it answered no; perhaps there is no such DAG (yet).
         """
-        found = self._require(self._call("GET", f"/api/v2/dags/{quote(dag_id)}"))
+        found = self._require_read(self._call("GET", f"/api/v2/dags/{quote(dag_id)}"))
         try:
             return bool(found.json()["is_paused"])
         except (ValueError, KeyError, TypeError) as error:
             raise AirflowRefusedError(f"Airflow answered without is_paused: {found.text[:200]}") from error
+
+    def scheduler_runs(self) -> bool:
+        """Return whether the scheduler gives signs of life; without it queued and running runs stand still.
+
+        Raises:
+            AirflowDownError: Airflow does not answer.
+            AirflowRefusedError: it answered something else.
+        """
+        found = self._require_read(self._call("GET", "/api/v2/monitor/health"))
+        try:
+            return bool(found.json()["scheduler"]["status"] == "healthy")
+        except (ValueError, KeyError, TypeError) as error:
+            raise AirflowRefusedError(f"Airflow answered without its health: {found.text[:200]}") from error
 
     def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
@@ -107,6 +120,13 @@ class Airflow:
         # Without a token every call would be refused.
         except (httpx.HTTPError, ValueError, KeyError, AirflowRefusedError) as error:
             raise AirflowDownError(f"Airflow at {self._client.base_url}: {error!r}") from error
+
+    @classmethod
+    def _require_read(cls, answer: httpx.Response) -> httpx.Response:
+        """Require an answer to a question: a server's own fault says nothing of what was asked about."""
+        if answer.is_server_error:
+            raise AirflowDownError(f"Airflow answered {answer.status_code}: {answer.text[:200]}")
+        return cls._require(answer)
 
     @staticmethod
     def _require(answer: httpx.Response) -> httpx.Response:

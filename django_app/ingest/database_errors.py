@@ -19,6 +19,11 @@ def passes(error: BaseException) -> bool:
     return sqlstate.passes(state)
 
 
+def took_too_long(error: BaseException) -> bool:
+    """Return whether PostgreSQL ended a statement at the load's own limit: the same rows would take as long again."""
+    return _sqlstate(error) == "57014" and "statement timeout" in _primary(error)
+
+
 def reason(error: BaseException, table: str, key: str) -> str:
     """Return what a refusal means, for the person who delivers or the developer of the table.
 
@@ -32,6 +37,7 @@ def reason(error: BaseException, table: str, key: str) -> str:
         " apart; deliver each row once",
         "42P10": f"{table} has no unique constraint over exactly ({key}) that holds for every row; add one, or change"
         " natural_key in ml.py",
+        "57014": f"one statement took longer than a load may; split the file, or look at the triggers and indexes of {table}",
         "42501": f"Hotclub's login may not write to {table}; grant it the right, then deliver the file again",
         "42P01": f"the database and the contract differ ({_primary(error)}); run migrate, then deliver the file again",
         "42703": f"the database and the contract differ ({_primary(error)}); run migrate, then deliver the file again",

@@ -178,21 +178,22 @@ def take(file: Landed, now: dt.datetime) -> Landed:
     return replace(file, path=file.path.rename(path), landed_at=now)
 
 
-def set_aside(path: Path) -> None:
-    """Rename what is refused, so that the next scan does not meet it. The name is given back by a person.
-
-    Raises:
-        OSError: it cannot be renamed.
-    """
+def refused_name(path: Path) -> Path:
+    """Return the name that keeps what is refused out of the next scan. A person gives the old one back."""
     target = path.with_name(path.name + REFUSED)
     if os.path.lexists(target):
         target = path.with_name(f"{path.name}.{uuid.uuid4().hex}{REFUSED}")
-    path.rename(target)
+    return target
 
 
 def shown(path: Path, landing: Path) -> str:
     """Return a path below the landing folder as text that a database takes."""
-    return os.fsencode(path.relative_to(landing)).decode("utf-8", "backslashreplace")
+    return readable(str(path.relative_to(landing)))
+
+
+def readable(name: str) -> str:
+    """Return a file's name, which is bytes to the system, as text that a database takes."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _stamp(text: str) -> dt.datetime | None:
@@ -244,6 +245,9 @@ def archive(path: Path, archive_root: Path) -> tuple[str, int, Path]:
                 hashed.update(block)
                 size += len(block)
                 copy.write(block)
+            # The landing file goes once the delivery is committed: by then the copy is on disk.
+            copy.flush()
+            os.fsync(copy.fileno())
         digest = hashed.hexdigest()
         target = (archive_root / f"{digest}.csv").absolute()
         partial.replace(target)

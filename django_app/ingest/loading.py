@@ -30,6 +30,9 @@ SHOWN = 5
 SHOWN_CHARACTERS = 200
 #: How long rows without a match wait within their load for a delivery that is on its way.
 WAIT_AT_MOST = dt.timedelta(minutes=10)
+#: How long PostgreSQL may take over one statement of a load. Less than CELERY_TASK_SOFT_TIME_LIMIT, at which the
+#: process would go and the statement with its locks stay.
+LOAD_AT_MOST = dt.timedelta(minutes=40)
 
 
 @dataclass(slots=True)
@@ -87,10 +90,11 @@ def delivery_load(*, delivery_id: Any, clock: Clock = timezone.now) -> bool:
         delivery = Delivery.objects.select_for_update(skip_locked=True).filter(pk=delivery_id).first()
         if delivery is None or delivery.status != Delivery.Status.LOADING:
             return False
-        _require_alone(delivery)
+        contract = selectors.source_contract(delivery.source)
+        _limit_statements()
+        _require_alone(delivery, contract)
         if _superseded(delivery, clock):
             return False
-        contract = selectors.source_contract(delivery.source)
         # Asked before the rows are read: what commits in between is then seen by the load.
         awaited = _awaited(delivery, contract, clock())
         result = rows_load(
@@ -186,19 +190,42 @@ def _superseded_by(newer: Delivery) -> str:
     return f"superseded by delivery {newer.pk}, a later file of the same day"
 
 
-def _require_alone(delivery: Delivery) -> None:
-    """Lock out other loads of the same source, tenant and day until this transaction ends.
+def _limit_statements() -> None:
+    """Let PostgreSQL end a statement that takes too long, before the task's own limit ends the process over it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{LOAD_AT_MOST.seconds}s"])
 
-    Without this a correction whose load starts in the middle of this one could be overwritten by it.
+
+def _require_alone(delivery: Delivery, contract: SourceContract) -> None:
+    """Lock out other loads that could meet this one's rows, until this transaction ends.
+
+    Without this a correction whose load starts in the middle of this one could be overwritten by it. Where the
+    natural key does not tell days apart, files count in the order in which they landed, whatever their day; where it
+    does not tell tenants apart, one tenant's load could take over what another's writes at the same moment.
 
     Raises:
-        TooEarlyError: another one loads now.
+        TooEarlyError: another one loads now, or is on its way and counts first.
     """
-    slot = f"ingest.load {delivery.source} {delivery.tenant_id} {delivery.data_date}"
+    slot = f"ingest.load {delivery.source} {delivery.tenant_id}"
+    if contract.key_has_day:
+        slot += f" {delivery.data_date}"
+    else:
+        earlier = selectors.on_the_way_before(delivery)
+        if earlier is not None:
+            raise TooEarlyError(
+                f"waits for the {earlier.source} of {earlier.data_date}, which landed before and is {earlier.status}: "
+                "the natural key holds no day, so the later file has to be loaded last"
+            )
+    locks = {slot: "another file of the same source, tenant and day is being loaded"}
+    if contract.schema.tenant is not None and not contract.key_has_tenant:
+        locks[f"ingest.load {contract.schema.table}"] = (
+            f"another file is being loaded into {contract.schema.table}"
+        )
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [slot])
-        if not cursor.fetchone()[0]:
-            raise TooEarlyError("another file of the same source, tenant and day is being loaded")
+        for lock, why in locks.items():
+            cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [lock])
+            if not cursor.fetchone()[0]:
+                raise TooEarlyError(why)
 
 
 def _superseded(delivery: Delivery, clock: Clock) -> bool:
@@ -231,7 +258,7 @@ def _awaited(delivery: Delivery, contract: SourceContract, now: dt.datetime) -> 
             theirs = selectors.source_contract(other.source)
         except ContractError:
             continue
-        if theirs.schema.model == contract.schema.model and can_insert(theirs):
+        if theirs.schema.table == contract.schema.table and can_insert(theirs):
             return other
     return None
 

@@ -29,6 +29,8 @@ class Delivery(models.Model):
         FAILED = "failed", "failed"
 
     FINAL: ClassVar = frozenset({Status.LOADED, Status.REJECTED, Status.FAILED})
+    #: Of these nothing more comes until another delivery or a person does something.
+    SETTLED: ClassVar = FINAL | {Status.WAITING}
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     source = models.CharField(max_length=40)
@@ -81,6 +83,11 @@ class Delivery(models.Model):
     def is_final(self) -> bool:
         """Whether nothing more happens to it by itself."""
         return self.status in self.FINAL
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing more happens to it until another delivery or a person does something."""
+        return self.status in self.SETTLED
 
 
 class CheckRun(models.Model):

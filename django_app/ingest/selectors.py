@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 from typing import Any
 
 from django.conf import settings
@@ -27,6 +28,16 @@ def check_runs(user: Any) -> QuerySet[CheckRun]:
 def source_contract(name: str) -> SourceContract:
     """Return the newest contract of a source; ContractError when there is none."""
     return store.find_source(name, settings.HOTCLUB_CONTRACTS)
+
+
+def source_contracts() -> dict[str, SourceContract]:
+    """Return the newest contract of every source by name.
+
+    Raises:
+        ContractError: one cannot be read.
+    """
+    every = store.read_all(settings.HOTCLUB_CONTRACTS)
+    return {name: c for name, c in every.items() if isinstance(c, SourceContract)}
 
 
 def target_of(delivery_id: Any) -> tuple[str, str]:
@@ -65,32 +76,51 @@ def loaded_before(delivery: Delivery) -> Delivery | None:
 def siblings(delivery: Delivery) -> QuerySet[Delivery]:
     """Return the deliveries of other sources for the same tenant and day that are on their way."""
     same = Delivery.objects.filter(tenant=delivery.tenant_id, data_date=delivery.data_date)
-    settled = (*Delivery.FINAL, Delivery.Status.WAITING)
-    return same.exclude(source=delivery.source).exclude(status__in=settled)
+    return same.exclude(source=delivery.source).exclude(status__in=Delivery.SETTLED)
 
 
-def unmatched(after: dt.datetime) -> QuerySet[Delivery]:
-    """Return deliveries whose rows found no match, and that another one of their tenant was loaded since.
+def on_the_way_before(delivery: Delivery) -> Delivery | None:
+    """Return the oldest delivery of the same source and tenant that landed before and is still on its way."""
+    before = Delivery.objects.filter(
+        source=delivery.source, tenant=delivery.tenant_id, landed_at__lt=delivery.landed_at
+    )
+    return before.exclude(status__in=Delivery.SETTLED).order_by("landed_at", "pk").first()
+
+
+def loaded_after(delivery: Delivery) -> QuerySet[Delivery]:
+    """Return the loaded deliveries of the same source and tenant that landed later, whatever their day."""
+    return Delivery.objects.filter(
+        source=delivery.source,
+        tenant=delivery.tenant_id,
+        landed_at__gt=delivery.landed_at,
+        status=Delivery.Status.LOADED,
+    )
+
+
+def unmatched(after: dt.datetime, shared: Collection[str]) -> QuerySet[Delivery]:
+    """Return deliveries whose rows found no match, and since which another one was loaded that may have brought them.
 
     Those are the ones that wait, and those that were loaded after a moment without some of their rows. Whether the
     other one brought rows of the same table is for the caller to see.
+
+    Args:
+        after: the oldest load that is looked at.
+        shared: the sources without tenants, whose rows are everybody's.
     """
-    other = Delivery.objects.filter(tenant=OuterRef("tenant"), status=Delivery.Status.LOADED).exclude(
-        source=OuterRef("source")
-    )
+    whose = Q(tenant=OuterRef("tenant")) | Q(source__in=shared)
+    other = Delivery.objects.filter(whose, status=Delivery.Status.LOADED).exclude(source=OuterRef("source"))
     waiting = Q(status=Delivery.Status.WAITING) & Exists(other.filter(finished_at__gt=OuterRef("started_at")))
     left_out = Q(status=Delivery.Status.LOADED, rows_unmatched__gt=0, finished_at__gt=after) & Exists(
-        other.filter(data_date=OuterRef("data_date"), finished_at__gt=OuterRef("finished_at"))
+        other.filter(finished_at__gt=OuterRef("finished_at"))
     )
     return Delivery.objects.filter(waiting | left_out).order_by("landed_at", "pk")
 
 
-def loaded_since(delivery: Delivery) -> QuerySet[Delivery]:
-    """Return the deliveries of other sources and the same tenant that were loaded after one began or ended."""
+def loaded_since(delivery: Delivery, shared: Collection[str]) -> QuerySet[Delivery]:
+    """Return other sources' deliveries, of the same tenant or shared, that were loaded after one began or ended."""
     since = delivery.finished_at or delivery.started_at
-    others = Delivery.objects.filter(
-        tenant=delivery.tenant_id, status=Delivery.Status.LOADED, finished_at__gt=since
-    )
+    whose = Q(tenant=delivery.tenant_id) | Q(source__in=shared)
+    others = Delivery.objects.filter(whose, status=Delivery.Status.LOADED, finished_at__gt=since)
     return others.exclude(source=delivery.source)
 
 
@@ -104,6 +134,5 @@ def stuck(now: dt.datetime, after: dt.timedelta) -> QuerySet[Delivery]:
 
     One that waits for another delivery is not among them: nothing that is done to it alone would help.
     """
-    settled = (*Delivery.FINAL, Delivery.Status.WAITING)
     waiting = Q(started_at__lt=now - after) | Q(started_at=None, landed_at__lt=now - after)
-    return Delivery.objects.exclude(status__in=settled).filter(waiting).order_by("landed_at")
+    return Delivery.objects.exclude(status__in=Delivery.SETTLED).filter(waiting).order_by("landed_at")

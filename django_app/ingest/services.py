@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import DataError, connection, transaction
 
 from django_app.ingest import landing, selectors
 from django_app.ingest.airflow import Airflow
@@ -28,6 +28,10 @@ _CHECKED_IN = (Delivery.Status.LANDED, Delivery.Status.CHECKING, Delivery.Status
 _SOURCE_LENGTH = 255
 
 
+class DeliveryBusyError(Exception):
+    """A delivery's row is held by a load, which may take long: nobody waits for it."""
+
+
 class DeliveryStateError(Exception):
     """A delivery is not in the state that the call needs; the message says which it is in."""
 
@@ -44,25 +48,41 @@ def deliveries_find(*, landing_root: Path, archive_root: Path, now: dt.datetime)
         if not cursor.fetchone()[0]:
             return []
         tenants = set(Tenant.objects.values_list("slug", flat=True))
-        found, done = [], []
+        found, done, refused = [], [], []
         for file in landing.scan(landing_root, now):
             reason = file.problem or _refusal(file, tenants)
             if reason is not None:
-                file_refuse(file=file, landing_root=landing_root, tenants=tenants, reason=reason, now=now)
+                target = file.path if file.is_folder else landing.refused_name(file.path)
+                _refusal_record(file, landing.shown(target, landing_root), tenants, reason, now)
+                refused.append((file.path, target))
                 continue
             try:
                 taken = landing.take(file, now)
-                delivery = delivery_register(file=taken, archive_root=archive_root, now=now)
-            except OSError as error:
-                reason = f"it cannot be read: {error.strerror or error}; it is tried again"
+                with transaction.atomic():
+                    delivery = delivery_register(file=taken, archive_root=archive_root, now=now)
+            except DeliveryBusyError:
+                continue  # taken, and found again by the next scan
+            except (OSError, DataError) as error:
+                reason = f"it cannot be read: {getattr(error, 'strerror', None) or error}; it is tried again"
                 _refusal_record(file, landing.shown(file.path, landing_root), tenants, reason, now)
                 continue
             done.append(taken.path)
             if not delivery.is_final:
                 found.append(delivery)
+    # Only now that all of it is on record: a crash before leaves the files where the next scan finds them.
     for path in done:
         _unlink(path)
+    for path, target in refused:
+        _set_aside(path, target)
     return found
+
+
+def _set_aside(path: Path, target: Path) -> None:
+    try:
+        if path != target:
+            path.rename(target)
+    except OSError as error:
+        logger.warning("refused file stays", extra={"file": str(path), "error": str(error)})
 
 
 def _unlink(path: Path) -> None:
@@ -82,21 +102,6 @@ def _refusal(file: landing.Landed, tenants: set[str]) -> str | None:
     return None
 
 
-def file_refuse(
-    *, file: landing.Landed, landing_root: Path, tenants: set[str], reason: str, now: dt.datetime
-) -> None:
-    """Record what can be no delivery, and set it aside under another name; a folder stays where it is."""
-    path = landing.shown(file.path, landing_root)
-    if not file.is_folder:
-        try:
-            landing.set_aside(file.path)
-        except OSError as error:
-            reason = f"{reason} (and it cannot be renamed: {error.strerror or error})"
-        else:
-            path += landing.REFUSED
-    _refusal_record(file, path, tenants, reason, now)
-
-
 def _refusal_record(
     file: landing.Landed, path: str, tenants: set[str], reason: str, now: dt.datetime
 ) -> None:
@@ -105,7 +110,7 @@ def _refusal_record(
         path=path,
         reason=reason,
         defaults={
-            "source": file.source[:_SOURCE_LENGTH].encode("utf-8", "backslashreplace").decode(),
+            "source": landing.readable(file.source)[:_SOURCE_LENGTH],
             "tenant_id": file.tenant if file.tenant in tenants else None,
             "size_bytes": file.size,
             "found_at": now,
@@ -125,16 +130,20 @@ def delivery_register(*, file: landing.Landed, archive_root: Path, now: dt.datet
 
     Raises:
         OSError: the file cannot be read.
+        DeliveryBusyError: it is the file of a delivery that is being loaded now, for however long that takes.
     """
     landed_at = file.landed_at or now
     digest, size, path = landing.archive(file.path, archive_root)
-    delivery, created = Delivery.objects.select_for_update().get_or_create(
+    row, created = Delivery.objects.get_or_create(
         source=file.source,
         tenant_id=file.tenant,
         data_date=file.day,
         sha256=digest,
         defaults={"size_bytes": size, "archive_path": str(path), "landed_at": landed_at},
     )
+    delivery = Delivery.objects.select_for_update(skip_locked=True).filter(pk=row.pk).first()
+    if delivery is None:
+        raise DeliveryBusyError(f"delivery {row.pk} is being loaded")
     # With the same time it is the same file, which a crash kept from being removed.
     if not created and delivery.landed_at < landed_at:
         delivery.landed_at = landed_at
@@ -282,6 +291,21 @@ def delivery_fail(*, delivery_id: Any, reason: str, now: dt.datetime) -> None:
             logger.error("delivery failed", extra={"delivery": delivery.pk, "reason": reason})
 
 
+@transaction.atomic
 def delivery_note(*, delivery_id: Any, waits_for: str) -> None:
-    """Write what a delivery on its way waits for, or why its last attempt failed."""
-    Delivery.objects.filter(pk=delivery_id).exclude(status__in=Delivery.FINAL).update(waits_for=waits_for)
+    """Write what a delivery on its way waits for, or why its last attempt failed.
+
+    One that is being loaded now is left alone, and so is one that waits for rows, which says itself what it waits for.
+    """
+    open_ones = Delivery.objects.select_for_update(skip_locked=True).exclude(status__in=Delivery.SETTLED)
+    delivery = open_ones.filter(pk=delivery_id).first()
+    if delivery is not None:
+        delivery.waits_for = waits_for
+        delivery.save(update_fields=["waits_for"])
+
+
+@transaction.atomic
+def delivery_restage(*, delivery_id: Any, reason: str) -> None:
+    """Take a load back whose staged rows are gone: its DAG run ends, and the next attempt stages the file again."""
+    loading = Delivery.objects.filter(pk=delivery_id, status=Delivery.Status.LOADING)
+    loading.update(status=Delivery.Status.LANDED, waits_for=reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from collections.abc import Mapping
 
 from django.db import transaction
 
@@ -21,6 +22,7 @@ from django_app.ingest.services import (
 )
 from django_app.queueing import enqueue
 from hotclub import names
+from hotclub.contract import SourceContract
 from hotclub.errors import ContractError
 
 logger = logging.getLogger(__name__)
@@ -59,39 +61,45 @@ def deliveries_rematch(*, now: dt.datetime) -> int:
 
     A file of outcomes that came before its schedule is matched by itself when the schedule comes.
     """
-    return sum(
-        _rematch(pk, now) for pk in selectors.unmatched(now - REMATCH_FOR).values_list("pk", flat=True)
-    )
+    try:
+        contracts = selectors.source_contracts()
+    except ContractError as error:
+        logger.warning("nothing is matched again", extra={"error": str(error)})
+        return 0
+    shared = [name for name, contract in contracts.items() if contract.schema.tenant is None]
+    keys = list(selectors.unmatched(now - REMATCH_FOR, shared).values_list("pk", flat=True))
+    return sum(_rematch(key, contracts, shared, now) for key in keys)
 
 
 @transaction.atomic
-def _rematch(delivery_id: object, now: dt.datetime) -> bool:
-    found = selectors.unmatched(now - REMATCH_FOR).select_for_update(skip_locked=True)
+def _rematch(
+    delivery_id: object, contracts: Mapping[str, SourceContract], shared: list[str], now: dt.datetime
+) -> bool:
+    found = selectors.unmatched(now - REMATCH_FOR, shared).select_for_update(skip_locked=True)
     delivery = found.filter(pk=delivery_id).first()
     # A later file of the same day that was loaded speaks for the day.
-    if delivery is None or selectors.correction(delivery) is not None or not _may_match_now(delivery):
+    if delivery is None or delivery.source not in contracts or selectors.correction(delivery) is not None:
         return False
-    delivery_retry(delivery)
-    delivery.save()
-    logger.info("delivery is matched again", extra={"delivery": delivery.pk})
+    contract = contracts[delivery.source]
+    others = selectors.loaded_since(delivery, shared)
+    if not any(_brings_rows(other, delivery, contracts) for other in others):
+        return False
+    # Where the key holds no day, later files may have newer values of the same rows: they are loaded again after it.
+    again = [delivery, *(() if contract.key_has_day else selectors.loaded_after(delivery))]
+    for each in again:
+        delivery_retry(each)
+        each.save()
+    logger.info("delivery is matched again", extra={"delivery": delivery.pk, "with": len(again) - 1})
     return True
 
 
-def _may_match_now(delivery: Delivery) -> bool:
-    """Return whether a delivery into the same table, which can bring new rows, was loaded since."""
-    try:
-        contract = selectors.source_contract(delivery.source)
-        others = {row.source for row in _loaded_since(delivery, day_is_in_key=contract.key_has_moment)}
-        theirs = [selectors.source_contract(source) for source in others]
-    except ContractError:
+def _brings_rows(other: Delivery, delivery: Delivery, contracts: Mapping[str, SourceContract]) -> bool:
+    """Return whether another delivery may have brought rows that one's rows match."""
+    ours, theirs = contracts[delivery.source], contracts.get(other.source)
+    if theirs is None or theirs.schema.table != ours.schema.table or not can_insert(theirs):
         return False
-    return any(t.schema.model == contract.schema.model and can_insert(t) for t in theirs)
-
-
-def _loaded_since(delivery: Delivery, *, day_is_in_key: bool) -> list[Delivery]:
-    others = selectors.loaded_since(delivery)
-    # Where the natural key holds the day, another day's rows cannot match.
-    return list(others.filter(data_date=delivery.data_date) if day_is_in_key else others)
+    one_day = ours.key_has_day and theirs.key_has_day and ours.schema.timezone == theirs.schema.timezone
+    return other.data_date == delivery.data_date or not one_day
 
 
 def _run_recover(*, delivery: Delivery, airflow: Airflow, now: dt.datetime) -> None:
@@ -101,7 +109,7 @@ def _run_recover(*, delivery: Delivery, airflow: Airflow, now: dt.datetime) -> N
     if delivery.dag_run_id:
         state = airflow.run_state(dag_id=dag_id, run_id=delivery.dag_run_id)
         if state not in (None, *_ENDED):
-            _note_run(delivery, state, is_paused=airflow.is_paused(dag_id=dag_id))
+            _note(delivery, _what_a_run_waits_for(airflow, dag_id, state))
             return
     if state is not None and not _attempt_renew(delivery=delivery, state=state, now=now):
         return
@@ -109,19 +117,18 @@ def _run_recover(*, delivery: Delivery, airflow: Airflow, now: dt.datetime) -> N
     delivery_start(delivery_id=delivery.pk, airflow=airflow, now=now)
 
 
-def _note_run(delivery: Delivery, state: str | None, *, is_paused: bool) -> None:
-    """Write what a delivery with a run that has not ended waits for; a load says so itself."""
-    dag_id = names.ingest_dag_id(delivery.source)
-    if is_paused:
-        _note(delivery, f"waits for its DAG {dag_id}, which is paused in Airflow: unpause it there")
-    elif state == "queued":
-        _note(delivery, f"waits in Airflow's queue: {dag_id} has other runs before it")
-    elif delivery.status != Delivery.Status.LOADING:
-        _note(delivery, "")
+def _what_a_run_waits_for(airflow: Airflow, dag_id: str, state: str | None) -> str:
+    """Return what a run that has not ended waits for, empty when it goes on."""
+    if airflow.is_paused(dag_id=dag_id):
+        return f"waits for its DAG {dag_id}, which is paused in Airflow: unpause it there"
+    if not airflow.scheduler_runs():
+        return "waits for Airflow's scheduler, which gives no sign of life"
+    return f"waits in Airflow's queue for a run of {dag_id}" if state == "queued" else ""
 
 
 def _note(delivery: Delivery, waits_for: str) -> None:
-    if delivery.waits_for != waits_for:
+    """Write what a delivery waits for in Airflow. A load is Celery's, and says itself what it waits for."""
+    if delivery.status != Delivery.Status.LOADING and delivery.waits_for != waits_for:
         delivery_note(delivery_id=delivery.pk, waits_for=waits_for)
 
 
@@ -131,8 +138,8 @@ def _attempt_count(*, delivery: Delivery, error: AirflowRefusedError, now: dt.da
 
     The run keeps its id: after an answer such as 500 it may be there all the same.
     """
-    row = Delivery.objects.select_for_update().get(pk=delivery.pk)
-    if row.is_final:
+    row = Delivery.objects.select_for_update(skip_locked=True).filter(pk=delivery.pk).first()
+    if row is None or row.is_settled:
         return
     dag = names.ingest_dag_id(row.source)
     if row.attempts >= row.attempt_limit:
@@ -147,8 +154,8 @@ def _attempt_count(*, delivery: Delivery, error: AirflowRefusedError, now: dt.da
 @transaction.atomic
 def _attempt_renew(*, delivery: Delivery, state: str, now: dt.datetime) -> bool:
     """Return whether the delivery has another attempt, which is noted; else it is given up."""
-    row = Delivery.objects.select_for_update().get(pk=delivery.pk)
-    if row.is_final or row.dag_run_id != delivery.dag_run_id:
+    row = Delivery.objects.select_for_update(skip_locked=True).filter(pk=delivery.pk).first()
+    if row is None or row.is_settled or row.dag_run_id != delivery.dag_run_id:
         return False
     if row.attempts >= row.attempt_limit:
         runs = f"{row.attempts} runs of {names.ingest_dag_id(row.source)}"

@@ -47,8 +47,10 @@ def delivery_load(delivery_id: str) -> None:
     """Load a delivery's staged rows. What the same rows would meet again is final; the rest is tried again."""
     try:
         loading.delivery_load(delivery_id=delivery_id)
-    except (loading.NotStagedError, loading.TooEarlyError) as error:
+    except loading.TooEarlyError as error:
         services.delivery_note(delivery_id=delivery_id, waits_for=str(error))
+    except loading.NotStagedError as error:
+        services.delivery_restage(delivery_id=delivery_id, reason=str(error))
     except SoftTimeLimitExceeded:
         services.delivery_fail(
             delivery_id=delivery_id,
@@ -68,7 +70,7 @@ def delivery_load(delivery_id: str) -> None:
 
 
 def _refused(delivery_id: str, error: BaseException) -> None:
-    if database_errors.passes(error):
+    if database_errors.passes(error) and not database_errors.took_too_long(error):
         shown = database_errors.shown(error)
         logger.warning("load waits for the sweep", extra={"delivery": delivery_id, "error": shown})
         services.delivery_note(

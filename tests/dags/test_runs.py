@@ -53,10 +53,19 @@ def run(stager_url: str, monkeypatch: pytest.MonkeyPatch):
 def delivered(tmp_path: Path, django_server):
     """A function from CSV lines, and the statuses that Django tells one after the other, to the conf of the run."""
 
-    def write(*lines: str, statuses: tuple[str, ...] = ("checking",), **facts: str) -> dict[str, str]:
+    def write(
+        *lines: str, statuses: tuple[str, ...] = ("checking", "checking", "checking", "loaded"), **facts: str
+    ) -> dict[str, str]:
         path = tmp_path / "delivered.csv"
         path.write_text("\n".join(["shop,number", *lines]) + "\n")
-        about = {"id": DELIVERY, "source": "orders", "tenant": "EWR", "day": "2013-11-01", "path": str(path)}
+        about = {
+            "id": DELIVERY,
+            "source": "orders",
+            "tenant": "EWR",
+            "day": "2013-11-01",
+            "path": str(path),
+            "dag_run_id": "",
+        }
         django_server.answer("GET", FILE, *((200, {**about, **facts, "status": s}) for s in statuses))
         return {"delivery": DELIVERY}
 
@@ -125,7 +134,7 @@ def test_rejected_delivery_fails_with_its_reasons(run, delivered, django_server,
         (200, {"decision": "rejected", "reasons": ["number must be at least 1"]}),
     )
     before = partitions()
-    states = run("orders.ingest", delivered("EWR,0"))
+    states = run("orders.ingest", delivered("EWR,0", statuses=("checking",) * 3 + ("rejected",)))
     assert states == {"stage": "success", "check": "success", "load": "failed", "unstage": "success"}
     report = next(body for method, path, body in django_server.asked if path.endswith("check-runs/"))
     assert [r["severity"] for r in report["results"] if not r["success"]] == ["critical"]
@@ -191,7 +200,7 @@ def test_delivery_that_waits_skips_the_load(run, delivered, django_server) -> No
     django_server.answer("POST", f"{OBJECT}check-runs/", (200, {"decision": "accepted", "reasons": []}))
     django_server.answer("POST", f"{OBJECT}load/", (202, {"status": "loading"}))
     before = partitions()
-    states = run("orders.ingest", delivered("EWR,1"))
+    states = run("orders.ingest", delivered("EWR,1", statuses=("checking",) * 3 + ("waiting",)))
     assert (states["load"], states["unstage"]) == ("skipped", "success")
     assert partitions() == before
 
@@ -211,8 +220,54 @@ def test_delivery_whose_report_django_has_is_only_asked_to_load(
     """A new run of a delivery whose load lost its table stages anew and asks for the load, without a new report."""
     django_server.answer("GET", OBJECT, (200, {"status": "loaded"}))
     django_server.answer("POST", f"{OBJECT}load/", (202, {"status": "loading"}))
-    assert run("orders.ingest", delivered("EWR,1", statuses=(status,)))["load"] == "success"
+    statuses = (status, status, status, "loaded")
+    assert run("orders.ingest", delivered("EWR,1", statuses=statuses))["load"] == "success"
     assert asked(django_server) == [("POST", f"{OBJECT}load/"), ("GET", OBJECT)]
+
+
+def test_a_load_that_was_taken_back_ends_the_run(run, delivered, django_server) -> None:
+    """Its staged rows had gone: waiting on would never end, and Django starts the next attempt when this one is over."""
+    django_server.answer("GET", OBJECT, (200, {"status": "loading"}), (200, {"status": "landed"}))
+    django_server.answer("POST", f"{OBJECT}check-runs/", (200, {"decision": "accepted"}))
+    django_server.answer("POST", f"{OBJECT}load/", (202, {"status": "loading"}))
+    assert run("orders.ingest", delivered("EWR,1"))["load"] == "failed"
+
+
+def test_a_run_leaves_what_another_run_of_the_delivery_uses(
+    run, delivered, django_server, stager_url: str
+) -> None:
+    """A run by hand, or an older attempt, drops neither table nor report while the delivery is on its way."""
+    django_server.answer("GET", OBJECT, (200, {"status": "loaded"}))
+    django_server.answer("POST", f"{OBJECT}check-runs/", (200, {"decision": "accepted"}))
+    django_server.answer("POST", f"{OBJECT}load/", (202, {"status": "loading"}))
+    other = f"delivery-{DELIVERY}-2"
+    conf = delivered("EWR,1", statuses=("checking",), dag_run_id=other)
+    assert run("orders.ingest", conf)["unstage"] == "skipped"
+    assert staged(stager_url)
+    delivered("EWR,1", statuses=("loaded",), dag_run_id=other)
+    assert run("orders.ingest", conf)["unstage"] == "success"
+    assert not staged(stager_url)
+
+
+@pytest.mark.parametrize(
+    ("run_id", "own"),
+    [(f"delivery-{DELIVERY}-1", False), (f"delivery-{DELIVERY}-2", True), ("manual__2013-11-01", True)],
+)
+def test_an_attempt_that_another_followed_goes_no_further(run_id: str, own: bool) -> None:
+    """Django started the next one: two attempts would stage into one table."""
+    from types import SimpleNamespace
+
+    from airflow.sdk.exceptions import AirflowFailException
+
+    from dags.deliveries import require_own
+
+    context: Any = {"dag_run": SimpleNamespace(run_id=run_id)}
+    facts = {"dag_run_id": f"delivery-{DELIVERY}-2"}
+    if own:
+        require_own(context, DELIVERY, facts)
+    else:
+        with pytest.raises(AirflowFailException, match="taken over"):
+            require_own(context, DELIVERY, facts)
 
 
 def test_delivery_that_fails_in_its_load_fails_the_task(run, delivered, django_server) -> None:

@@ -52,7 +52,7 @@ class DeliveryFileOut(serializers.ModelSerializer[Delivery]):
 
     class Meta:
         model = Delivery
-        fields = ("id", "source", "tenant", "day", "path", "status")
+        fields = ("id", "source", "tenant", "day", "path", "status", "dag_run_id")
         read_only_fields = fields
 
 

@@ -30,6 +30,7 @@ class FakeAirflow:
         self.conf: dict[str, Any] = {}
         self.down = False
         self.paused: set[str] = set()
+        self.scheduler = "healthy"
         self.refused: dict[str, int] = {}  # DAG → the status that it is answered with
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -52,7 +53,9 @@ class FakeAirflow:
         return self._read(request.url.path.split("/"))
 
     def _read(self, path: list[str]) -> httpx.Response:
-        """Answer a GET of a DAG, or of a run."""
+        """Answer a GET of a DAG, of a run, or of Airflow's health."""
+        if path[-1] == "health":
+            return httpx.Response(200, json={"scheduler": {"status": self.scheduler}})
         dag, run = path[4], path[-1]
         if run == dag:
             return httpx.Response(200, json={"dag_id": dag, "is_paused": dag in self.paused})
@@ -140,7 +143,7 @@ def test_a_crash_after_archiving_loses_nothing(settings: Any, monkeypatch: pytes
     """When registering fails, the file still lies in its folder, and the next scan takes it."""
     path = _land(settings)
     with monkeypatch.context() as broken:
-        broken.setattr(Delivery.objects, "select_for_update", lambda: (_ for _ in ()).throw(MemoryError))
+        broken.setattr(Delivery.objects, "select_for_update", lambda **_: (_ for _ in ()).throw(MemoryError))
         with pytest.raises(MemoryError):
             _find(settings)
     (taken,) = path.parent.iterdir()
@@ -317,6 +320,9 @@ def test_a_delivery_says_what_it_waits_for_in_airflow(airflow: FakeAirflow) -> N
     )
     airflow.paused.clear()
     assert "in Airflow's queue" in _sweep_and_read(airflow, delivery)
+    airflow.scheduler = "unhealthy"
+    assert "scheduler, which gives no sign of life" in _sweep_and_read(airflow, delivery)
+    airflow.scheduler = "healthy"
     airflow.down = True
     assert "Airflow, which does not answer" in _sweep_and_read(airflow, delivery)
     airflow.down = False
@@ -333,11 +339,34 @@ def test_a_refusal_of_airflow_is_shown_on_the_delivery(airflow: FakeAirflow) -> 
     )
 
 
-def test_a_load_says_itself_what_it_waits_for(airflow: FakeAirflow, sent: list[Any]) -> None:
-    """The sweep does not wipe out what the load wrote: its DAG run goes on meanwhile."""
+@pytest.mark.parametrize("trouble", ["none", "paused", "down"])
+def test_a_load_says_itself_what_it_waits_for(airflow: FakeAirflow, sent: list[Any], trouble: str) -> None:
+    """It is Celery's, whatever Airflow does meanwhile: the sweep neither wipes its word out nor blames Airflow."""
     delivery = _delivery(status="loading", dag_run_id="r", started_at=NOW, waits_for="a deadlock")
     airflow.runs["r"] = "running"
+    airflow.down = trouble == "down"
+    airflow.paused = {"flight_schedule.ingest"} if trouble == "paused" else set()
     assert _sweep_and_read(airflow, delivery) == "a deadlock"
+
+
+def test_what_waits_for_rows_is_not_overwritten(airflow: FakeAirflow) -> None:
+    """The sweep may have listed it a while ago, when it still was on its way."""
+    delivery = _delivery(status="waiting", attempts=1, attempt_limit=1, dag_run_id="r", waits_for="rows")
+    services.delivery_note(delivery_id=delivery.pk, waits_for="")
+    sweep._attempt_count(delivery=delivery, error=AirflowRefusedError("no"), now=LATER)
+    assert sweep._attempt_renew(delivery=delivery, state="failed", now=LATER) is False
+    delivery.refresh_from_db()
+    assert (delivery.status, delivery.waits_for, delivery.attempts) == ("waiting", "rows", 1)
+
+
+@pytest.mark.parametrize("status", [500, 502])
+def test_a_servers_own_fault_costs_no_attempt(airflow: FakeAirflow, status: int) -> None:
+    """It says nothing of the run that was asked about, which may be fine."""
+    delivery = _delivery(status="checking", attempts=5, dag_run_id="r", started_at=NOW)
+    airflow.runs["r"] = "running"
+    airflow.refused["flight_schedule.ingest"] = status
+    assert "does not answer" in _sweep_and_read(airflow, delivery)
+    assert (delivery.status, delivery.attempts) == ("checking", 5)
 
 
 def test_the_sweep_enqueues_a_lost_load(airflow: FakeAirflow, sent: list[Any],

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import transaction
 
 from django_app.ingest import landing, services, tasks
 from django_app.ingest.models import Delivery, RefusedFile
+from tests.conftest import Database
 
 pytestmark = [pytest.mark.django_db, pytest.mark.integration]
 
@@ -153,6 +155,55 @@ def test_a_name_that_is_no_text_is_recorded_readably(settings: Any) -> None:
     (Path(os.fsdecode(os.fsencode(folder) + b"/M\xfcnchen.csv"))).write_text("x\n")
     assert _find(settings) == []
     assert RefusedFile.objects.get().path == "flight_schedule/EWR/M\\xfcnchen.csv.refused"
+
+
+@pytest.mark.parametrize("name", [b"\xd0" * 100, b"\xff" * 200])
+def test_a_long_folder_name_that_is_no_text_stops_nobody(settings: Any, name: bytes) -> None:
+    """Each of its bytes takes four characters in words; the others' files are found all the same."""
+    folder = Path(os.fsdecode(os.fsencode(settings.HOTCLUB_LANDING) + b"/" + name)) / "EWR" / "old"
+    folder.mkdir(parents=True)
+    _land(settings, GOOD)
+    assert [str(d.data_date) for d in _find(settings)] == ["2013-11-01"]
+    assert len(RefusedFile.objects.get().source) <= 255
+
+
+def test_a_crash_before_a_refusal_is_on_record_leaves_the_file(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Renamed first, it would be out of every later scan, and on no record."""
+    bad = _land(settings, "flight_schedule/EWR/tomorrow.csv")
+    _land(settings, GOOD.replace("EWR", "JFK"))
+    with monkeypatch.context() as broken:
+        broken.setattr(services, "delivery_register", lambda **_: (_ for _ in ()).throw(MemoryError))
+        with pytest.raises(MemoryError), transaction.atomic():
+            _find(settings)
+    assert bad.exists()
+    assert not RefusedFile.objects.exists()
+    assert len(_find(settings)) == 1
+    assert RefusedFile.objects.get().path == "flight_schedule/EWR/tomorrow.csv.refused"
+
+
+def test_a_file_whose_delivery_is_being_loaded_waits_for_the_next_scan(
+    settings: Any, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The load holds the delivery's row, perhaps for long: no other tenant's file waits for it."""
+    _land(settings, GOOD)
+    (loading,) = _find(settings)
+    _land(settings, GOOD)
+    _land(settings, GOOD.replace("EWR", "JFK"))
+    manager = Delivery.objects
+    lock = manager.select_for_update
+
+    def held(**options: Any) -> Any:
+        assert options == {"skip_locked": True}, "it would wait"
+        return lock(**options).exclude(pk=loading.pk)
+
+    with monkeypatch.context() as busy:
+        busy.setattr(manager, "select_for_update", held)
+        assert [d.tenant_id for d in _find(settings)] == ["JFK"]
+    later = NOW + dt.timedelta(minutes=1)
+    assert [d.pk for d in _find(settings, later)] == [loading.pk]
+    assert not RefusedFile.objects.exists()
 
 
 @pytest.mark.parametrize("name", ["2013-11-01.csv.part", "2013-11-01.part", "2013-11-01.csv.filepart"])

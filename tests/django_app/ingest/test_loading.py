@@ -166,12 +166,12 @@ def test_what_postgresql_refuses_fails_the_delivery(stage: Stage) -> None:
     assert '"far"' in delivery.reasons[0]
 
 
-def test_a_dropped_staging_table_waits_for_the_sweep() -> None:
-    """Without its staging table a delivery stays as it is and says so; another DAG run will stage the file again."""
+def test_a_dropped_staging_table_takes_the_load_back() -> None:
+    """Without its staging table a load is taken back and says so: its run ends, and the next one stages the file."""
     delivery = _delivery()
     tasks.delivery_load(str(delivery.pk))
     delivery.refresh_from_db()
-    assert (delivery.status, "stages the file again" in delivery.waits_for) == ("loading", True)
+    assert (delivery.status, "stages the file again" in delivery.waits_for) == ("landed", True)
 
 
 def test_a_loaded_schedule_has_its_history(stage: Stage) -> None:

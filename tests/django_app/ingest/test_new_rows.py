@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import uuid
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from django.apps import apps
 from django.db import connection, models
 from django.db.models.functions import Now
 
-from django_app.ingest import database_errors, loading, selectors, tasks
+from django_app.ingest import database_errors, loading, selectors, sweep, tasks
 from django_app.ingest.defaults import defaults_of
 from django_app.ingest.loading import delivery_load, rows_load
 from django_app.ingest.models import Delivery
@@ -270,6 +271,93 @@ def test_a_key_that_the_table_reads_more_loosely_is_final(
 def test_what_passes_is_told_by_its_sqlstate(error: type[psycopg.Error], passing: bool) -> None:
     """Not by psycopg's classes, which lump the final and the passing together."""
     assert database_errors.passes(error("x")) is passing
+
+
+def test_a_statement_that_takes_too_long_is_final(
+    contract: SourceContract, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL ends it before the task's limit ends the process: the same rows would take as long again."""
+    monkeypatch.setattr(loading, "LOAD_AT_MOST", dt.timedelta(seconds=1))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE FUNCTION pg_temp.slow() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN PERFORM pg_sleep(5); RETURN NEW; END $$"
+        )
+        cursor.execute(
+            "CREATE TRIGGER slow BEFORE INSERT ON strangers_orders FOR EACH ROW EXECUTE FUNCTION pg_temp.slow()"
+        )
+    delivery = _load(stage, [{"number": 1, "city": "a"}])
+    assert delivery.status == "failed"
+    assert "took longer than a load may" in delivery.reasons[0]
+
+
+def test_a_load_ends_before_its_task_does(settings: Any) -> None:
+    """Else the process would go, and the statement with its locks stay."""
+    assert loading.LOAD_AT_MOST.total_seconds() < settings.CELERY_TASK_SOFT_TIME_LIMIT
+
+
+@pytest.mark.parametrize("status", ["landed", "checking", "accepted", "loading"])
+def test_without_a_day_in_the_key_files_count_in_the_order_of_landing(
+    contract: SourceContract, orders: Any, stage: Stage, status: str
+) -> None:
+    """An older file of another day that is still on its way would write its values over the newer ones."""
+    older = _delivery("orders", "1", status=status, data_date=NOW.date() - dt.timedelta(days=1))
+    newer = _load(stage, [{"number": 1, "city": "new"}], landed_at=NOW + dt.timedelta(minutes=1), digest="2")
+    assert (newer.status, "landed before" in newer.waits_for) == ("loading", True)
+    Delivery.objects.filter(pk=older.pk).update(status="loaded")
+    tasks.delivery_load(str(newer.pk))
+    newer.refresh_from_db()
+    assert (newer.status, newer.waits_for) == ("loaded", "")
+
+
+def test_a_match_that_comes_late_does_not_bring_old_values_back(
+    orders: Any, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Day 1's file waits, day 2's is loaded without a row of day 1's key; when the rows come, both are loaded again."""
+    monkeypatch.setattr(
+        orders._meta.get_field("note"), "blank", False
+    )  # the file of states cannot invent an order
+    states = contract_of(orders, {"number": "number", "state": "state"}, ("number",))
+    made = contract_of(orders, {"number": "number", "note": "note"}, ("number",))
+    contracts = {"states": states, "orders": made}
+    monkeypatch.setattr(selectors, "source_contract", contracts.__getitem__)
+    monkeypatch.setattr(selectors, "source_contracts", lambda: contracts)
+
+    def load(source: str, digest: str, minute: int, rows: list[dict[str, Any]]) -> Delivery:
+        at = NOW + dt.timedelta(minutes=minute)
+        delivery = _delivery(
+            source, digest, landed_at=at, started_at=at, data_date=at.date() + dt.timedelta(days=minute)
+        )
+        stage(str(delivery.pk), rows)
+        delivery_load(delivery_id=delivery.pk, clock=lambda: at)
+        delivery.refresh_from_db()
+        return delivery
+
+    load("orders", "1", 0, [{"number": 2, "note": "x"}])
+    first = load("states", "2", 1, [{"number": 1, "state": "paid"}])
+    second = load("states", "3", 2, [{"number": 1, "state": "refunded"}, {"number": 2, "state": "paid"}])
+    assert (first.status, second.status, second.rows_unmatched) == ("waiting", "loaded", 1)
+    load("orders", "4", 3, [{"number": 1, "note": "x"}])
+    assert sweep.deliveries_rematch(now=NOW + dt.timedelta(minutes=4)) >= 1
+    for delivery in (second, first, second):
+        Delivery.objects.filter(pk=delivery.pk, status="landed").update(status="loading")
+        tasks.delivery_load(str(delivery.pk))
+    assert dict(orders.objects.values_list("number", "state")) == {1: "refunded", 2: "paid"}
+
+
+def test_one_load_at_a_time_where_the_key_does_not_tell_tenants_apart(
+    contract: SourceContract, stage: Stage, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two tenants' files could meet in one row, and the later write take it over unseen."""
+    schema = dataclasses.replace(contract.schema, tenant="city", tenant_column="city")
+    shared = dataclasses.replace(contract, schema=schema)
+    assert shared.key_has_tenant is False
+    monkeypatch.setattr(selectors, "source_contract", lambda _name: shared)
+    with psycopg.connect(database.url("hotclub_app")) as other:
+        other.execute("SELECT pg_advisory_xact_lock(hashtextextended('ingest.load strangers_orders', 0))")
+        delivery = _load(stage, [{"number": 1, "city": "EWR"}])
+        other.rollback()
+    assert (delivery.status, "being loaded into strangers_orders" in delivery.waits_for) == ("loading", True)
 
 
 def test_what_passes_is_shown_on_the_delivery(
