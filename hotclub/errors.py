@@ -47,6 +47,10 @@ class ContractError(HotclubError):
     """A declaration or a contract file that cannot be used, with the place and the fix."""
 
 
+class UnknownContractError(ContractError):
+    """There is no contract of this name, or none of this kind; the message lists what there is."""
+
+
 class PackageError(HotclubError):
     """A model package that must not serve: incomplete, altered, or not what it says it is."""
 

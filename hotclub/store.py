@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hotclub.contract import Contract, ModelContract, SourceContract, from_json
-from hotclub.errors import ContractError
+from hotclub.errors import ContractError, UnknownContractError
 
 ENVIRONMENT = "HOTCLUB_CONTRACTS"
 _VERSION = re.compile(r"^(\d{4,})\.json$")
@@ -111,14 +111,14 @@ def find(name: str, roots: Iterable[Path]) -> Contract:
         if directory.name == name:
             return read_newest(directory)
     listed = ", ".join(d.name for d in known) or f"none; is {ENVIRONMENT} set?"
-    raise ContractError(f"no contract named {name!r}; there are: {listed}")
+    raise UnknownContractError(f"no contract named {name!r}; there are: {listed}")
 
 
 def find_model(name: str, roots: Iterable[Path]) -> ModelContract:
     """Return the newest version of a model's contract; ContractError when it is a source's or not there."""
     contract = find(name, roots)
     if not isinstance(contract, ModelContract):
-        raise ContractError(f"{name} is a source, not a model")
+        raise UnknownContractError(f"{name} is a source, not a model")
     return contract
 
 
@@ -126,7 +126,7 @@ def find_source(name: str, roots: Iterable[Path]) -> SourceContract:
     """Return the newest version of a source's contract; ContractError when it is a model's or not there."""
     contract = find(name, roots)
     if not isinstance(contract, SourceContract):
-        raise ContractError(f"{name} is a model, not a source")
+        raise UnknownContractError(f"{name} is a model, not a source")
     return contract
 
 

@@ -19,6 +19,9 @@ from hotclub.errors import FieldError, HotclubError, InvalidInputError
 _INTEGER_BITS: Final = {"smallint": 16, "integer": 32, "bigint": 64}
 #: The type comes with the package and becomes SQL.
 _TYPE: Final = re.compile(r"[a-z][a-z0-9 ]{0,40}")
+_INTEGER: Final = re.compile(r"-?[0-9]{1,19}", re.ASCII)
+#: What PostgreSQL says of a text that is no value of the key's type.
+_NOT_A_KEY: Final = frozenset({"22P02", "22003", "22007", "22008"})
 _SECONDS: Final = 5.0
 
 
@@ -69,8 +72,16 @@ class FeatureLookup:
                 found = {row[names.COLUMN_ENTITY]: row for row in await cursor.fetchall()}
         except psycopg.DataError as error:
             reason = error.diag.message_primary or str(error)
-            raise InvalidInputError.of(
-                "entities", f"must be of type {contract.schema.entity_type}: {reason}"
+            kind = contract.schema.entity_type
+            checked = kind in _INTEGER_BITS or kind in ("uuid", "text")
+            if checked or error.sqlstate not in _NOT_A_KEY:
+                raise LookupUnavailableError(
+                    f"the view {contract.view} fails for these rows: {reason}; send instances instead"
+                ) from error
+            raise InvalidInputError.of("entities", f"must be of type {kind}: {reason}") from error
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise LookupUnavailableError(
+                f"this service may not read the view {contract.view}; `python -m stack provision` grants it"
             ) from error
         except psycopg.errors.UndefinedTable as error:
             raise LookupUnavailableError(
@@ -116,13 +127,18 @@ def _key(kind: str, value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ValueError(value)  # noqa: TRY004  # one kind of error for the caller
     if kind in _INTEGER_BITS:
+        # int() takes underscores, blanks and the digits of every script: another row than the caller meant.
+        if isinstance(value, str) and not _INTEGER.fullmatch(value):
+            raise ValueError(value)
         number = int(value)
         limit = 1 << (_INTEGER_BITS[kind] - 1)
         if not -limit <= number < limit:
             raise ValueError(value)
         return str(number)
     if kind == "uuid":
-        return str(uuid.UUID(str(value)))
+        if not isinstance(value, str):
+            raise ValueError(value)
+        return str(uuid.UUID(value))
     text = str(value)
     if "\0" in text:
         raise ValueError(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -103,10 +104,11 @@ def _check_labels(contract: ModelContract, slice_name: str, rows: pa.Table) -> N
 def _found(contract: ModelContract, rows: pa.Table) -> dict[str, Any]:
     label = rows[names.COLUMN_LABEL].to_numpy()
     times = rows[names.COLUMN_EVENT_TIME]
+    zone = ZoneInfo(contract.schema.timezone)
     facts: dict[str, Any] = {
         "rows": rows.num_rows,
-        "first_event": pc.min(times).as_py().isoformat(),
-        "last_event": pc.max(times).as_py().isoformat(),
+        "first_event": pc.min(times).as_py().astimezone(zone).isoformat(),
+        "last_event": pc.max(times).as_py().astimezone(zone).isoformat(),
     }
     if contract.schema.task == "regression":
         return facts | {"lowest": float(label.min()), "highest": float(label.max())}

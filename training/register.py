@@ -59,17 +59,24 @@ def register(
         version = _log(client, contract, folder, key, snapshot, facts, evaluation)
     _tag(client, contract, version, facts, evaluation)
     passed = bool(evaluation["passed"])
-    if passed:
+    challenges = passed and int(version.version) >= _challenger(client, contract.name)
+    if challenges:
         client.set_registered_model_alias(contract.name, names.ALIAS_CHALLENGER, version.version)
     return {
         "model": contract.name,
         "version": str(version.version),
         "run_id": version.run_id,
         "gates": names.GATES_PASSED if passed else names.GATES_FAILED,
-        "challenger": passed,
+        "challenger": challenges,
         "metrics": evaluation["metrics"],
         "baselines": evaluation["baselines"],
     }
+
+
+def _challenger(client: mlflow.MlflowClient, model: str) -> int:
+    """Return the version that is challenger, 0 for none: a step that runs again must not put an older one back."""
+    aliases: dict[str, Any] = client.get_registered_model(model).aliases
+    return int(aliases.get(names.ALIAS_CHALLENGER, 0))
 
 
 def _registered(client: mlflow.MlflowClient, model: str, key: str) -> ModelVersion | None:

@@ -27,8 +27,10 @@ class Interval:
     end: dt.datetime | None = None
 
 
-def read_view(database_url: str, contract: ModelContract, interval: Interval) -> pa.Table:
-    """Return the labelled rows of a contract's view, oldest first.
+def read_view(
+    database_url: str, contract: ModelContract, interval: Interval, *, labelled: bool = True
+) -> pa.Table:
+    """Return the rows of a contract's view, oldest first; those with a label, unless all are asked for.
 
     Columns: entity, tenant, event_time (timestamp[us, UTC]), label (float64) and the features.
 
@@ -38,7 +40,7 @@ def read_view(database_url: str, contract: ModelContract, interval: Interval) ->
     """
     table = sql.Identifier(*contract.view.split("."))
     columns = sql.SQL(", ").join(sql.Identifier(name) for name in view_schema(contract).names)
-    conditions: list[sql.Composable] = [sql.SQL("label IS NOT NULL")]
+    conditions: list[sql.Composable] = [sql.SQL("label IS NOT NULL" if labelled else "true")]
     if interval.start is not None:
         conditions.append(sql.SQL("event_time >= {}").format(sql.Literal(interval.start)))
     if interval.end is not None:

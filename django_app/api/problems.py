@@ -19,7 +19,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
 
-from hotclub.errors import ContractError, FieldError, InvalidInputError, RegistryError
+from hotclub.errors import ContractError, FieldError, InvalidInputError, RegistryError, UnknownContractError
 
 logger = logging.getLogger(__name__)
 
@@ -96,8 +96,12 @@ def _expected(error: Exception) -> Response | None:
     """Return the answer to a failure that is not REST framework's own, None for any other."""
     if isinstance(error, InvalidInputError):
         return _answer(422, "The request has fields that are not right.", list(error.errors))
-    if isinstance(error, ContractError):
+    if isinstance(error, UnknownContractError):
         return _answer(404, str(error))
+    if isinstance(error, ContractError):
+        # A file of this server is broken: nothing that the caller could change, and no path for them to read.
+        logger.error("a contract cannot be read", extra={"error": str(error)})
+        return _answer(500, "A contract of this server cannot be read; its log says which.")
     if isinstance(error, RegistryError):
         logger.warning("registry failed", extra={"error": str(error)})
         return _answer(503, "The model registry does not answer; try again in a moment.")

@@ -34,6 +34,7 @@ _TYPES = {
     "DateField": "date",
     "DateTimeField": "timestamptz",
 }
+_NUMBERS = frozenset({"integer", "bigint", "float8", "numeric"})
 _INTEGER_BOUNDS = {
     "SmallIntegerField": (-32768, 32767),
     "PositiveSmallIntegerField": (0, 32767),
@@ -68,7 +69,8 @@ def _column(cls: type[Source], name: str, field_name: str) -> ColumnSpec:
     kind = value.get_internal_type()
     if kind not in _TYPES:
         raise ContractError(f"{where}: a {kind} cannot be loaded from a file")
-    minimum, maximum = _bounds(value, kind)
+    # Dates and texts have bounds too, and no number to hold them to.
+    minimum, maximum = _bounds(value, kind) if _TYPES[kind] in _NUMBERS else (None, None)
     references = None
     if isinstance(field, models.ForeignKey):
         references = (field.related_model._meta.db_table, value.column)

@@ -138,7 +138,8 @@ def _predictions_in(batch: Batch, table: pa.Table, scores: Any) -> None:
     with connection.cursor() as cursor:
         statement = (
             f"COPY {Prediction._meta.db_table} (batch_id, entity, tenant_id, event_time, {column})"
-            " FROM STDIN (FORMAT csv)"
+            # An empty text is a key like any other; unquoted it would be a null.
+            " FROM STDIN (FORMAT csv, FORCE_NOT_NULL (entity))"
         )
         with cursor.copy(statement) as rows:
             rows.write(buffer.getvalue())
@@ -178,7 +179,6 @@ def chunk_wait(*, chunk_id: int, reason: str) -> None:
     waiting.update(error=reason[:500], attempts=F("attempts") - 1)
 
 
-@transaction.atomic
 def request_score(*, request_id: Any, clock: Clock) -> bool:
     """Score a prediction request; return whether this call did.
 
@@ -186,23 +186,43 @@ def request_score(*, request_id: Any, clock: Clock) -> bool:
         RegistryError: the package is not here yet and the model registry does not answer.
         PackageError: the pinned version cannot score; the caller gives the request up.
     """
-    request = (
-        PredictionRequest.objects.select_for_update(skip_locked=True)
-        .filter(pk=request_id, status=PredictionRequest.Status.PENDING)
-        .first()
-    )
+    if not _request_begin(request_id=request_id, now=clock()):
+        return False
+    with transaction.atomic():
+        request = _pending_request(request_id)
+        if request is None:
+            return False
+        answer = predictor_for(request).predict_rows([request.features])
+        score = answer.scores[0].tolist()
+        if isinstance(score, list):
+            request.scores = score
+        else:
+            request.score = score
+        request.unseen = answer.unseen
+        request.status, request.finished_at, request.error = PredictionRequest.Status.DONE, clock(), ""
+        request.save()
+    return True
+
+
+def _pending_request(request_id: Any) -> PredictionRequest | None:
+    found = PredictionRequest.objects.select_for_update(skip_locked=True)
+    return found.filter(pk=request_id, status=PredictionRequest.Status.PENDING).first()
+
+
+@transaction.atomic
+def _request_begin(*, request_id: Any, now: dt.datetime) -> bool:
+    """Count the attempt, in a transaction of its own: a crash must not undo that."""
+    request = _pending_request(request_id)
     if request is None:
         return False
-    answer = predictor_for(request).predict_rows([request.features])
-    score = answer.scores[0].tolist()
-    if isinstance(score, list):
-        request.scores = score
+    begun = request.attempts
+    if begun >= ATTEMPTS:
+        request.status, request.finished_at = PredictionRequest.Status.FAILED, now
+        request.error = f"begun {ATTEMPTS} times and never finished: {request.error or _NO_WORD}"[:500]
     else:
-        request.score = score
-    request.unseen = answer.unseen
-    request.status, request.finished_at, request.error = PredictionRequest.Status.DONE, clock(), ""
+        request.attempts, request.enqueued_at = begun + 1, now
     request.save()
-    return True
+    return begun < ATTEMPTS
 
 
 @transaction.atomic
@@ -211,8 +231,14 @@ def request_note(*, request_id: Any, reason: str, now: dt.datetime, permanent: b
     request = PredictionRequest.objects.select_for_update().get(pk=request_id)
     if request.status != PredictionRequest.Status.PENDING:
         return
-    request.attempts += 1
     request.error = reason[:500]
     if permanent or request.attempts >= ATTEMPTS:
         request.status, request.finished_at = PredictionRequest.Status.FAILED, now
     request.save()
+
+
+def request_wait(*, request_id: Any, reason: str) -> None:
+    """Write what a request waits for, and take its attempt back: an outage elsewhere does not use attempts up."""
+    pending = PredictionRequest.Status.PENDING
+    waiting = PredictionRequest.objects.filter(pk=request_id, status=pending, attempts__gt=0)
+    waiting.update(error=reason[:500], attempts=F("attempts") - 1)

@@ -36,12 +36,20 @@ def request_score(request_id: str) -> None:
     """Score a prediction request."""
     try:
         execution.request_score(request_id=request_id, clock=timezone.now)
-    except (*execution.PERMANENT, RegistryError) as error:
+    except (
+        *execution.PERMANENT,
+        NotFoundError,
+    ) as error:  # MLflow answers: it will hardly bring what it has not
         permanent = isinstance(error, execution.PERMANENT)
         execution.request_note(
             request_id=request_id, reason=str(error), now=timezone.now(), permanent=permanent
         )
         logger.warning("request not scored", extra={"request": request_id, "error": str(error)})
+    except RegistryError as error:
+        execution.request_wait(request_id=request_id, reason=str(error))
+        logger.warning(
+            "request waits for the model registry", extra={"request": request_id, "error": str(error)}
+        )
     except Exception as error:  # else it would be tried for ever, and never say why
         logger.exception("request not scored", extra={"request": request_id})
         execution.request_note(

@@ -45,7 +45,7 @@ def test_both_forms_give_the_same_answer(serve_with_database) -> None:
 
     async def test() -> None:
         async with serve_with_database() as running:
-            by_key = (await running.predict({"entities": ["2", 1, " 1", "-9223372036854775808"]})).json()
+            by_key = (await running.predict({"entities": ["2", 1, "01", "-9223372036854775808"]})).json()
             sent = {
                 "instances": [
                     {"carrier": "ZZ", "hour": 9, "wind_speed": None, "holiday": None},

@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from hotclub import package
+from hotclub import names, package
 from hotclub.columns import view_schema
 from hotclub.contract import FeatureSpec
+from hotclub.mlflow_rest import MlflowRegistry
 from hotclub.predictor import Predictor
 from tests.factories import FEATURES, make_contract, make_rows
 from tests.training.runs import prepare
@@ -118,3 +119,23 @@ def test_a_model_of_counts_answers_in_counts_everywhere(tmp_path: Path, mlflow_u
     scores = mlflow.pyfunc.load_model("models:/counts/1").predict(frame)
     assert scores.min() > 0
     assert abs(scores.mean() - label.slice(0, 100).to_numpy().mean()) < 1
+
+
+def test_a_step_that_runs_again_does_not_bring_an_older_challenger_back(
+    tmp_path: Path, mlflow_url: str
+) -> None:
+    """Its task was cleared in Airflow; the newer version stays the one that a person looks at."""
+    contract = make_contract("cleared")
+    older, newer = (
+        prepare(tmp_path, contract, make_rows(), key=key, url=mlflow_url) for key in ("older", "newer")
+    )
+    for run in (older, newer):
+        for step in (steps.fit, steps.evaluate, steps.register):
+            assert step(run) is not None
+    again = steps.register(older)
+    assert (again["version"], again["challenger"]) == ("1", False)
+    registry = MlflowRegistry(mlflow_url)
+    try:
+        assert registry.version_by_alias("cleared", names.ALIAS_CHALLENGER).version == "2"
+    finally:
+        registry.close()

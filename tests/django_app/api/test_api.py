@@ -66,7 +66,7 @@ def test_a_run_asks_whose_a_delivery_is(delivery: Delivery, api: Api) -> None:
     answer = api("service").get(f"/api/v1/deliveries/{delivery.pk}/file/").json()
     assert answer == {
         "id": str(delivery.pk), "source": "flight_schedule", "tenant": "EWR", "day": "2013-11-01",
-        "path": delivery.archive_path, "status": delivery.status,
+        "path": delivery.archive_path, "status": delivery.status, "dag_run_id": delivery.dag_run_id,
     }  # fmt: skip
 
 
@@ -190,3 +190,18 @@ def test_the_openapi_file_has_no_warning(capsys: pytest.CaptureFixture[str]) -> 
 
     call_command("spectacular", "--validate", "--fail-on-warn")
     assert "openapi: 3" in capsys.readouterr().out
+
+
+def test_a_broken_contract_file_is_the_servers_own_fault(
+    api: Api, settings: Any, tmp_path: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not a 404, and no path of the server for the caller; the log has it."""
+    folder = tmp_path / "contracts" / "broken"
+    folder.mkdir(parents=True)
+    (folder / "0001.json").write_text("{")
+    settings.HOTCLUB_CONTRACTS = [tmp_path / "contracts"]
+    answer = api("root").get("/api/v1/contracts/broken/")
+    assert (answer.status_code, answer["Content-Type"]) == (500, "application/problem+json")
+    assert str(tmp_path) not in answer.content.decode()
+    assert str(folder) in " ".join(str(getattr(record, "error", "")) for record in caplog.records)
+    assert api("root").get("/api/v1/contracts/nobody/").status_code == 404

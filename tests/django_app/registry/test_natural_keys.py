@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Deferrable, Q, UniqueConstraint
 from django.test.utils import isolate_apps
@@ -119,3 +121,14 @@ def test_a_file_loads_into_one_table() -> None:
     with pytest.raises(ContractError, match="declare a source with model = Parent"):
         compile_columns(_source(Child, number="number", extra="extra"))
     assert [c.target for c in compile_columns(_source(Child, extra="extra"))] == ["extra"]
+
+
+@isolate_apps()
+def test_bounds_are_those_of_numbers() -> None:
+    """A date's earliest day is no number that a file's column could be held to."""
+    model = _model(
+        opened=models.DateField(validators=[MinValueValidator(dt.date(2000, 1, 1))]),
+        weight=models.FloatField(validators=[MinValueValidator(1)]),
+    )
+    columns = compile_columns(_source(model, opened="opened", weight="weight"))
+    assert [(c.minimum, c.maximum) for c in columns] == [(None, None), (1.0, None)]

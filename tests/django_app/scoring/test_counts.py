@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from django_app.flights.models import Flight
@@ -263,3 +265,10 @@ def test_keys_are_cut_in_the_order_of_their_type(pin: Pin) -> None:
     counts = _score(made)
     assert counts[0] > 1500
     assert counts[2:] == (0, 0)
+
+
+def test_an_empty_text_is_a_key_like_any_other(batch: Batch) -> None:
+    """Unquoted in a CSV it would be a null, which no primary key holds."""
+    keys = {"entity": ["", "a"], "tenant": ["EWR", "EWR"], "event_time": [batch.start, batch.start]}
+    execution._predictions_in(batch, pa.table(keys), np.array([0.25, 0.5]))
+    assert dict(Prediction.objects.values_list("entity", "score")) == {"": 0.25, "a": 0.5}

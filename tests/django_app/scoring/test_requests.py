@@ -13,7 +13,7 @@ from django_app.scoring.models import ATTEMPTS, PredictionRequest
 from django_app.scoring.pinning import Pin
 from django_app.scoring.predictors import predictor_for
 from django_app.tenants.models import Tenant
-from hotclub.errors import InvalidInputError
+from hotclub.errors import InvalidInputError, RegistryUnavailableError
 
 pytestmark = pytest.mark.django_db
 
@@ -92,6 +92,41 @@ def test_an_unforeseen_error_is_told_and_counted(
         assert (request.attempts, request.error) == (attempt, "OSError: no space left on device")
         assert request.status == ("failed" if attempt == ATTEMPTS else "pending")
     assert "Traceback" in caplog.text
+
+
+def test_an_outage_elsewhere_uses_no_attempts_up(pin: Pin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was accepted waits for the model registry, for as long as it takes, and says so."""
+    request = _create(pin)
+
+    def away(_: object) -> None:
+        raise RegistryUnavailableError("MLflow does not answer")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(execution, "predictor_for", away)
+        for _ in range(2 * ATTEMPTS):
+            tasks.request_score(str(request.pk))
+    request.refresh_from_db()
+    assert (request.status, request.attempts, request.error) == ("pending", 0, "MLflow does not answer")
+    tasks.request_score(str(request.pk))
+    request.refresh_from_db()
+    assert (request.status, request.error) == ("done", "")
+
+
+def test_a_request_that_kills_its_worker_is_given_up(pin: Pin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attempt is counted before it begins: nobody is left to count it afterwards."""
+    request = _create(pin)
+
+    def killed(_: object) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(execution, "predictor_for", killed)
+    for _ in range(ATTEMPTS):
+        with pytest.raises(SystemExit):
+            tasks.request_score(str(request.pk))
+    tasks.request_score(str(request.pk))
+    request.refresh_from_db()
+    assert (request.status, request.attempts) == ("failed", ATTEMPTS)
+    assert request.error.startswith(f"begun {ATTEMPTS} times and never finished: its worker ended")
 
 
 class TestApi:

@@ -1,0 +1,59 @@
+"""The champion's own rows, where it was trained under another contract."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from hotclub import names
+from tests.factories import make_contract, make_rows
+from training import champion
+from training.settings import TrainingSettings
+
+CANDIDATE, CHAMPION = make_contract(), make_contract(version=2, horizon_seconds=60)
+
+
+@pytest.fixture
+def view(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the champion's view answers, and how it was asked."""
+    asked: dict[str, Any] = {}
+
+    def read(_url: str, contract: Any, _interval: Any, **options: Any) -> pa.Table:
+        asked.update(options, contract=contract)
+        return asked["rows"]
+
+    monkeypatch.setattr(champion, "read_view", read)
+    return asked
+
+
+def _with_label(rows: pa.Table, label: Any) -> pa.Table:
+    place = rows.column_names.index(names.COLUMN_LABEL)
+    return rows.set_column(place, names.COLUMN_LABEL, pa.array(label, pa.float64()))
+
+
+def test_rows_come_with_or_without_the_champions_own_label(view: dict[str, Any]) -> None:
+    """Its features are what is wanted; that it does not know a label yet is no reason not to be scored."""
+    rows = make_rows(60)
+    label = rows[names.COLUMN_LABEL].to_pylist()
+    view["rows"] = _with_label(rows, [None, *label[1:]])
+    found = champion._rows(TrainingSettings(), CANDIDATE, CHAMPION, rows)
+    assert isinstance(found, pa.Table)
+    assert (found.num_rows, view["labelled"], view["contract"]) == (60, False, CHAMPION)
+
+
+def test_a_champion_of_another_label_is_not_compared(view: dict[str, Any]) -> None:
+    """Minutes held against hours would make any candidate the better one, or none."""
+    rows = make_rows(60)
+    view["rows"] = _with_label(rows, 1 - np.array(rows[names.COLUMN_LABEL]))
+    reason = champion._rows(TrainingSettings(), CANDIDATE, CHAMPION, rows)
+    assert reason == "it answers another question: its label differs on 60 of 60 rows"
+
+
+def test_rows_that_the_champion_has_not_are_said(view: dict[str, Any]) -> None:
+    """Fewer rows would be another comparison."""
+    rows = make_rows(60)
+    view["rows"] = rows.slice(1)
+    assert champion._rows(TrainingSettings(), CANDIDATE, CHAMPION, rows) == "its view lacks some of the rows"
