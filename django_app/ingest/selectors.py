@@ -13,6 +13,7 @@ from django_app.ingest.models import CheckRun, Delivery, RefusedFile
 from django_app.tenants.selectors import scoped
 from hotclub import store
 from hotclub.contract import SourceContract
+from hotclub.errors import ContractError
 
 
 def deliveries(user: Any) -> QuerySet[Delivery]:
@@ -38,6 +39,19 @@ def source_contracts() -> dict[str, SourceContract]:
     """
     every = store.read_all(settings.HOTCLUB_CONTRACTS)
     return {name: c for name, c in every.items() if isinstance(c, SourceContract)}
+
+
+def source_names() -> list[str]:
+    """Return the names of the sources. One whose contract is broken is among them: its files wait for the fix."""
+    found = []
+    for directory in store.contract_dirs(settings.HOTCLUB_CONTRACTS):
+        try:
+            contract = store.read_newest(directory)
+        except ContractError:
+            found.append(directory.name)
+        else:
+            found += [contract.name] if isinstance(contract, SourceContract) else []
+    return found
 
 
 def target_of(delivery_id: Any) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from django_app.ingest.models import ATTEMPTS, CheckRun, Delivery, RefusedFile
 from django_app.queueing import enqueue
 from django_app.tenants.models import Tenant
 from hotclub import names
-from hotclub.errors import ContractError, InvalidInputError
+from hotclub.errors import InvalidInputError
 
 logger = logging.getLogger(__name__)
 
@@ -48,9 +48,10 @@ def deliveries_find(*, landing_root: Path, archive_root: Path, now: dt.datetime)
         if not cursor.fetchone()[0]:
             return []
         tenants = set(Tenant.objects.values_list("slug", flat=True))
+        sources = set(selectors.source_names())
         found, done, refused = [], [], []
         for file in landing.scan(landing_root, now):
-            reason = file.problem or _refusal(file, tenants)
+            reason = file.problem or _refusal(file, tenants, sources)
             if reason is not None:
                 target = file.path if file.is_folder else landing.refused_name(file.path)
                 _refusal_record(file, landing.shown(target, landing_root), tenants, reason, now)
@@ -92,11 +93,9 @@ def _unlink(path: Path) -> None:
         logger.warning("file stays", extra={"file": str(path), "error": str(error)})
 
 
-def _refusal(file: landing.Landed, tenants: set[str]) -> str | None:
-    try:
-        selectors.source_contract(file.source)
-    except ContractError as error:
-        return f"its folder {file.source!r} is no source: {error}"
+def _refusal(file: landing.Landed, tenants: set[str], sources: set[str]) -> str | None:
+    if file.source not in sources:
+        return f"there is no source {file.source!r}; there are: {', '.join(sorted(sources)) or 'none'}"
     if file.tenant not in tenants:
         return f"there is no tenant {file.tenant!r}; there are: {', '.join(sorted(tenants)) or 'none'}"
     return None
