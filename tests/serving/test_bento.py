@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from hotclub import package
@@ -59,8 +59,12 @@ def served(packages: Callable[[int], Path], environment: dict[str, str]) -> Iter
                 time.sleep(0.2)
         yield url
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        # Its workers have sessions of their own, and outlive it.
+        workers = psutil.Process(process.pid).children(recursive=True)
+        for each in (process, *workers):
+            each.kill()
         process.wait()
+        psutil.wait_procs(workers, timeout=10)
 
 
 def test_bundle_answers_as_the_package_does(served: str, packages: Callable[[int], Path]) -> None:
