@@ -43,3 +43,12 @@ def test_a_name_that_a_row_lacks_is_null() -> None:
     assert columns_from_rows(FEATURES, rows) == {
         "carrier": ["AA", None], "hour": [1.0, None], "wind_speed": [None, 2.0], "holiday": [None, True],
     }  # fmt: skip
+
+
+def test_a_text_may_hold_line_breaks_wherever_a_block_ends() -> None:
+    """A large answer is read in blocks: a break inside of quotes is no row's end in any of them."""
+    text = "one\ntwo, three\n" * 20
+    rows = 10_000
+    body = "note\n" + f'"{text}"\n' * rows
+    table = table_from_csv(body.encode(), pa.schema([("note", pa.string())]))
+    assert (table.num_rows, set(table["note"].to_pylist())) == (rows, {text})

@@ -272,3 +272,25 @@ def test_an_empty_text_is_a_key_like_any_other(batch: Batch) -> None:
     keys = {"entity": ["", "a"], "tenant": ["EWR", "EWR"], "event_time": [batch.start, batch.start]}
     execution._predictions_in(batch, pa.table(keys), np.array([0.25, 0.5]))
     assert dict(Prediction.objects.values_list("entity", "score")) == {"": 0.25, "a": 0.5}
+
+
+def test_what_a_chunk_waits_for_is_written_on_it_alone(batch: Batch) -> None:
+    """Its attempt is given back; the others' are their own."""
+    first, second = batch.chunks.order_by("number")[:2]
+    batch.chunks.update(attempts=2, error="")
+    execution.chunk_wait(chunk_id=first.pk, reason="MLflow does not answer")
+    for chunk, expected in ((first, (1, "MLflow does not answer")), (second, (2, ""))):
+        chunk.refresh_from_db()
+        assert (chunk.attempts, chunk.error) == expected
+
+
+def test_a_batch_that_is_given_up_says_when_and_why(batch: Batch) -> None:
+    """With its pending chunks; those that are done stay."""
+    done, failing = batch.chunks.order_by("number")[:2]
+    assert execution.chunk_score(chunk_id=done.pk, clock=lambda: NOW)
+    later = NOW + dt.timedelta(minutes=1)
+    execution.batch_fail(chunk_id=failing.pk, reason="no such version", now=later)
+    batch.refresh_from_db()
+    assert (batch.status, batch.error, batch.finished_at) == ("failed", "no such version", later)
+    statuses = list(batch.chunks.order_by("number").values_list("status", flat=True))
+    assert statuses == ["done", *["failed"] * (len(statuses) - 1)]

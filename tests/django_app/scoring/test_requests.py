@@ -64,6 +64,19 @@ def test_every_wrong_field_is_named(pin: Pin) -> None:
     }
 
 
+def test_an_accepted_request_is_sent_with_who_asked(
+    pin: Pin, users: dict[str, Any], sent: list[Any], django_capture_on_commit_callbacks: Any
+) -> None:
+    """Once it is committed: the task by its name, and the request's key."""
+    with django_capture_on_commit_callbacks(execute=True):
+        request = services.request_create(
+            pin=pin, tenant=Tenant.objects.get(pk="EWR"), features=FEATURES, user=users["owner"], now=NOW
+        )
+    assert sent == [("scoring.tasks.request_score", (str(request.pk),))]
+    request.refresh_from_db()
+    assert (request.requested_by, request.created_at, request.enqueued_at) == (users["owner"], NOW, NOW)
+
+
 def test_the_sweep_finds_a_lost_request(
     pin: Pin, sent: list[Any], django_capture_on_commit_callbacks: Any
 ) -> None:
