@@ -22,6 +22,10 @@ LISTS = {
     "flights/flight": 50,
 }
 
+#: Columns that hold nothing until more has happened: a first promotion comes from no version. Tests run in
+#: any order, so whether a model was promoted again before this one is not known here.
+EMPTY_AT_FIRST = {("registry/promotion", "from version")}
+
 
 @pytest.mark.parametrize("name", LISTS)
 def test_admin_list(live: LiveStack, browser: Browser, name: str) -> None:
@@ -44,7 +48,12 @@ def test_admin_list(live: LiveStack, browser: Browser, name: str) -> None:
         table.locator("tbody tr").first.locator("th, td").nth(i).locator("input").count() > 0
         for i in range(len(columns))
     ]
-    empty = [i for i, (full, box) in enumerate(zip(filled, boxes, strict=True)) if not full and not box]
+    names = [" ".join(head.inner_text().split()).casefold() for head in table.locator("thead th").all()]
+    empty = [
+        head
+        for head, full, box in zip(names, filled, boxes, strict=True)
+        if not full and not box and (name, head) not in EMPTY_AT_FIRST
+    ]
     assert empty == [], f"empty columns {empty} of {cells[0]}"
     assert browser.page.locator(".errornote").count() == 0
     assert browser.problems == []
