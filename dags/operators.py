@@ -68,12 +68,8 @@ def _day(value: object) -> str:
     Raises:
         AirflowFailException: it is none; with an example.
     """
-    try:
-        parsed = dt.date.fromisoformat(str(value))
-    except ValueError:
-        parsed = None
-    # fromisoformat takes weeks and days without dashes too: one form alone is a partition's.
-    if parsed is None or parsed.isoformat() != value:
+    parsed = names.parse_day(value)
+    if parsed is None:
         raise AirflowFailException(f"{value!r} is not a day such as 2013-11-01")
     return parsed.isoformat()
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from data_checks import words
 from data_checks.planning import Planned, Planner
 from hotclub import names
+from hotclub.columns import FLOAT32_MAX
 from hotclub.contract import FeatureSpec, ModelContract
-
-#: The greatest number of a float32, in which the booster holds features and label.
-_FLOAT32_MAX: Final = 3.4028234663852886e38
 
 
 def snapshot_suite(contract: ModelContract) -> list[Planned]:
@@ -31,7 +27,7 @@ def snapshot_suite(contract: ModelContract) -> list[Planned]:
 
 def _fits(planner: Planner, what: str, column: str) -> Planned:
     """Plan that a column's numbers are finite in the booster's own size; a missing one passes."""
-    arguments = {"column": column, "min_value": -_FLOAT32_MAX, "max_value": _FLOAT32_MAX}
+    arguments = {"column": column, "min_value": -FLOAT32_MAX, "max_value": FLOAT32_MAX}
     describes = f"{what} must be a finite number that a model can hold (at most 3.4e38 in size)"
     return planner.plan("ExpectColumnValuesToBeBetween", arguments, describes)
 

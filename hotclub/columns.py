@@ -19,6 +19,9 @@ _ARROW = {"number": pa.float64(), "boolean": pa.bool_(), "category": pa.string()
 _ENTITY = {"bigint": pa.int64(), "integer": pa.int64(), "smallint": pa.int64()}
 _POSTGRES = {"number": "float8", "boolean": "boolean", "category": "text"}
 
+#: The greatest number of a float32, in which the booster holds features and label.
+FLOAT32_MAX = 3.4028234663852886e38
+
 #: The format that `table_from_csv` reads; `COPY (...) TO STDOUT` is completed with it.
 COPY_FORMAT = "(FORMAT csv, HEADER true)"
 #: Set before such a COPY: timestamps come in UTC, floats in full.

@@ -127,6 +127,18 @@ def asset_uri(source: str) -> str:
     return f"hotclub://source/{source}"
 
 
+def parse_day(text: object) -> dt.date | None:
+    """Return the day of ``YYYY-MM-DD``, None for anything else.
+
+    `date.fromisoformat` also reads ``20131101`` and ``2013-W44-5``: one day must have one name.
+    """
+    try:
+        day = dt.date.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return day if day is not None and day.isoformat() == text else None
+
+
 def partition_key(tenant: str, day: dt.date) -> str:
     """Return the asset partition of one tenant's day: ``"EWR.2013-11-01"``."""
     return f"{tenant}.{day.isoformat()}"

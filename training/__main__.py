@@ -6,13 +6,12 @@ import argparse
 import datetime as dt
 import json
 import os
-import re
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
-from hotclub import store
+from hotclub import names, store
 from training import steps
 from training.failures import Exit, judge
 from training.folder import RunFolder
@@ -28,11 +27,7 @@ STEPS: dict[str, tuple[Step, str]] = {
 
 
 def _day(text: str) -> dt.datetime:
-    try:
-        # One form alone: fromisoformat would take weeks, and times whose offset nobody would use.
-        day = dt.date.fromisoformat(text) if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII) else None
-    except ValueError:
-        day = None
+    day = names.parse_day(text)
     if day is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a day such as 2013-11-01")
     return dt.datetime.combine(day, dt.time(), tzinfo=dt.UTC)

@@ -10,12 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hotclub import names, objectives
+from hotclub.columns import FLOAT32_MAX
 from hotclub.contract import ModelContract
 from training.errors import RefusedDataError
 from training.split import Boundaries, Split, advice
 
-#: The largest magnitude that XGBoost's float32 holds.
-_FLOAT32_MAX = float(np.finfo(np.float32).max)
 _SHOWN = 5
 
 
@@ -73,7 +72,7 @@ def _check_features(contract: ModelContract, slice_name: str, rows: pa.Table) ->
         if spec.type != "number":
             continue
         values = rows[spec.name].drop_null().to_numpy()
-        large = values[np.abs(values) > _FLOAT32_MAX]
+        large = values[np.abs(values) > FLOAT32_MAX]
         if len(large):
             errors.append(f"{spec.name}: {_rows(len(large))} such as {large[0]:g}")
     if errors:
@@ -91,7 +90,7 @@ def _check_labels(contract: ModelContract, slice_name: str, rows: pa.Table) -> N
         wanted, accepted = f"a class number from 0 to {classes - 1}", np.isin(label, np.arange(classes))
     else:
         wanted, accepted = objective.label, objective.accepts(label)
-    wrong = label[~(accepted & (np.abs(label) <= _FLOAT32_MAX))]
+    wrong = label[~(accepted & (np.abs(label) <= FLOAT32_MAX))]
     if len(wrong):
         shown = ", ".join(f"{value:g}" for value in np.unique(wrong)[:_SHOWN])
         name = objectives.name_of(contract.schema.task, contract.policy.parameters)

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import psycopg
-from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError
 
-from hotclub import sqlstate
+from django_app.postgresql import error_of, sqlstate
+from hotclub.sqlstate import passes as state_passes
 
 _LONGEST = 500
 
 
 def passes(error: BaseException) -> bool:
     """Return whether the same statement may succeed later without anybody changing rows, tables or rights."""
-    state = _sqlstate(error)
-    if state is None:
+    state = sqlstate(error)
+    if not state:
         # Without a word from the server: the connection broke, or never was.
         return isinstance(error, OperationalError | InterfaceError | psycopg.OperationalError)
-    return sqlstate.passes(state)
+    return state_passes(state)
 
 
 def took_too_long(error: BaseException) -> bool:
     """Return whether PostgreSQL ended a statement at the load's own limit: the same rows would take as long again."""
-    return _sqlstate(error) == "57014" and "statement timeout" in _primary(error)
+    return sqlstate(error) == "57014" and "statement timeout" in _primary(error)
 
 
 def reason(error: BaseException, table: str, key: str) -> str:
@@ -41,9 +42,9 @@ def reason(error: BaseException, table: str, key: str) -> str:
         "42501": f"Hotclub's login may not write to {table}; grant it the right, then deliver the file again",
         "42P01": f"the database and the contract differ ({_primary(error)}); run migrate, then deliver the file again",
         "42703": f"the database and the contract differ ({_primary(error)}); run migrate, then deliver the file again",
-    }.get(_sqlstate(error) or "")
+    }.get(sqlstate(error))
     if words is None:
-        cause = _psycopg(error)
+        cause = error_of(error)
         detail = (cause.diag.message_detail or "") if cause is not None else ""
         words = ": ".join(filter(None, (_primary(error), detail)))
     return f"PostgreSQL refused the rows: {words}"[:_LONGEST]
@@ -54,17 +55,7 @@ def shown(error: BaseException) -> str:
     return _primary(error)[:_LONGEST]
 
 
-def _psycopg(error: BaseException) -> psycopg.Error | None:
-    cause = error.__cause__ if isinstance(error, DatabaseError | InterfaceError) else error
-    return cause if isinstance(cause, psycopg.Error) else None
-
-
-def _sqlstate(error: BaseException) -> str | None:
-    cause = _psycopg(error)
-    return cause.sqlstate if cause is not None else None
-
-
 def _primary(error: BaseException) -> str:
-    cause = _psycopg(error)
+    cause = error_of(error)
     primary = cause.diag.message_primary if cause is not None else None
     return primary or next(iter(str(error).strip().splitlines()), "") or type(error).__name__

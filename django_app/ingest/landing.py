@@ -17,6 +17,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
+from hotclub import names
+
 #: Appended to what is refused, so that it is recorded once and not at every scan.
 REFUSED = ".refused"
 #: Ends the name of a file that was taken: ``2013-11-01.20131101T120000000000Z.<hex>.taken``.
@@ -26,7 +28,6 @@ _HALF_WRITTEN = (".part", ".tmp", ".filepart", ".crdownload", "~")
 #: A half-written file that nobody has touched for so long is told of.
 STALE_AFTER = dt.timedelta(hours=1)
 _STAMP = "%Y%m%dT%H%M%S%fZ"
-_DAY_NAME = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _SUFFIX = ".csv"
 _BLOCK = 1 << 20
 #: How deep the folders of a file may lie: source, tenant.
@@ -133,10 +134,10 @@ def _landed(path: Path, folders: tuple[str, ...], status: os.stat_result, now: d
         return Landed(path, folders, problem=problem, size=status.st_size)
     day, *rest = path.name.split(".")
     landed_at = _stamp(rest[0]) if path.suffix == TAKEN and rest else None
-    if landed_at is not None and _day(day) is not None:
-        return Landed(path, folders, _day(day), None, status.st_size, landed_at=landed_at)
+    if landed_at is not None and names.parse_day(day) is not None:
+        return Landed(path, folders, names.parse_day(day), None, status.st_size, landed_at=landed_at)
     problem = _place_problem(folders) or _name_problem(path.name)
-    return Landed(path, folders, _day(path.name.removesuffix(_SUFFIX)), problem, status.st_size)
+    return Landed(path, folders, names.parse_day(path.name.removesuffix(_SUFFIX)), problem, status.st_size)
 
 
 def _place_problem(folders: tuple[str, ...]) -> str | None:
@@ -149,10 +150,10 @@ def _name_problem(name: str) -> str | None:
     """Return why a name cannot be that of a delivery, with what would be right."""
     if name.endswith(_SUFFIX):
         stem = name.removesuffix(_SUFFIX)
-        if _day(stem) is not None:
+        if names.parse_day(stem) is not None:
             return None
         near = re.search(r"\d{4}-\d{2}-\d{2}", name, re.ASCII)
-        if near and _day(near[0]):
+        if near and names.parse_day(near[0]):
             return f"its name is {name!r}, which is more than a day; name it {near[0]}{_SUFFIX}"
         return f"its name is not a day, such as 2013-11-01{_SUFFIX}"
     if name.lower().endswith(_SUFFIX):
@@ -199,16 +200,6 @@ def readable(name: str) -> str:
 def _stamp(text: str) -> dt.datetime | None:
     try:
         return dt.datetime.strptime(text, _STAMP).replace(tzinfo=dt.UTC)
-    except ValueError:
-        return None
-
-
-def _day(text: str) -> dt.date | None:
-    # fromisoformat also reads 20131101 and 2013-W44-5: one day must have one name.
-    if not _DAY_NAME.fullmatch(text):
-        return None
-    try:
-        return dt.date.fromisoformat(text)
     except ValueError:
         return None
 

@@ -16,6 +16,7 @@ from django.core.management.base import CommandError
 from django.db import DatabaseError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from django_app.postgresql import error_of
 from django_app.registry import views
 from django_app.registry.views import Definition
 from hotclub.contract import ModelContract
@@ -114,8 +115,7 @@ class ViewGuard:
 
 def _named(error: DatabaseError) -> set[str]:
     """Return the feature views that PostgreSQL names as the obstacle."""
-    cause = error.__cause__
-    if views.sqlstate(error) not in _IN_THE_WAY or cause is None:
+    cause = error_of(error)
+    if cause is None or cause.sqlstate not in _IN_THE_WAY:
         return set()
-    diagnosis = cause.diag  # type: ignore[attr-defined]  # an error with a state is psycopg's
-    return set(_VIEW.findall(f"{diagnosis.message_primary} {diagnosis.message_detail}"))
+    return set(_VIEW.findall(f"{cause.diag.message_primary} {cause.diag.message_detail}"))

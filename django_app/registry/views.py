@@ -14,6 +14,7 @@ from django.db import DatabaseError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import sql
 
+from django_app.postgresql import sqlstate
 from hotclub import names
 from hotclub.contract import ModelContract
 from hotclub.errors import ContractError
@@ -159,12 +160,6 @@ def _attempt(connection: BaseDatabaseWrapper, make: Callable[[], None]) -> str:
     return ""
 
 
-def sqlstate(error: BaseException) -> str:
-    """Return PostgreSQL's code of an error, empty when there is none."""
-    cause = error if isinstance(error, psycopg.Error) else error.__cause__
-    return (cause.sqlstate or "") if isinstance(cause, psycopg.Error) else ""
-
-
 def _restore(connection: BaseDatabaseWrapper, definition: Definition) -> None:
     with acting_as(connection, _role_of(connection, definition.owner)), connection.cursor() as cursor:
         name = _qualified(definition.name).as_string(connection.connection)
@@ -209,13 +204,18 @@ def require_maker(connection: BaseDatabaseWrapper) -> str | None:
     Raises:
         ContractError: neither may make a view here; with the fix.
     """
-    may_act_as = "SET" if connection.pg_version >= 160000 else "MEMBER"
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT bool_or(pg_has_role(session_user, oid, %s) AND has_schema_privilege(oid, %s, 'CREATE')"
             "  AND has_schema_privilege(oid, %s, 'USAGE') AND has_schema_privilege(oid, %s, 'USAGE'))"
             " FROM pg_roles WHERE rolname = %s",
-            [may_act_as, names.SCHEMA_FEATURES, names.SCHEMA_FEATURES, names.SCHEMA_TABLES, names.ROLE_VIEWS],
+            [
+                _may_act_as(connection),
+                names.SCHEMA_FEATURES,
+                names.SCHEMA_FEATURES,
+                names.SCHEMA_TABLES,
+                names.ROLE_VIEWS,
+            ],
         )
         if cursor.fetchone()[0]:
             return names.ROLE_VIEWS
@@ -234,12 +234,17 @@ def require_maker(connection: BaseDatabaseWrapper) -> str | None:
     return None
 
 
+def _may_act_as(connection: BaseDatabaseWrapper) -> str:
+    """Return the right that `SET ROLE` needs, as `pg_has_role` calls it: a right of its own since PostgreSQL 16."""
+    return "SET" if connection.pg_version >= 160000 else "MEMBER"
+
+
 def _role_of(connection: BaseDatabaseWrapper, owner: str) -> str | None:
     """Return the owner of a view where this login has to act as it and may."""
-    may_act_as = "SET" if connection.pg_version >= 160000 else "MEMBER"
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT %s <> current_user AND pg_has_role(session_user, %s, %s)", [owner, owner, may_act_as]
+            "SELECT %s <> current_user AND pg_has_role(session_user, %s, %s)",
+            [owner, owner, _may_act_as(connection)],
         )
         return owner if cursor.fetchone()[0] else None
 

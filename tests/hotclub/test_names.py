@@ -96,3 +96,28 @@ def test_gates_that_did_not_pass_are_told_with_the_tag(tags: dict[str, str], sta
         version.require_gates()
     for good in ({names.TAG_GATES: names.GATES_PASSED}, {**tags, names.TAG_OVERRIDE: "known"}):
         RegisteredVersion("late", "3", "", "", tags=good).require_gates()
+
+
+def test_parse_day_reads_what_isoformat_writes() -> None:
+    """Leap days too."""
+    assert names.parse_day("2024-02-29") == dt.date(2024, 2, 29)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "20131101",
+        "2013-W44-5",
+        "2013-11-1",
+        " 2013-11-01",
+        "2013-11-01T00:00",
+        "2013-02-29",
+        "\uff12013-11-01",
+        "",
+        None,
+        DAY,
+    ],
+)
+def test_parse_day_takes_one_form_alone(text: object) -> None:
+    """`date.fromisoformat` takes some of these: one day must have one name."""
+    assert names.parse_day(text) is None

@@ -84,11 +84,15 @@ def _champion(model: str, *, with_view: bool) -> pinning.Pin:
         raise Conflict(str(error)) from error
 
 
+def _refuse_needless_tenant(contract: ModelContract, tenant: Tenant | None) -> None:
+    if contract.schema.tenant is None and tenant is not None:
+        raise InvalidInputError.of("tenant", f"{contract.name} has no tenants; leave it out")
+
+
 def _require_fitting_tenant(contract: ModelContract, tenant: Tenant | None, user: Any) -> None:
     """Refuse a tenant for a model that has none, and none for a model that has them."""
+    _refuse_needless_tenant(contract, tenant)
     if contract.schema.tenant is None:
-        if tenant is not None:
-            raise InvalidInputError.of("tenant", f"{contract.name} has no tenants; leave it out")
         if not sees_every_tenant(user):
             raise PermissionDenied(
                 f"{contract.name} has no tenants: it is for those who may act for every one"
@@ -156,8 +160,7 @@ class BatchViewSet(
         user = _asker(request, given.get("on_behalf_of"))
         tenant = self._tenant_of(request, user, given.get("tenant"))
         pin = _champion(given["model"], with_view=True)
-        if tenant is not None and pin.contract.schema.tenant is None:
-            raise InvalidInputError.of("tenant", f"{given['model']} has no tenants; leave it out")
+        _refuse_needless_tenant(pin.contract, tenant)
         piece = (
             Slice.of_day(given["day"], pin.contract.schema.timezone)
             if "day" in given
