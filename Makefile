@@ -52,7 +52,7 @@ coverage: $(STAMP) ## Every test, then what no test reached; ARGS="-m fast" for 
 	@$(PY) -m coverage run -m pytest -m "not drill" $(ARGS)
 	@$(PY) -m coverage combine --quiet && $(PY) -m coverage report
 
-mutants: $(STAMP) ## Change the code a little and see tests fail, 20 minutes; MODULES="hotclub.store serving.slot"
+mutants: $(STAMP) ## Change the code a little and see tests fail, 20 minutes; MODULES="hotclub.contract_files serving.served_model"
 	@$(PY) -m tests.mutants $(MODULES)
 
 check: $(STAMP) ## Lint, format, types, borders between parts, migrations and contracts up to date

@@ -1,14 +1,14 @@
 """Shows broken contract files where people look: as an import error of Airflow, and of this file alone.
 
-It holds no DAG, so its error stops no DAG of a good contract. See `dags.factory`.
+It holds no DAG, so its error stops no DAG of a good contract. See `dags.contract_dags`.
 """
 
 from __future__ import annotations
 
-from dags.factory import load
-from hotclub import store
+from dags.contract_dags import load
+from hotclub import contract_files
 from hotclub.errors import ContractError
 
-_broken = load(store.folders()).broken
+_broken = load(contract_files.folders()).broken
 if _broken:
     raise ContractError("their DAGs are missing until these are mended:\n" + "\n".join(_broken))

@@ -6,7 +6,7 @@ import datetime as dt
 
 from airflow.sdk import DAG, Param, PartitionedAtRuntime
 
-from dags import factory
+from dags import contract_dags
 from dags.deliveries import DeliveryCommandOperator, DeliveryLoadOperator
 from hotclub import names
 from hotclub.contract import SourceContract
@@ -39,12 +39,12 @@ def ingest_dag(contract: SourceContract) -> DAG:
     Every task may run again at any time: the table is made anew, and the load goes by the natural key.
     """
     source = contract.name
-    dag = factory.make_dag(
+    dag = contract_dags.make_dag(
         names.ingest_dag_id(source),
         contract,
         ingest_dag,
-        factory.Owner.DATA,
-        {factory.Tag.INGEST, factory.Tag.SOURCE},
+        contract_dags.Owner.DATA,
+        {contract_dags.Tag.INGEST, contract_dags.Tag.SOURCE},
         schedule=PartitionedAtRuntime(),
         max_active_runs=4,
         params=_PARAMS,
@@ -61,12 +61,12 @@ def ingest_dag(contract: SourceContract) -> DAG:
             for command in ("stage", "check", "unstage")
         )
         load = DeliveryLoadOperator(
-            task_id="load", source=source, delivery=_DELIVERY, asset=factory.asset(source)
+            task_id="load", source=source, delivery=_DELIVERY, asset=contract_dags.asset(source)
         )
         stage >> check >> load >> unstage.as_teardown(setups=stage)
     return dag
 
 
-for _contract in factory.sources():
+for _contract in contract_dags.sources():
     _dag = ingest_dag(_contract)
     globals()[_dag.dag_id] = _dag

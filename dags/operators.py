@@ -18,7 +18,7 @@ from airflow.sdk.exceptions import (
     AirflowSkipException,
 )
 
-from dags import django_api, environment
+from dags import command_environment, django_api
 from dags.commands import Command
 from dags.triggers import DjangoStatusTrigger
 from hotclub import names
@@ -121,7 +121,7 @@ class CommandOperator(BaseOperator):
         arguments = self.command_line()
         self.log.info("Running %s", " ".join(arguments))
         # Not this process's own: that has Airflow's keys and the service token.
-        given = environment.of_command(self.module, self.command, os.environ)
+        given = command_environment.of_command(self.module, self.command, os.environ)
         try:
             self._running = Command(arguments, lambda line: self.log.info("%s", line), given)
         except OSError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, PartitionedAssetTimetable
 
-from dags import factory
+from dags import contract_dags
 from dags.operators import BatchOperator
 from hotclub import names
 from hotclub.contract import ModelContract
@@ -35,25 +35,25 @@ def score_dag(contract: ModelContract) -> DAG:
     A day that was missed is scored by the replay DAG, or by triggering this one with a tenant and a day. Who
     triggers it must be data owner or ML engineer of that tenant in Django, or the task fails with the reason.
     """
-    dag = factory.make_dag(
+    dag = contract_dags.make_dag(
         names.score_dag_id(contract.name),
         contract,
         score_dag,
-        factory.Owner.ML,
-        {factory.Tag.SCORE, factory.Tag.MODEL},
-        schedule=PartitionedAssetTimetable(assets=factory.asset(contract.policy.score_on))
+        contract_dags.Owner.ML,
+        {contract_dags.Tag.SCORE, contract_dags.Tag.MODEL},
+        schedule=PartitionedAssetTimetable(assets=contract_dags.asset(contract.policy.score_on))
         if contract.policy.score_on
         else None,
         # One at a time can leave a partition waiting until the next one comes.
         max_active_runs=8,
-        params=_PARAMS if contract.schema.tenant is not None else {"day": _PARAMS["day"]},
+        params=_PARAMS if contract.schema.tenant_path is not None else {"day": _PARAMS["day"]},
     )
     with dag:
         BatchOperator(
             task_id="batch",
             model=contract.name,
             slice_of="partition",
-            by_tenant=contract.schema.tenant is not None,
+            by_tenant=contract.schema.tenant_path is not None,
         )
     return dag
 
@@ -70,12 +70,12 @@ def replay_dag(contract: ModelContract) -> DAG:
     **When it is skipped or fails**: as with the score DAG. A run that was triggered without a logical date has no
     day and fails at once.
     """
-    dag = factory.make_dag(
+    dag = contract_dags.make_dag(
         names.replay_dag_id(contract.name),
         contract,
         replay_dag,
-        factory.Owner.ML,
-        {factory.Tag.REPLAY, factory.Tag.MODEL},
+        contract_dags.Owner.ML,
+        {contract_dags.Tag.REPLAY, contract_dags.Tag.MODEL},
         schedule=CronDataIntervalTimetable("@daily", timezone=contract.schema.timezone),
         max_active_runs=2,
     )
@@ -84,6 +84,6 @@ def replay_dag(contract: ModelContract) -> DAG:
     return dag
 
 
-for _contract in factory.models():
+for _contract in contract_dags.models():
     for _dag in (score_dag(_contract), replay_dag(_contract)):
         globals()[_dag.dag_id] = _dag

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, CronTriggerTimetable, Param
 
-from dags import factory
+from dags import contract_dags
 from dags.operators import CommandOperator
 from hotclub import names
 from hotclub.contract import ModelContract
@@ -47,12 +47,12 @@ def train_dag(contract: ModelContract) -> DAG:
     """
     model = contract.name
     schedule = contract.policy.schedule
-    dag = factory.make_dag(
+    dag = contract_dags.make_dag(
         names.train_dag_id(model),
         contract,
         train_dag,
-        factory.Owner.ML,
-        {factory.Tag.TRAIN, factory.Tag.MODEL},
+        contract_dags.Owner.ML,
+        {contract_dags.Tag.TRAIN, contract_dags.Tag.MODEL},
         schedule=CronTriggerTimetable(schedule, timezone=contract.schema.timezone) if schedule else None,
         max_active_runs=1,
         params=_PARAMS,
@@ -79,6 +79,6 @@ def train_dag(contract: ModelContract) -> DAG:
     return dag
 
 
-for _contract in factory.models():
+for _contract in contract_dags.models():
     _dag = train_dag(_contract)
     globals()[_dag.dag_id] = _dag

@@ -10,9 +10,9 @@ import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_checks import gate, staging, suite, words
+from data_checks import delivery_suite, gx_runner, staging_tables, words
 from data_checks.errors import SnapshotError, StagingError
-from data_checks.planning import Planned
+from data_checks.expectation_plan import Planned
 from data_checks.report import Report, Result
 from data_checks.snapshot_suite import snapshot_suite
 from hotclub import names
@@ -22,7 +22,7 @@ Clock = Callable[[], dt.datetime]
 
 
 def check_delivery(
-    url: str, contract: SourceContract, delivery: str, facts: suite.DeliveryFacts, clock: Clock
+    url: str, contract: SourceContract, delivery: str, facts: delivery_suite.DeliveryFacts, clock: Clock
 ) -> Report:
     """Run the source's suite on a staged delivery.
 
@@ -31,18 +31,20 @@ def check_delivery(
         CheckError: a declared check cannot be run.
     """
     started_at = clock()
-    suite.source_suite(contract, facts)  # first, so that a broken check is an error whatever the file
+    delivery_suite.source_suite(
+        contract, facts
+    )  # first, so that a broken check is an error whatever the file
     with psycopg.connect(url) as connection:
-        if not staging.is_staged(connection, delivery):
+        if not staging_tables.is_staged(connection, delivery):
             raise StagingError(f"delivery {delivery}: nothing is staged; run `data_checks stage` first")
-        notes = staging.staged_notes(connection, delivery)
-        rows = staging.count_rows(connection, delivery)
+        notes = staging_tables.staged_notes(connection, delivery)
+        rows = staging_tables.count_rows(connection, delivery)
         digits = _digits(connection, contract)
         if not notes.problems:
-            staging.create_views(connection, delivery, contract)
+            staging_tables.create_views(connection, delivery, contract)
     results = [_not_a_table(notes.expectation, problem) for problem in notes.problems]
     if not results:
-        planned = suite.source_suite(contract, facts, digits)
+        planned = delivery_suite.source_suite(contract, facts, digits)
         results = [*map(_long_row, notes.long_rows), *_run(url, contract, delivery, planned)]
     subject = {"source": contract.name, "delivery": delivery}
     return Report(subject, rows, contract.version, started_at, clock(), results)
@@ -76,19 +78,21 @@ def check_snapshot(contract: ModelContract, parquet: Path, clock: Clock) -> Repo
         frame = pq.read_table(parquet, columns=expected).to_pandas()
         rows = len(frame)
         planned = snapshot_suite(contract)
-        batches = gate.dataframe_batches(frame)
-        results = gate.run(planned, batches, row_column=names.COLUMN_ENTITY, row_word=names.COLUMN_ENTITY)
+        batches = gx_runner.dataframe_batches(frame)
+        results = gx_runner.run(
+            planned, batches, row_column=names.COLUMN_ENTITY, row_word=names.COLUMN_ENTITY
+        )
     return Report({"model": contract.name}, rows, contract.version, started_at, clock(), results)
 
 
 def _run(url: str, contract: SourceContract, delivery: str, planned: list[Planned]) -> list[Result]:
-    both: tuple[staging.On, ...] = ("raw", "typed")
-    tables = {on: staging.view_name(delivery, on) for on in both}
-    with gate.postgresql_batches(url, contract.schema.timezone, tables) as batches:
-        return gate.run(planned, batches, row_column=names.COLUMN_ROW, row_word="line")
+    both: tuple[staging_tables.On, ...] = ("raw", "typed")
+    tables = {on: staging_tables.view_name(delivery, on) for on in both}
+    with gx_runner.postgresql_batches(url, contract.schema.timezone, tables) as batches:
+        return gx_runner.run(planned, batches, row_column=names.COLUMN_ROW, row_word="line")
 
 
-def _digits(connection: psycopg.Connection, contract: SourceContract) -> dict[str, suite.Digits]:
+def _digits(connection: psycopg.Connection, contract: SourceContract) -> dict[str, delivery_suite.Digits]:
     """Return precision and scale of the numeric columns that the rows load into.
 
     They are the table's own, not the contract's: PostgreSQL's catalog may be read by every login.
@@ -100,13 +104,15 @@ def _digits(connection: psycopg.Connection, contract: SourceContract) -> dict[st
         [names.SCHEMA_TABLES, contract.schema.table],
     )
     numeric = {column.target for column in contract.schema.columns if column.type == "numeric"}
-    return {name: suite.Digits(every, decimals) for name, every, decimals in cursor if name in numeric}
+    return {
+        name: delivery_suite.Digits(every, decimals) for name, every, decimals in cursor if name in numeric
+    }
 
 
 def _not_a_table(expectation: str, problem: str) -> Result:
     told = (
         problem
-        if expectation == staging.OTHER_COLUMNS
+        if expectation == staging_tables.OTHER_COLUMNS
         else f"the file cannot be read as a CSV table: {problem}"
     )
     return Result(expectation, {}, "critical", False, 1, [], told)

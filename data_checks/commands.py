@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from data_checks.errors import EXIT_REFUSED, EXIT_USAGE, CheckError, StagingError
 from data_checks.settings import Settings
-from hotclub import names, store
+from hotclub import contract_files, names
 from hotclub.errors import HotclubError
 
 
@@ -70,19 +70,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _stage(arguments: argparse.Namespace, settings: Settings) -> int:
-    from data_checks import staging  # noqa: PLC0415  # see the module
+    from data_checks import staging_tables  # noqa: PLC0415  # see the module
 
-    contract = store.find_source(arguments.source, _roots(settings))
-    staged = staging.stage(_stager_url(settings), arguments.delivery, arguments.file, contract)
+    contract = contract_files.find_source(arguments.source, _roots(settings))
+    staged = staging_tables.stage(_stager_url(settings), arguments.delivery, arguments.file, contract)
     _print({"table": staged.table, "rows": staged.rows, "problem": staged.problem})
     return 0
 
 
 def _check(arguments: argparse.Namespace, settings: Settings) -> int:
     from data_checks import checks  # noqa: PLC0415  # see the module
-    from data_checks.suite import DeliveryFacts  # noqa: PLC0415  # see the module
+    from data_checks.delivery_suite import DeliveryFacts  # noqa: PLC0415  # see the module
 
-    contract = store.find_source(arguments.source, _roots(settings))
+    contract = contract_files.find_source(arguments.source, _roots(settings))
     facts = DeliveryFacts(arguments.tenant, arguments.day)
     report = checks.check_delivery(_stager_url(settings), contract, arguments.delivery, facts, _now)
     report.write(arguments.report)
@@ -91,12 +91,12 @@ def _check(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _unstage(arguments: argparse.Namespace, settings: Settings) -> int:
-    from data_checks import staging  # noqa: PLC0415  # see the module
+    from data_checks import staging_tables  # noqa: PLC0415  # see the module
 
     _print(
         {
             "delivery": arguments.delivery,
-            "dropped": staging.unstage(_stager_url(settings), arguments.delivery),
+            "dropped": staging_tables.unstage(_stager_url(settings), arguments.delivery),
         }
     )
     return 0
@@ -105,7 +105,7 @@ def _unstage(arguments: argparse.Namespace, settings: Settings) -> int:
 def _snapshot(arguments: argparse.Namespace, settings: Settings) -> int:
     from data_checks import checks  # noqa: PLC0415  # see the module
 
-    contract = store.find_model(arguments.model, _roots(settings))
+    contract = contract_files.find_model(arguments.model, _roots(settings))
     report = checks.check_snapshot(contract, arguments.parquet, _now)
     report.write(arguments.report)
     failed = report.failed("critical")
@@ -134,7 +134,7 @@ def _file(value: str) -> Path:
 
 
 def _roots(settings: Settings) -> list[Path]:
-    return store.split_folders(settings.contracts)
+    return contract_files.split_folders(settings.contracts)
 
 
 def _stager_url(settings: Settings) -> str:

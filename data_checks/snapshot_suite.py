@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from data_checks import words
-from data_checks.planning import Planned, Planner
+from data_checks.expectation_plan import Planned, Planner
 from hotclub import names
 from hotclub.columns import FLOAT32_MAX
 from hotclub.contract import FeatureSpec, ModelContract

@@ -58,14 +58,15 @@ class ViewSpec:
 class ModelSchema:
     """What a model version was trained on; any change is a new contract version.
 
+    `django_model` is Django's label of the rows' model, `tenant_path` the field path from a row to its tenant.
     `entity_type` is a PostgreSQL type: keys keep their own, so that an index finds them.
     """
 
-    model: str
+    django_model: str
     task: Literal["binary", "multiclass", "regression"]
     entity: str
     entity_type: str
-    tenant: str | None
+    tenant_path: str | None
     event_time: str
     horizon_seconds: int
     timezone: str
@@ -114,11 +115,11 @@ class ColumnSpec:
 class SourceSchema:
     """Which table and columns a file loads into."""
 
-    model: str
+    django_model: str
     table: str
     natural_key: tuple[str, ...]
-    tenant: str | None
-    #: The file column whose value decides the tenant (the first step of `tenant`), when the file has it.
+    tenant_path: str | None
+    #: The file column whose value decides the tenant (the first step of `tenant_path`), when the file has it.
     tenant_column: str | None
     timezone: str
     columns: tuple[ColumnSpec, ...]
@@ -145,9 +146,14 @@ class SourcePolicy:
     ambiguous_times: Literal["warning", "critical"] = "warning"
 
 
+#: Attributes whose names in the file are shorter, as they were from the first: a fingerprint is over the file's names.
+_NAMES_IN_FILE = {"django_model": "model", "tenant_path": "tenant"}
+
+
 def _plain(value: object) -> Any:
-    """Return a dataclass as JSON would give it back: tuples as lists."""
-    return json.loads(json.dumps(asdict(value), allow_nan=False))  # type: ignore[call-overload]  # asdict takes any dataclass instance
+    """Return a dataclass as its file has it: tuples as lists, names as in the file."""
+    content = json.loads(json.dumps(asdict(value), allow_nan=False))  # type: ignore[call-overload]  # asdict takes any dataclass instance
+    return {_NAMES_IN_FILE.get(name, name): part for name, part in content.items()}
 
 
 @dataclass(frozen=True)
@@ -326,7 +332,9 @@ def _parts(data: Mapping[str, Any], kind: str) -> tuple[dict[str, Any], dict[str
             f"contract {name} version {data['version']}: the fingerprint says {data['fingerprint'][:12]}, "
             f"the schema part hashes to {actual[:12]}; contract files are written by makecontracts, never by hand"
         )
-    return dict(data["schema"]), dict(data["policy"])
+    attributes = {name: attribute for attribute, name in _NAMES_IN_FILE.items()}
+    schema = {attributes.get(name, name): part for name, part in data["schema"].items()}
+    return schema, dict(data["policy"])
 
 
 def from_json(data: Mapping[str, Any]) -> Contract:

@@ -1,4 +1,8 @@
-"""Expected failures. Each carries what the caller can do about it."""
+"""Expected failures. Each carries what the caller can do about it.
+
+The base says which answer it is over HTTP: `NotFoundError`, `ConflictError`, `InvalidInputError`, `UnavailableError`. Django's
+and serving's `exception_handlers` map these bases, and no single error.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +31,18 @@ class HotclubError(Exception):
     """The base of every failure that Hotclub expects."""
 
 
+class NotFoundError(HotclubError):
+    """There is nothing of this name. Over HTTP this is 404."""
+
+
+class ConflictError(HotclubError):
+    """What is asked for does not fit the present state of things. Over HTTP this is 409."""
+
+
+class UnavailableError(HotclubError):
+    """Something that the answer needs does not answer; the same request may succeed later. Over HTTP this is 503."""
+
+
 class InvalidInputError(HotclubError):
     """An input that its contract refuses, with every field's error at once.
 
@@ -47,7 +63,7 @@ class ContractError(HotclubError):
     """A declaration or a contract file that cannot be used, with the place and the fix."""
 
 
-class UnknownContractError(ContractError):
+class UnknownContractError(ContractError, NotFoundError):
     """There is no contract of this name, or none of this kind; the message lists what there is."""
 
 
@@ -55,7 +71,7 @@ class PackageError(HotclubError):
     """A model package that must not serve: incomplete, altered, or not what it says it is."""
 
 
-class RegistryError(HotclubError):
+class RegistryError(UnavailableError):
     """The model registry did not answer as expected."""
 
 
@@ -67,7 +83,7 @@ class RegistryRefusedError(RegistryError):
     """The model registry answered and refused: asking again gives the same answer."""
 
 
-class NotFoundError(RegistryRefusedError):
+class RegistryNotFoundError(RegistryRefusedError):
     """The model registry has no such model, version or alias."""
 
 

@@ -16,13 +16,13 @@ import httpx
 
 from hotclub import names
 from hotclub.errors import (
-    NotFoundError,
     PackageError,
     RegistryError,
+    RegistryNotFoundError,
     RegistryRefusedError,
     RegistryUnavailableError,
 )
-from hotclub.registry import RegisteredModel, RegisteredVersion
+from hotclub.model_registry import RegisteredModel, RegisteredVersion
 
 _API = "/api/2.0/mlflow"
 _ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
@@ -43,32 +43,34 @@ class MlflowRegistry:
         self._client.close()
 
     def models(self) -> list[RegisteredModel]:
-        """See `hotclub.registry.Registry`."""
+        """See `hotclub.model_registry.ModelRegistry`."""
         pages = self._pages("/registered-models/search", {"max_results": 200}, "registered_models")
         with _shape_expected("registered models"):
             models = [RegisteredModel(item["name"], _aliases(item), _tags(item)) for item in pages]
         return [model for model in models if names.TAG_KIND in model.tags]
 
     def version(self, model: str, version: str) -> RegisteredVersion:
-        """See `hotclub.registry.Registry`."""
+        """See `hotclub.model_registry.ModelRegistry`."""
         answer = self._get("/model-versions/get", {"name": model, "version": version})
         with _shape_expected(f"{model} version {version}"):
             return _version(answer["model_version"])
 
     def version_by_alias(self, model: str, alias: str) -> RegisteredVersion:
-        """See `hotclub.registry.Registry`."""
+        """See `hotclub.model_registry.ModelRegistry`."""
         answer = self._get("/registered-models/alias", {"name": model, "alias": alias})
         with _shape_expected(f"{model}@{alias}"):
             return _version(answer["model_version"])
 
     def versions(self, model: str) -> list[RegisteredVersion]:
-        """See `hotclub.registry.Registry`. A model that is not there has no versions."""
+        """See `hotclub.model_registry.ModelRegistry`. A model that is not there has no versions."""
         quote = '"' if "'" in model else "'"
         query: dict[str, str | int] = {"filter": f"name={quote}{model}{quote}", "max_results": 1000}
         pages = self._pages("/model-versions/search", query, "model_versions")
         with _shape_expected(f"the versions of {model}"):
             found = [_version(item) for item in pages]
-            return sorted((v for v in found if v.model == model), key=lambda v: int(v.version), reverse=True)
+            return sorted(
+                (v for v in found if v.model_name == model), key=lambda v: int(v.version), reverse=True
+            )
 
     def metrics(self, run_id: str) -> dict[str, float]:
         """Return the last value of each metric of a training run."""
@@ -95,9 +97,9 @@ class MlflowRegistry:
         self._send("POST", "/model-versions/set-tag", body)
 
     def download(self, version: RegisteredVersion, destination: Path) -> None:
-        """See `hotclub.registry.Registry`."""
+        """See `hotclub.model_registry.ModelRegistry`."""
         answer = self._get(
-            "/model-versions/get-download-uri", {"name": version.model, "version": version.version}
+            "/model-versions/get-download-uri", {"name": version.model_name, "version": version.version}
         )
         root = self._artifact_path(answer["artifact_uri"])
         folder = f"{root}/data/{names.PACKAGE_FOLDER}"
@@ -173,7 +175,7 @@ class MlflowRegistry:
         code = problem.get("error_code", "") if isinstance(problem, dict) else ""
         missing_alias = code == "INVALID_PARAMETER_VALUE" and "alias" in message and "not found" in message
         if response.status_code == httpx.codes.NOT_FOUND or missing_alias:
-            raise NotFoundError(f"MLflow: {message}")
+            raise RegistryNotFoundError(f"MLflow: {message}")
         if response.status_code in _UNAVAILABLE:
             raise RegistryUnavailableError(f"MLflow answered {response.status_code}: {message}")
         refused = response.is_client_error and response.status_code not in _PASSING
@@ -212,7 +214,7 @@ def _version(item: Mapping[str, Any]) -> RegisteredVersion:
     # In a version the aliases are names; in a registered model they are pairs.
     aliases = tuple(a if isinstance(a, str) else a["alias"] for a in item.get("aliases", []))
     return RegisteredVersion(
-        model=item["name"],
+        model_name=item["name"],
         version=str(item["version"]),
         run_id=item.get("run_id", ""),
         source=item.get("source", ""),

@@ -12,19 +12,19 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi_offline import FastAPIOffline
 
-from hotclub.cache import PackageCache
 from hotclub.errors import InvalidInputError
 from hotclub.mlflow_rest import MlflowRegistry
-from hotclub.registry import Registry
-from serving import logs, openapi, predict, problems
+from hotclub.model_registry import ModelRegistry
+from hotclub.package_cache import PackageCache
+from serving import exception_handlers, logs, openapi, predict
 from serving.lookup import FeatureLookup
-from serving.metrics import Metrics
+from serving.prometheus import Metrics
+from serving.served_model import ServedModel
 from serving.settings import Settings
-from serving.slot import Slot
-from serving.state import StateFile
+from serving.state_file import StateFile
 from serving.watcher import Pace, Watcher
 
-_PROBLEM = {"content": {problems.CONTENT_TYPE: {"schema": {"type": "object"}}}}
+_PROBLEM = {"content": {exception_handlers.CONTENT_TYPE: {"schema": {"type": "object"}}}}
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     404: {"description": "No such model; the known names are in the answer.", **_PROBLEM},
     413: {"description": "Too many rows or bytes.", **_PROBLEM},
@@ -33,7 +33,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-def create_app(settings: Settings | None = None, registry: Registry | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, registry: ModelRegistry | None = None) -> FastAPI:
     """Return the application.
 
     Args:
@@ -54,16 +54,16 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
     app.state.watcher = _watcher(settings, registry or MlflowRegistry(settings.mlflow_url), app.state.metrics)
     app.state.lookup = None
     app.state.limits = predict.Limits(settings.serving_max_rows, settings.serving_max_bytes)
-    problems.install(app)
+    exception_handlers.install(app)
     app.include_router(router)
     # A method of the application that FastAPI's own docs page calls: the file follows what is live.
     app.openapi = lambda: openapi.build(  # type: ignore[method-assign]
-        app, app.state.watcher.slots.values(), settings.serving_max_rows
+        app, app.state.watcher.served.values(), settings.serving_max_rows
     )
     return app
 
 
-def _watcher(settings: Settings, registry: Registry, metrics: Metrics) -> Watcher:
+def _watcher(settings: Settings, registry: ModelRegistry, metrics: Metrics) -> Watcher:
     return Watcher(
         registry,
         PackageCache(settings.cache, registry),
@@ -104,18 +104,21 @@ router = APIRouter()
 async def models(request: Request) -> dict[str, Any]:
     """Return every registered model with its live version, the alias's version and the reason where they differ."""
     watcher: Watcher = request.app.state.watcher
-    slots = sorted(watcher.slots.values(), key=lambda slot: slot.model)
-    return {"registry_failure": watcher.registry_failure, "models": [_describe(slot) for slot in slots]}
-
-
-def _describe(slot: Slot) -> dict[str, Any]:
-    live = slot.live
+    served = sorted(watcher.served.values(), key=lambda served_model: served_model.model_name)
     return {
-        "name": slot.model,
+        "registry_failure": watcher.registry_failure,
+        "models": [_describe(served_model) for served_model in served],
+    }
+
+
+def _describe(served_model: ServedModel) -> dict[str, Any]:
+    live = served_model.live
+    return {
+        "name": served_model.model_name,
         "version": live.version if live else None,
-        "champion": slot.champion,
-        "failure": slot.failure,
-        "failed_at": slot.failed_at.isoformat() if slot.failed_at else None,
+        "champion": served_model.champion,
+        "failure": served_model.failure,
+        "failed_at": served_model.failed_at.isoformat() if served_model.failed_at else None,
         "loaded_at": live.loaded_at.isoformat() if live else None,
         "engine": live.predictor.engine.name if live else None,
         "engines_refused": live.predictor.refused if live else {},
@@ -124,7 +127,7 @@ def _describe(slot: Slot) -> dict[str, Any]:
         "task": live.contract.schema.task if live else None,
         "features": list(live.contract.feature_names) if live else [],
         "in_flight": live.in_flight if live else 0,
-        "draining": [{"version": old.version, "in_flight": old.in_flight} for old in slot.draining],
+        "draining": [{"version": old.version, "in_flight": old.in_flight} for old in served_model.draining],
     }
 
 
@@ -133,7 +136,7 @@ async def predict_model(name: str, request: Request) -> Response:
     """Score rows of features, or of entity keys whose features are looked up, with the live version."""
     state = request.app.state
     form, rows = await predict.read_body(request, state.limits)
-    live = predict.find_live(state.watcher.slots, name)
+    live = predict.find_live(state.watcher.served, name)
     started = time.perf_counter()
     status = 500
     with live.lease():
@@ -144,10 +147,12 @@ async def predict_model(name: str, request: Request) -> Response:
             return JSONResponse(body)
         except InvalidInputError as error:
             status = 422
-            raise problems.invalid_input(error, model=live.model, version=live.version) from error
-        except problems.ProblemError as problem:
+            raise exception_handlers.invalid_input(
+                error, model=live.model_name, version=live.version
+            ) from error
+        except exception_handlers.ProblemError as problem:
             status = problem.status
-            problem.members |= {"model": live.model, "version": live.version}
+            problem.members |= {"model": live.model_name, "version": live.version}
             raise
         finally:
             state.metrics.answered(live, status, time.perf_counter() - started)
@@ -169,7 +174,7 @@ async def health_ready(request: Request) -> dict[str, bool]:
     """Say that the registry was read once, or that what was live before the restart is live again."""
     watcher: Watcher = request.app.state.watcher
     if not watcher.is_ready:
-        raise problems.ProblemError(
+        raise exception_handlers.ProblemError(
             503, f"Not ready: {watcher.registry_failure or 'the registry is not read yet'}."
         )
     return {"ready": True}

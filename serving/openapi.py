@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from hotclub.contract import FeatureSpec, ModelContract
-from serving.slot import LoadedVersion, Slot
+from serving.served_model import LoadedVersion, ServedModel
 
 _TYPES = {"number": "number", "boolean": "boolean", "category": "string"}
 PREDICT_PATH = "/v1/models/{name}/predict"
@@ -99,20 +99,20 @@ def response_schema(contract: ModelContract) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
-def build(app: FastAPI, slots: Iterable[Slot], max_rows: int) -> dict[str, Any]:
+def build(app: FastAPI, served: Iterable[ServedModel], max_rows: int) -> dict[str, Any]:
     """Return the OpenAPI file for what is live now."""
     document = get_openapi(
         title=app.title, version=app.version, description=app.description, routes=app.routes
     )
     generic = document["paths"].pop(PREDICT_PATH)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    for slot in slots:
-        if slot.live is None:
+    for served_model in served:
+        if served_model.live is None:
             continue
-        contract = slot.live.contract
+        contract = served_model.live.contract
         schemas[f"{contract.name}_features"] = instance_schema(contract)
         path = PREDICT_PATH.replace("{name}", contract.name)
-        document["paths"][path] = {"post": _operation(generic["post"], slot.live, max_rows)}
+        document["paths"][path] = {"post": _operation(generic["post"], served_model.live, max_rows)}
     return document
 
 

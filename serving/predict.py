@@ -11,9 +11,9 @@ from fastapi import Request
 
 from hotclub.errors import FieldError, InvalidInputError
 from hotclub.validation import validate_instances
+from serving.exception_handlers import ProblemError
 from serving.lookup import FeatureLookup, LookupUnavailableError
-from serving.problems import ProblemError
-from serving.slot import LoadedVersion, Slot
+from serving.served_model import LoadedVersion, ServedModel
 
 #: Up to this many rows are scored on the event loop: a thread would cost more than they do.
 _INLINE_ROWS: Final = 32
@@ -29,22 +29,22 @@ class Limits:
     bytes: int
 
 
-def find_live(slots: dict[str, Slot], name: str) -> LoadedVersion:
+def find_live(served: dict[str, ServedModel], name: str) -> LoadedVersion:
     """Return the version that answers for a model.
 
     Raises:
         ProblemError: 404 with the known names, or 503 with the reason why nothing is loaded.
     """
-    slot = slots.get(name)
-    if slot is None:
-        known = sorted(slots)
+    served_model = served.get(name)
+    if served_model is None:
+        known = sorted(served)
         listed = ", ".join(known) or "none yet"
         raise ProblemError(404, f"There is no model {name!r}; known models: {listed}.", known=known)
-    if slot.live is None:
-        reason = slot.failure or "it is being loaded"
+    if served_model.live is None:
+        reason = served_model.failure or "it is being loaded"
         headers = {"Retry-After": _RETRY_AFTER_SECONDS}
         raise ProblemError(503, f"{name} has no version that answers: {reason}", headers=headers, model=name)
-    return slot.live
+    return served_model.live
 
 
 async def read_body(request: Request, limits: Limits) -> tuple[str, list[Any]]:
@@ -106,7 +106,7 @@ async def answer(
             rows = await lookup.rows(live.contract, rows)
         except LookupUnavailableError as error:
             raise ProblemError(
-                503, f"{live.model}: {error}", headers={"Retry-After": _RETRY_AFTER_SECONDS}
+                503, f"{live.model_name}: {error}", headers={"Retry-After": _RETRY_AFTER_SECONDS}
             ) from error
     else:
         validate_instances(live.contract, rows)
@@ -115,7 +115,7 @@ async def answer(
     else:
         prediction = await asyncio.to_thread(live.predictor.predict_rows, rows)
     body = {
-        "model": live.model,
+        "model": live.model_name,
         "version": live.version,
         "predictions": prediction.scores.tolist(),
         "engine": live.predictor.engine.name,

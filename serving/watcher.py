@@ -1,7 +1,7 @@
 """Follows the alias `champion` of every registered model, and swaps what is live.
 
 The alias, polled, is the truth. A version is fetched, verified on its golden rows in a thread, and
-only then swapped in; whatever goes wrong on the way changes nothing but the slot's status.
+only then swapped in; whatever goes wrong on the way changes nothing but the served_model's status.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from hotclub import names
-from hotclub.cache import PackageCache
 from hotclub.errors import HotclubError, RegistryError
+from hotclub.model_registry import ModelRegistry, RegisteredModel, RegisteredVersion
+from hotclub.package_cache import PackageCache
 from hotclub.predictor import Predictor
-from hotclub.registry import RegisteredModel, RegisteredVersion, Registry
-from serving.metrics import Metrics
-from serving.slot import LoadedVersion, Slot
-from serving.state import StateFile
+from serving.prometheus import Metrics
+from serving.served_model import LoadedVersion, ServedModel
+from serving.state_file import StateFile
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class _Attempt:
 
 
 class Watcher:
-    """Keeps `slots` as the registry says.
+    """Keeps `served` as the registry says.
 
     Args:
         registry: the port; called in threads, one call at a time.
@@ -68,7 +68,7 @@ class Watcher:
 
     def __init__(
         self,
-        registry: Registry,
+        registry: ModelRegistry,
         cache: PackageCache,
         state: StateFile,
         metrics: Metrics,
@@ -77,7 +77,7 @@ class Watcher:
         threads: int = 1,
         clock: Clock = lambda: dt.datetime.now(dt.UTC),
     ) -> None:
-        self.slots: dict[str, Slot] = {}
+        self.served: dict[str, ServedModel] = {}
         #: Why the registry could not be read at the last poll, or None.
         self.registry_failure: str | None = None
         #: Whether the registry was read once, or something could be restored.
@@ -96,15 +96,19 @@ class Watcher:
     async def restore(self) -> None:
         """Load what was live before, from the cache alone if it is there."""
         for registered in await asyncio.to_thread(self._state.read):
-            slot = self._slot(registered.model)
+            served_model = self._served_model(registered.model_name)
             try:
-                self._go_live(slot, await self._load(registered))
+                self._go_live(served_model, await self._load(registered))
             except Exception as error:  # one model's cache or package must not keep the others from starting
                 known = isinstance(error, HotclubError)
                 reason = str(error) if known else f"{type(error).__name__}: {error}"
-                slot.fail(f"version {registered.version}, live before the restart: {reason}", self._clock())
-                logger.warning("%s: %s", slot.model, slot.failure, exc_info=None if known else error)
-        self.is_ready = any(slot.live for slot in self.slots.values())
+                served_model.fail(
+                    f"version {registered.version}, live before the restart: {reason}", self._clock()
+                )
+                logger.warning(
+                    "%s: %s", served_model.model_name, served_model.failure, exc_info=None if known else error
+                )
+        self.is_ready = any(served_model.live for served_model in self.served.values())
 
     async def run(self) -> None:
         """Poll until cancelled."""
@@ -135,8 +139,8 @@ class Watcher:
         self._metrics.registry_up.set(1)
         for model in models:
             await self._follow(model)
-        for missing in self.slots.keys() - {model.name for model in models}:
-            self._leave(self.slots[missing], "the registry has no such model any more")
+        for missing in self.served.keys() - {model.name for model in models}:
+            self._leave(self.served[missing], "the registry has no such model any more")
         self.is_ready = True
 
     async def close(self) -> None:
@@ -145,49 +149,58 @@ class Watcher:
             await asyncio.wait(self._tasks, timeout=self._pace.drain_seconds)
 
     async def _follow(self, model: RegisteredModel) -> None:
-        slot = self._slot(model.name)
-        slot.champion = model.aliases.get(names.ALIAS_CHAMPION)
-        if slot.champion is None:
-            self._leave(slot, f"no version has the alias {names.ALIAS_CHAMPION}")
+        served_model = self._served_model(model.name)
+        served_model.champion = model.aliases.get(names.ALIAS_CHAMPION)
+        if served_model.champion is None:
+            self._leave(served_model, f"no version has the alias {names.ALIAS_CHAMPION}")
             return
         try:
-            registered = await asyncio.to_thread(self._registry.version, model.name, slot.champion)
+            registered = await asyncio.to_thread(self._registry.version, model.name, served_model.champion)
         except RegistryError as error:
-            slot.fail(f"version {slot.champion}: {error}", self._clock())
+            served_model.fail(f"version {served_model.champion}: {error}", self._clock())
             return
         # A number alone is no identity: a model that is deleted and trained again begins at 1 once more.
-        if slot.live is not None and slot.live.identity == (registered.version, registered.digest):
-            slot.clear()
+        if served_model.live is not None and served_model.live.identity == (
+            registered.version,
+            registered.digest,
+        ):
+            served_model.clear()
             self._failed.pop(model.name, None)
             return
         subject = (registered.version, registered.source, tuple(sorted(registered.tags.items())))
         attempt = self._failed.get(model.name)
         if attempt is not None and attempt.of == subject and self._clock() < attempt.again_at:
             return
-        await self._promote(slot, registered, subject)
+        await self._promote(served_model, registered, subject)
 
-    async def _promote(self, slot: Slot, registered: RegisteredVersion, subject: Hashable) -> None:
+    async def _promote(
+        self, served_model: ServedModel, registered: RegisteredVersion, subject: Hashable
+    ) -> None:
         try:
             registered.require_gates()
             loaded = await self._load(registered)
         except HotclubError as error:
-            self._refuse(slot, registered, subject, str(error))
+            self._refuse(served_model, registered, subject, str(error))
         except Exception as error:  # a package from outside may fail in ways nobody listed
-            logger.exception("%s version %s", slot.model, registered.version)
-            self._refuse(slot, registered, subject, f"{type(error).__name__}: {error}")
+            logger.exception("%s version %s", served_model.model_name, registered.version)
+            self._refuse(served_model, registered, subject, f"{type(error).__name__}: {error}")
         else:
-            self._failed.pop(slot.model, None)
+            self._failed.pop(served_model.model_name, None)
             await self._remember(loaded)
-            self._go_live(slot, loaded)
+            self._go_live(served_model, loaded)
 
     async def _remember(self, loaded: LoadedVersion) -> None:
         """Write what is about to be live, before it is: a kill in between must not bring the older one back."""
-        live = {model: slot.live.registered for model, slot in self.slots.items() if slot.live is not None}
-        live[loaded.model] = loaded.registered
+        live = {
+            model: served_model.live.registered
+            for model, served_model in self.served.items()
+            if served_model.live is not None
+        }
+        live[loaded.model_name] = loaded.registered
         try:
             await asyncio.to_thread(self._state.write, live.values())
         except OSError as error:
-            logger.warning("%s version %s: not remembered: %r", loaded.model, loaded.version, error)
+            logger.warning("%s version %s: not remembered: %r", loaded.model_name, loaded.version, error)
 
     async def _load(self, registered: RegisteredVersion) -> LoadedVersion:
         def load() -> Predictor:
@@ -196,44 +209,63 @@ class Watcher:
         predictor = await asyncio.to_thread(load)
         return LoadedVersion(registered, predictor, self._clock())
 
-    def _go_live(self, slot: Slot, loaded: LoadedVersion) -> None:
-        replaced = slot.swap(loaded)
+    def _go_live(self, served_model: ServedModel, loaded: LoadedVersion) -> None:
+        replaced = served_model.swap(loaded)
         self._metrics.swapped(loaded, replaced)
         before = f", replacing version {replaced.version}" if replaced else ""
         logger.info(
-            "%s version %s is live on %s%s", slot.model, loaded.version, loaded.predictor.engine.name, before
+            "%s version %s is live on %s%s",
+            served_model.model_name,
+            loaded.version,
+            loaded.predictor.engine.name,
+            before,
         )
         for engine, reason in loaded.predictor.refused.items():
-            logger.warning("%s version %s: engine %s refused: %s", slot.model, loaded.version, engine, reason)
+            logger.warning(
+                "%s version %s: engine %s refused: %s",
+                served_model.model_name,
+                loaded.version,
+                engine,
+                reason,
+            )
         if replaced is not None and replaced.in_flight:
-            task = asyncio.create_task(self._drain(slot, replaced))
+            task = asyncio.create_task(self._drain(served_model, replaced))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _drain(self, slot: Slot, replaced: LoadedVersion) -> None:
+    async def _drain(self, served_model: ServedModel, replaced: LoadedVersion) -> None:
         try:
             await asyncio.wait_for(replaced.drained(), self._pace.drain_seconds)
         except TimeoutError:
             logger.warning(
-                "%s version %s still answers %d requests", slot.model, replaced.version, replaced.in_flight
+                "%s version %s still answers %d requests",
+                served_model.model_name,
+                replaced.version,
+                replaced.in_flight,
             )
         # The requests keep their own reference: a version is freed when the last of them ends.
-        slot.draining.remove(replaced)
+        served_model.draining.remove(replaced)
 
-    def _refuse(self, slot: Slot, registered: RegisteredVersion, subject: Hashable, reason: str) -> None:
+    def _refuse(
+        self, served_model: ServedModel, registered: RegisteredVersion, subject: Hashable, reason: str
+    ) -> None:
         now = self._clock()
-        before = self._failed.get(slot.model)
+        before = self._failed.get(served_model.model_name)
         count = before.count + 1 if before is not None and before.of == subject else 1
         wait = self._pace.retry_seconds * min(2 ** (count - 1), _LONGEST_WAIT)
-        self._failed[slot.model] = _Attempt(subject, count, now + dt.timedelta(seconds=wait))
-        slot.fail(f"version {registered.version}: {reason}", now)
-        self._metrics.load_failures.labels(slot.model).inc()
-        logger.warning("%s: %s", slot.model, slot.failure)
+        self._failed[served_model.model_name] = _Attempt(subject, count, now + dt.timedelta(seconds=wait))
+        served_model.fail(f"version {registered.version}: {reason}", now)
+        self._metrics.load_failures.labels(served_model.model_name).inc()
+        logger.warning("%s: %s", served_model.model_name, served_model.failure)
 
-    def _leave(self, slot: Slot, reason: str) -> None:
-        slot.champion = None
-        serving = f"; version {slot.live.version} goes on answering" if slot.live is not None else ""
-        slot.fail(reason + serving, self._clock())
+    def _leave(self, served_model: ServedModel, reason: str) -> None:
+        served_model.champion = None
+        serving = (
+            f"; version {served_model.live.version} goes on answering"
+            if served_model.live is not None
+            else ""
+        )
+        served_model.fail(reason + serving, self._clock())
 
-    def _slot(self, model: str) -> Slot:
-        return self.slots.setdefault(model, Slot(model))
+    def _served_model(self, model: str) -> ServedModel:
+        return self.served.setdefault(model, ServedModel(model))

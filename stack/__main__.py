@@ -12,10 +12,10 @@ import httpx
 
 from hotclub import names
 from hotclub.errors import HotclubError
-from stack import demo, lifecycle, preflight, secrets, services, settings, status
-from stack.environment import Stack
+from stack import demo, lifecycle, preflight, secrets, service_definitions, settings, status
 from stack.errors import StackError
 from stack.progress import Progress
+from stack.service_environments import Stack
 
 _EPILOG = """\
 State lives in HOTCLUB_HOME (default: var/), passwords in its secrets/passwords.txt, logs in its logs/.
@@ -143,7 +143,7 @@ def _manage(options: argparse.Namespace) -> int:
     # Migrations act as the tables' owner; nothing else does.
     role = names.ROLE_MIGRATOR if "migrate" in options.words[:1] else names.ROLE_APP
     environment = {**os.environ, **_open().django(role)}
-    return subprocess.run(services.manage(*options.words), env=environment, check=False).returncode
+    return subprocess.run(service_definitions.manage(*options.words), env=environment, check=False).returncode
 
 
 def _provision(options: argparse.Namespace) -> int:

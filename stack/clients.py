@@ -9,8 +9,8 @@ import httpx
 
 from hotclub.mlflow_rest import MlflowRegistry
 from stack import secrets
-from stack.environment import Stack
 from stack.errors import StackError
+from stack.service_environments import Stack
 
 _TIMEOUT_SECONDS = 30.0
 

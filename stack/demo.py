@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from hotclub import names
-from hotclub.errors import GateError, NotFoundError
+from hotclub.errors import GateError, RegistryNotFoundError
 from hotclub.mlflow_rest import MlflowRegistry
-from stack import clients, services, summary
+from stack import clients, service_definitions, summary
 from stack.clients import Airflow, Django, Serving
-from stack.environment import Stack
 from stack.errors import StackError
 from stack.graph import log_path, tail
 from stack.progress import Progress
+from stack.service_environments import Stack
 from stack.settings import ROOT
 
 MODELS: Final = ("arrival_delay", "arrival_minutes")
@@ -92,7 +92,7 @@ class Demo:
             try:
                 version = self.registry.version_by_alias(model, names.ALIAS_CHALLENGER)
                 version.require_gates()
-            except NotFoundError:
+            except RegistryNotFoundError:
                 url = f"{self.stack.ports.url('mlflow')}/#/models/{model}"
                 raise StackError(
                     f"{model}: no version passed its gates, so none is challenger",
@@ -153,7 +153,7 @@ class Demo:
         lines = []
         with path.open("w") as log:
             process = subprocess.Popen(
-                services.manage(*arguments),
+                service_definitions.manage(*arguments),
                 env={**self.stack.django(), **(env or {})},
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
@@ -256,7 +256,7 @@ class Demo:
         for model in MODELS:
             try:
                 self.registry.version_by_alias(model, names.ALIAS_CHAMPION)
-            except NotFoundError:
+            except RegistryNotFoundError:
                 continue
             found.append(model)
         return found

@@ -12,7 +12,7 @@ from hotclub import names
 from stack.errors import StackError
 from stack.home import Home
 from stack.progress import Progress
-from stack.services import WORKING_DIRECTORY, Job, Node, Service
+from stack.service_definitions import WORKING_DIRECTORY, Job, Node, Service
 from stack.supervisor import ProcessState, Supervisor
 
 _POLL_SECONDS = 0.2

@@ -20,9 +20,9 @@ from pathlib import Path
 
 import psutil
 
-from stack.environment import MARK
 from stack.errors import StackError
 from stack.home import Home
+from stack.service_environments import MARK
 from stack.sockets import remove_socket_folder
 
 _RECORD = "session.json"

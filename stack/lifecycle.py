@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from stack import graph, leftovers, postgres, preflight, redis, roles, secrets, services
-from stack.environment import Stack
+from stack import graph, leftovers, postgres, preflight, redis, roles, secrets, service_definitions
 from stack.errors import StackError
 from stack.home import Home
 from stack.ports import Ports
 from stack.progress import Progress
-from stack.services import Service
+from stack.service_definitions import Service
+from stack.service_environments import Stack
 from stack.settings import Settings
 from stack.supervisor import Supervisor, configure
 
@@ -42,7 +42,7 @@ def up(stack: Stack, only: Iterable[str], progress: Progress) -> list[str]:
     Raises:
         StackError: something that must hold does not, or a service did not come up.
     """
-    nodes = services.select(services.definitions(stack), only)
+    nodes = service_definitions.select(service_definitions.definitions(stack), only)
     stack.write_command_secrets()
     supervisor = Supervisor(stack.home, stack.secrets.supervisor_password)
     if supervisor.alive():
@@ -98,7 +98,7 @@ def _prepare(stack: Stack, progress: Progress) -> None:
             postgres.prepare(home.postgres / "data", home.root, stack.secrets.postgres_superuser)
     if stack.settings.redis_url is None:
         redis.prepare(home.redis, home.root)
-    programs = [node for node in services.definitions(stack) if isinstance(node, Service)]
+    programs = [node for node in service_definitions.definitions(stack) if isinstance(node, Service)]
     configure(home, programs, stack.secrets.supervisor_password)
 
 

@@ -8,11 +8,11 @@ import httpx
 import psutil
 
 from hotclub import names
-from stack import leftovers, services
+from stack import leftovers, service_definitions
 from stack.clients import Django
-from stack.environment import Stack
 from stack.errors import StackError
-from stack.services import Service
+from stack.service_definitions import Service
+from stack.service_environments import Stack
 from stack.supervisor import Supervisor
 
 _MIB = 1024 * 1024
@@ -31,7 +31,7 @@ def table(stack: Stack) -> tuple[str, bool]:
     states = supervisor.states()
     by_owner = _memory(stack, {state.pid: name for name, state in states.items() if state.pid})
     rows = [f"{'service':<24} {'state':<10} {'pid':>7} {'uptime':>9} {'PSS MB':>7}  url"]
-    for node in services.definitions(stack):
+    for node in service_definitions.definitions(stack):
         if isinstance(node, Service) and node.name in states:
             state = states[node.name]
             rows.append(

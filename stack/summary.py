@@ -8,10 +8,10 @@ import subprocess
 from typing import Any
 
 from hotclub import names
-from stack import clients, secrets, services
+from stack import clients, secrets, service_definitions
 from stack.clients import Django, Serving
-from stack.environment import Stack
 from stack.errors import StackError
+from stack.service_environments import Stack
 from stack.settings import ROOT
 
 _BASELINE = "baseline_"
@@ -99,7 +99,7 @@ def _answer(stack: Stack, day: dt.date) -> str:
 
 def _score_report(stack: Stack, day: dt.date) -> Any:
     done = subprocess.run(
-        services.manage("score_report", day.isoformat(), "--json"),
+        service_definitions.manage("score_report", day.isoformat(), "--json"),
         env=stack.django(),
         cwd=ROOT,
         capture_output=True,

@@ -21,7 +21,7 @@ from stack.errors import StackError
 from stack.home import Home
 from stack.leftovers import record_session
 from stack.secrets import write_private
-from stack.services import WORKING_DIRECTORY, Service
+from stack.service_definitions import WORKING_DIRECTORY, Service
 from stack.sockets import make_socket_folder
 
 _USERNAME = "stack"

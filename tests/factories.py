@@ -24,11 +24,11 @@ FEATURES = (
 def make_contract(name: str = "arrival_delay", version: int = 1, **changes: Any) -> ModelContract:
     """Return a binary model's contract; `changes` replace parts of the schema, or of the policy by name."""
     schema: dict[str, Any] = {
-        "model": "flights.Flight",
+        "django_model": "flights.Flight",
         "task": "binary",
         "entity": "pk",
         "entity_type": "bigint",
-        "tenant": "origin__tenant",
+        "tenant_path": "origin__tenant",
         "event_time": "scheduled_departure",
         "horizon_seconds": 3600,
         "timezone": "America/New_York",

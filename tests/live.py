@@ -24,8 +24,8 @@ import httpx
 from hotclub import names
 from hotclub.mlflow_rest import MlflowRegistry
 from stack import clients, lifecycle
-from stack.environment import Stack
 from stack.ports import Ports
+from stack.service_environments import Stack
 from stack.settings import Settings
 from tests.conftest import ROOT
 

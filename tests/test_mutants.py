@@ -17,17 +17,17 @@ from tests.mutants.results import Mutant
 
 
 def mutant(number: int, status: str = "killed") -> Mutant:
-    """Return one of many mutants of `hotclub.store.find_model`."""
-    return Mutant(f"hotclub.store.x_find_model__mutmut_{number}", status, reached=True)
+    """Return one of many mutants of `hotclub.contract_files.find_model`."""
+    return Mutant(f"hotclub.contract_files.x_find_model__mutmut_{number}", status, reached=True)
 
 
 @pytest.mark.parametrize(
     ("name", "function"),
     [
-        ("hotclub.store.x_find_model__mutmut_3", "hotclub.store.find_model"),
-        ("hotclub.store.x__read__mutmut_12", "hotclub.store._read"),
-        ("serving.slot.xǁSlotǁ__init____mutmut_1", "serving.slot.Slot.__init__"),
-        ("serving.slot.xǁSlotǁ_free__mutmut_1", "serving.slot.Slot._free"),
+        ("hotclub.contract_files.x_find_model__mutmut_3", "hotclub.contract_files.find_model"),
+        ("hotclub.contract_files.x__read__mutmut_12", "hotclub.contract_files._read"),
+        ("serving.served_model.xǁSlotǁ__init____mutmut_1", "serving.served_model.Slot.__init__"),
+        ("serving.served_model.xǁSlotǁ_free__mutmut_1", "serving.served_model.Slot._free"),
     ],
 )
 def test_a_mutant_is_named_as_people_write_it(name: str, function: str) -> None:
@@ -53,11 +53,11 @@ def test_a_test_that_never_ends_has_noticed_and_what_did_not_run_does_not_count(
 
 def test_the_table_has_a_line_for_each_module_and_one_for_all() -> None:
     """Counts by status stand in their columns."""
-    other = Mutant("serving.slot.xǁSlotǁtake__mutmut_1", "survived", reached=True)
+    other = Mutant("serving.served_model.xǁSlotǁtake__mutmut_1", "survived", reached=True)
     head, store, slot, everything = report.table([mutant(1), mutant(2, "timed out"), other])
     assert head.split() == ["module", "killed", "survived", "timed", "out", "not", "run", "noticed"]
-    assert store.split() == ["hotclub.store", "1", "0", "1", "0", "100.0%"]
-    assert slot.split() == ["serving.slot", "0", "1", "0", "0", "0.0%"]
+    assert store.split() == ["hotclub.contract_files", "1", "0", "1", "0", "100.0%"]
+    assert slot.split() == ["serving.served_model", "0", "1", "0", "0", "0.0%"]
     assert everything.split() == ["all", "1", "1", "1", "0", "66.7%"]
 
 

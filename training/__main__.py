@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from hotclub import names, store
+from hotclub import contract_files, names
 from training import steps
 from training.failures import Exit, judge
-from training.folder import RunFolder
+from training.run_folder import RunFolder
 from training.settings import TrainingSettings
 
 Step = Callable[[steps.Run], dict[str, Any]]
@@ -80,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> dict[str, Any]:
     started = time.monotonic()
     settings = TrainingSettings()
-    contract = store.find_model(options.model, settings.contract_folders)
+    contract = contract_files.find_model(options.model, settings.contract_folders)
     key = options.run_key or dt.datetime.now(dt.UTC).strftime("by-hand-%Y%m%dT%H%M%S")
     run = steps.Run(
         settings=settings,

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hotclub import names
-from hotclub.cache import PackageCache
 from hotclub.contract import ModelContract
-from hotclub.errors import HotclubError, NotFoundError, RegistryError
+from hotclub.errors import HotclubError, RegistryError, RegistryNotFoundError
 from hotclub.mlflow_rest import MlflowRegistry
+from hotclub.package_cache import PackageCache
 from hotclub.predictor import Predictor
 from training.evaluate import align
 from training.settings import TrainingSettings
@@ -54,7 +54,7 @@ def score(settings: TrainingSettings, contract: ModelContract, evaluation: pa.Ta
     registry = MlflowRegistry(settings.mlflow_url)
     try:
         version = registry.version_by_alias(contract.name, names.ALIAS_CHAMPION)
-    except NotFoundError:
+    except RegistryNotFoundError:
         registry.close()
         return Champion(None, None, "there is no champion yet")
     try:
@@ -65,7 +65,7 @@ def score(settings: TrainingSettings, contract: ModelContract, evaluation: pa.Ta
         if isinstance(rows, str):
             return Champion(version.version, None, rows)
         return Champion(version.version, predictor.predict(rows).scores)
-    except NotFoundError as error:  # MLflow answers, and has lost the package
+    except RegistryNotFoundError as error:  # MLflow answers, and has lost the package
         return Champion(version.version, None, _first_line(error))
     except (RegistryError, psycopg.OperationalError):
         raise

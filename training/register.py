@@ -16,7 +16,7 @@ from mlflow.types import ColSpec, DataType, Schema
 from hotclub import names, package
 from hotclub.contract import ModelContract
 from hotclub.metrics import METRICS
-from training.folder import RunFolder
+from training.run_folder import RunFolder
 from training.settings import TrainingSettings
 
 TAG_RUN_KEY = "hotclub.run_key"

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from hotclub import store
+from hotclub import contract_files
 
 
 class TrainingSettings(BaseSettings):
@@ -26,4 +26,4 @@ class TrainingSettings(BaseSettings):
     @property
     def contract_folders(self) -> list[Path]:
         """The folders that ``HOTCLUB_CONTRACTS`` names."""
-        return store.split_folders(self.contracts)
+        return contract_files.split_folders(self.contracts)

@@ -14,7 +14,7 @@ from hotclub import names, package, parameters
 from hotclub.contract import FeatureSpec, ModelContract
 from hotclub.errors import HotclubError
 from training import labels, snapshot
-from training.folder import RunFolder, turn
+from training.run_folder import RunFolder, turn
 from training.settings import TrainingSettings
 from training.split import Boundaries, Split, SplitError, boundaries, split
 

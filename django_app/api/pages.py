@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from django_app.api import problems
+from django_app.api import exception_handlers
 
 _HOST = (
     "The server does not know the host name that it was asked by. Use the address in HOTCLUB_DJANGO_URL, or add "
@@ -60,14 +60,14 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer 500: a fault of ours, whose traceback is in the log."""
-    return _answer(request, 500, problems.FAULT)
+    return _answer(request, 500, exception_handlers.FAULT)
 
 
 def _answer(
-    request: HttpRequest, code: int, detail: str, errors: list[problems.FieldError] | None = None
+    request: HttpRequest, code: int, detail: str, errors: list[exception_handlers.FieldError] | None = None
 ) -> HttpResponse:
     if request.path.startswith(reverse("schema").removesuffix("schema/")):
-        return problems.respond(code, detail, errors)
+        return exception_handlers.respond(code, detail, errors)
     # Without the request: context processors would ask a database that may be what failed.
     context = {"title": f"{code} {HTTPStatus(code).phrase}", "detail": detail, "home": reverse("admin:index")}
     return HttpResponse(render_to_string("hotclub/error.html", context), status=code)

@@ -9,7 +9,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from hotclub import names, store
+from hotclub import contract_files, names
 
 
 class Environment(BaseSettings):
@@ -55,7 +55,7 @@ class Environment(BaseSettings):
 
     def contract_folders(self, example: Path) -> list[Path]:
         """Return the folders of contract files; in the demo that of `example` where the variable is not set."""
-        found = store.split_folders(self.contracts)
+        found = contract_files.split_folders(self.contracts)
         return found or ([example] if self.demo else [])
 
     def database(self) -> dict[str, Any]:

@@ -14,6 +14,5 @@ handler500 = "django_app.api.pages.server_error"
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("admin/", admin.site.urls),
-    path("api/", include("django_app.api.urls")),
-    path("health/", include("django_app.api.health_urls")),
+    path("", include("django_app.urls")),
 ]

@@ -16,8 +16,8 @@ from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from django_app.flights.history import LATE
 from django_app.flights.models import Airport, Carrier, Flight, HourlyWeather, Plane
+from django_app.flights.services.history import LATE
 from django_app.tenants.admin import ReadOnlyAdmin, TenantFilter
 
 admin.site.unregister(User)

@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Extract, ExtractHour, ExtractIsoWeekDay, ExtractMinute
 
-from django_app.flights.history import LATE
 from django_app.flights.models import Flight
+from django_app.flights.services.history import LATE
 from hotclub.declarations import Category, Check, Feature, MLModel, Number, Source
 
 ZONE = "America/New_York"

@@ -7,9 +7,9 @@ from typing import Any
 
 from django.dispatch import receiver
 
-from django_app.flights.history import KNOWN_BEFORE, REACH, history_refresh
 from django_app.flights.models import Flight
 from django_app.flights.nycflights13 import NEW_YORK
+from django_app.flights.services.history import KNOWN_BEFORE, REACH, history_refresh
 from django_app.ingest.models import Delivery
 from django_app.ingest.signals import delivery_loaded
 from hotclub import names
@@ -26,9 +26,9 @@ def refresh_history(delivery: Delivery, contract: SourceContract, **_: Any) -> N
     A schedule adds departures, whose hours are the day's own. Outcomes change what is known from the first
     landing on, until the last landing is out of every window.
     """
-    if contract.schema.model != Flight._meta.label:
+    if contract.schema.django_model != Flight._meta.label:
         return
-    start, end = names.day_interval(delivery.data_date, NEW_YORK)
+    start, end = names.day_interval(delivery.day, NEW_YORK)
     if any(column.target == "landed_at" for column in contract.schema.columns):
         end += _LATEST + REACH + KNOWN_BEFORE
     history_refresh(start, end)

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from django.db import connection
 from psycopg import sql
 
+from django_app.contracts.selectors import contract_by_fingerprint
 from django_app.scoring.models import Batch
-from django_app.scoring.selectors import contract_by_fingerprint
 from hotclub import names
 from hotclub.contract import ModelContract
 
@@ -25,16 +25,16 @@ def day_scores(day: dt.date) -> dict[str, dict[str, Any]]:
     ``baseline_by``. Metrics are absent where no outcome is known yet.
     """
     report = {}
-    models = Batch.objects.filter(day=day, status=Batch.Status.DONE).values_list("model", flat=True)
-    for model in sorted(set(models)):
+    models = Batch.objects.filter(day=day, status=Batch.Status.DONE).values_list("model_name", flat=True)
+    for model_name in sorted(set(models)):
         newest = (
-            Batch.objects.filter(day=day, status=Batch.Status.DONE, model=model)
+            Batch.objects.filter(day=day, status=Batch.Status.DONE, model_name=model_name)
             .order_by("tenant_id", "-created_at")
             .distinct("tenant_id")
         )
         batches = list(newest)
-        contract = contract_by_fingerprint(model, batches[0].contract_fingerprint)
-        report[model] = _model_scores(contract, batches)
+        contract = contract_by_fingerprint(model_name, batches[0].contract_fingerprint)
+        report[model_name] = _model_scores(contract, batches)
     return report
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
@@ -15,6 +14,7 @@ from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import display
 
+from django_app.conf import hotclub_settings
 from django_app.ingest.models import CheckRun, Delivery, RefusedFile
 from django_app.tenants.admin import OwnValuesFilter, ReadOnlyAdmin, TenantFilter
 from hotclub import names
@@ -61,7 +61,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
     list_display = (
         "source",
         "tenant",
-        "data_date",
+        "day",
         "badge",
         "rows_loaded",
         "rows_changed",
@@ -73,16 +73,16 @@ class DeliveryAdmin(ReadOnlyAdmin):
         "status",
         ("source", OwnValuesFilter),
         ("tenant", TenantFilter),
-        ("data_date", RangeDateFilter),
+        ("day", RangeDateFilter),
     )
     list_filter_submit = True
     list_select_related = ("tenant",)
     search_fields = ("source", "tenant__slug", "sha256", "dag_run_id")
     search_help_text = "source, tenant, content hash or Airflow run"
-    date_hierarchy = "data_date"
+    date_hierarchy = "day"
     inlines = (CheckRunInline,)
     fieldsets = (
-        (None, {"fields": ("source", "tenant", "data_date", "status", "airflow")}),
+        (None, {"fields": ("source", "tenant", "day", "status", "airflow")}),
         ("What became of it", {"fields": ("waits_for", "reasons_list", "warnings_list", "attempts")}),
         (
             "Rows",
@@ -111,7 +111,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
         if not delivery.dag_run_id:
             return "-"
         dag = quote(names.ingest_dag_id(delivery.source))
-        url = f"{settings.HOTCLUB_AIRFLOW_URL}/dags/{dag}/runs/{quote(delivery.dag_run_id)}"
+        url = f"{hotclub_settings.airflow_url}/dags/{dag}/runs/{quote(delivery.dag_run_id)}"
         return format_html('<a href="{}" target="_blank" rel="noopener">run {}</a>', url, delivery.attempts)
 
     @display(description="reasons")

@@ -11,7 +11,8 @@ from typing import Any, Self
 from urllib.parse import quote
 
 import httpx
-from django.conf import settings
+
+from django_app.conf import hotclub_settings
 
 
 class AirflowError(Exception):
@@ -44,9 +45,9 @@ class Airflow:
     def from_settings(cls) -> Self:
         """Return a client for the Airflow that Django's settings name."""
         return cls(
-            settings.HOTCLUB_AIRFLOW_URL,
-            settings.HOTCLUB_AIRFLOW_USERNAME,
-            settings.HOTCLUB_AIRFLOW_PASSWORD,
+            hotclub_settings.airflow_url,
+            hotclub_settings.airflow_username,
+            hotclub_settings.airflow_password,
         )
 
     def __enter__(self) -> Self:

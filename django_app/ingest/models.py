@@ -35,7 +35,7 @@ class Delivery(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     source = models.CharField(max_length=40)
     tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="deliveries")
-    data_date = models.DateField("day", help_text="the day that the data is about")
+    day = models.DateField(help_text="the day that the data is about")
     sha256 = models.CharField("SHA-256", max_length=64)
     size_bytes = models.PositiveBigIntegerField()
     archive_path = models.CharField(max_length=500)
@@ -64,7 +64,7 @@ class Delivery(models.Model):
         ordering = ("-landed_at", "id")
         constraints = (
             models.UniqueConstraint(
-                fields=("source", "tenant", "data_date", "sha256"), name="ingest_delivery_once"
+                fields=("source", "tenant", "day", "sha256"), name="ingest_delivery_once"
             ),
         )
         indexes = (
@@ -77,7 +77,7 @@ class Delivery(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.source} {self.tenant_id} {self.data_date}"
+        return f"{self.source} {self.tenant_id} {self.day}"
 
     @property
     def is_final(self) -> bool:

@@ -6,12 +6,12 @@ import datetime as dt
 from collections.abc import Collection
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from django_app.conf import hotclub_settings
 from django_app.ingest.models import CheckRun, Delivery, RefusedFile
 from django_app.tenants.selectors import scoped
-from hotclub import store
+from hotclub import contract_files
 from hotclub.contract import SourceContract
 from hotclub.errors import ContractError
 
@@ -28,7 +28,7 @@ def check_runs(user: Any) -> QuerySet[CheckRun]:
 
 def source_contract(name: str) -> SourceContract:
     """Return the newest contract of a source; ContractError when there is none."""
-    return store.find_source(name, settings.HOTCLUB_CONTRACTS)
+    return contract_files.find_source(name, hotclub_settings.contracts)
 
 
 def source_contracts() -> dict[str, SourceContract]:
@@ -37,16 +37,16 @@ def source_contracts() -> dict[str, SourceContract]:
     Raises:
         ContractError: one cannot be read.
     """
-    every = store.read_all(settings.HOTCLUB_CONTRACTS)
+    every = contract_files.read_all(hotclub_settings.contracts)
     return {name: c for name, c in every.items() if isinstance(c, SourceContract)}
 
 
 def source_names() -> list[str]:
     """Return the names of the sources. One whose contract is broken is among them: its files wait for the fix."""
     found = []
-    for directory in store.contract_dirs(settings.HOTCLUB_CONTRACTS):
+    for directory in contract_files.contract_dirs(hotclub_settings.contracts):
         try:
-            contract = store.read_newest(directory)
+            contract = contract_files.read_newest(directory)
         except ContractError:
             found.append(directory.name)
         else:
@@ -62,9 +62,7 @@ def target_of(delivery_id: Any) -> tuple[str, str]:
 
 def same_day(delivery: Delivery) -> QuerySet[Delivery]:
     """Return the other deliveries of the same source, tenant and day."""
-    same = Delivery.objects.filter(
-        source=delivery.source, tenant=delivery.tenant_id, data_date=delivery.data_date
-    )
+    same = Delivery.objects.filter(source=delivery.source, tenant=delivery.tenant_id, day=delivery.day)
     return same.exclude(pk=delivery.pk)
 
 
@@ -89,7 +87,7 @@ def loaded_before(delivery: Delivery) -> Delivery | None:
 
 def siblings(delivery: Delivery) -> QuerySet[Delivery]:
     """Return the deliveries of other sources for the same tenant and day that are on their way."""
-    same = Delivery.objects.filter(tenant=delivery.tenant_id, data_date=delivery.data_date)
+    same = Delivery.objects.filter(tenant=delivery.tenant_id, day=delivery.day)
     return same.exclude(source=delivery.source).exclude(status__in=Delivery.SETTLED)
 
 

@@ -7,13 +7,15 @@ import logging
 import psycopg
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
-from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
-from django_app.ingest import database_errors, loading, selectors, services
-from django_app.ingest import sweep as sweeping
+from django_app.conf import hotclub_settings
+from django_app.ingest import database_errors, selectors
 from django_app.ingest.airflow import Airflow, AirflowDownError, AirflowRefusedError
+from django_app.ingest.services import deliveries, loading
+from django_app.ingest.services import sweep as sweeping
+from django_app.ingest.services.landed_files import landed_files_register
 
 logger = logging.getLogger(__name__)
 
@@ -23,8 +25,8 @@ def deliveries_find() -> None:
     """Register what has landed and start its DAG runs."""
     now = timezone.now()
     try:
-        found = services.deliveries_find(
-            landing_root=settings.HOTCLUB_LANDING, archive_root=settings.HOTCLUB_ARCHIVE, now=now
+        found = landed_files_register(
+            landing_root=hotclub_settings.landing, archive_root=hotclub_settings.archive, now=now
         )
     except OSError as error:
         logger.error("the landing folder cannot be read: %s", error)  # noqa: TRY400  # no trace of ours says more
@@ -34,7 +36,7 @@ def deliveries_find() -> None:
     with Airflow.from_settings() as airflow:
         for delivery in found:
             try:
-                services.delivery_start(delivery_id=delivery.pk, airflow=airflow, now=now)
+                deliveries.delivery_start(delivery_id=delivery.pk, airflow=airflow, now=now)
             except AirflowDownError as error:
                 logger.warning("deliveries wait for the sweep: %s", error)
                 return
@@ -48,11 +50,11 @@ def delivery_load(delivery_id: str) -> None:
     try:
         loading.delivery_load(delivery_id=delivery_id)
     except loading.TooEarlyError as error:
-        services.delivery_note(delivery_id=delivery_id, waits_for=str(error))
+        deliveries.delivery_note(delivery_id=delivery_id, waits_for=str(error))
     except loading.NotStagedError as error:
-        services.delivery_restage(delivery_id=delivery_id, reason=str(error))
+        deliveries.delivery_restage(delivery_id=delivery_id, reason=str(error))
     except SoftTimeLimitExceeded:
-        services.delivery_fail(
+        deliveries.delivery_fail(
             delivery_id=delivery_id,
             reason="the load took longer than a task may (CELERY_TASK_SOFT_TIME_LIMIT); split the file, or raise it",
             now=timezone.now(),
@@ -64,7 +66,7 @@ def delivery_load(delivery_id: str) -> None:
         Exception
     ) as error:  # a receiver of the project's own, or a fault of ours: the same rows would meet it again
         logger.exception("delivery not loaded", extra={"delivery": delivery_id})
-        services.delivery_fail(
+        deliveries.delivery_fail(
             delivery_id=delivery_id, reason=f"{type(error).__name__}: {error}"[:500], now=timezone.now()
         )
 
@@ -73,12 +75,12 @@ def _refused(delivery_id: str, error: BaseException) -> None:
     if database_errors.passes(error) and not database_errors.took_too_long(error):
         shown = database_errors.shown(error)
         logger.warning("load waits for the sweep", extra={"delivery": delivery_id, "error": shown})
-        services.delivery_note(
+        deliveries.delivery_note(
             delivery_id=delivery_id, waits_for=f"the load is tried again; the last failure: {shown}"
         )
         return
     table, key = selectors.target_of(delivery_id)
-    services.delivery_fail(
+    deliveries.delivery_fail(
         delivery_id=delivery_id, reason=database_errors.reason(error, table, key), now=timezone.now()
     )
 

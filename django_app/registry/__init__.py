@@ -1,1 +1,1 @@
-"""Declarations, contracts, feature views, and what the model registry says of versions."""
+"""MLflow's model registry, mirrored: versions, aliases, promotions."""

@@ -1,27 +1,21 @@
-"""Finds every app's ``ml.py``, as Django's admin finds every ``admin.py``."""
+"""The registry app."""
 
 from __future__ import annotations
 
 from django.apps import AppConfig
-from django.core.checks import Tags, register
-from django.db.models.signals import post_migrate, pre_migrate
-from django.utils.module_loading import autodiscover_modules
 
 
 class RegistryConfig(AppConfig):
-    """The app that turns declarations into contracts and contracts into views."""
+    """What MLflow's model registry says of versions and aliases, mirrored."""
 
     name = "django_app.registry"
     label = "registry"
-    verbose_name = "Models and contracts"
+    verbose_name = "Model registry"
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Load the declarations and keep the views in step with migrations."""
-        from django_app.registry import checks, defaults, migrating  # noqa: PLC0415  # models are loaded by now, not before
+        """Answer which contract versions the registry's aliases use."""
+        from django_app.contracts.signals import contracts_in_use  # noqa: PLC0415  # models are loaded by now, not before
+        from django_app.registry.contract_usage import answer_contracts_in_use  # noqa: PLC0415  # as above
 
-        autodiscover_modules("ml")
-        defaults.install()
-        register(checks.feature_views, Tags.database)
-        pre_migrate.connect(migrating.before, sender=self, dispatch_uid="hotclub.registry.before")
-        post_migrate.connect(migrating.after, sender=self, dispatch_uid="hotclub.registry.after")
+        contracts_in_use.connect(answer_contracts_in_use, dispatch_uid="hotclub.registry.contracts_in_use")

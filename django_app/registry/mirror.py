@@ -11,18 +11,18 @@ from django.core.exceptions import ValidationError
 
 from django_app.registry.models import ModelVersion, Promotion
 from hotclub import names
-from hotclub.registry import RegisteredModel, RegisteredVersion
+from hotclub.model_registry import RegisteredModel, RegisteredVersion
 
 #: The largest number of a version: what a PositiveIntegerField holds.
-_LARGEST = 2**31 - 1
-_LONGEST_MODEL = ModelVersion._meta.get_field("model").max_length or 0
-_LONGEST_ALIAS = Promotion._meta.get_field("alias").max_length or 0
+_MAX_VERSION = 2**31 - 1
+_MAX_MODEL_NAME = ModelVersion._meta.get_field("model_name").max_length or 0
+_MAX_ALIAS = Promotion._meta.get_field("alias").max_length or 0
 
 
 def model_problem(model: RegisteredModel) -> str:
     """Return why a registered model cannot be mirrored at all, empty when it can."""
-    if len(model.name) > _LONGEST_MODEL:
-        return f"the name has {len(model.name)} characters; names of Hotclub's models have at most {_LONGEST_MODEL}"
+    if len(model.name) > _MAX_MODEL_NAME:
+        return f"the name has {len(model.name)} characters; names of Hotclub's models have at most {_MAX_MODEL_NAME}"
     if "\0" in model.name:
         return "the name has a NUL character"
     return ""
@@ -33,10 +33,8 @@ def aliases(model: RegisteredModel) -> tuple[dict[str, int], list[str]]:
     found: dict[str, int] = {}
     problems = []
     for alias, number in sorted(model.aliases.items()):
-        if len(alias) > _LONGEST_ALIAS or "\0" in alias:
-            problems.append(
-                f"the alias {alias[:40]!r} is longer than {_LONGEST_ALIAS} characters or has a NUL"
-            )
+        if len(alias) > _MAX_ALIAS or "\0" in alias:
+            problems.append(f"the alias {alias[:40]!r} is longer than {_MAX_ALIAS} characters or has a NUL")
         elif whole_number(number) is None:
             problems.append(f"the alias {alias!r} points to {number[:40]!r}, which is no version's number")
         else:
@@ -46,10 +44,10 @@ def aliases(model: RegisteredModel) -> tuple[dict[str, int], list[str]]:
 
 def whole_number(text: str) -> int | None:
     """Return a number from 1 that a column holds, else None. Only plain digits count: ``²`` is a digit to Python."""
-    if not (text.isascii() and text.isdigit()) or len(text) > len(str(_LARGEST)):
+    if not (text.isascii() and text.isdigit()) or len(text) > len(str(_MAX_VERSION)):
         return None
     number = int(text)
-    return number if 1 <= number <= _LARGEST else None
+    return number if 1 <= number <= _MAX_VERSION else None
 
 
 def row(version: RegisteredVersion, now: dt.datetime) -> tuple[dict[str, Any], list[str]]:

@@ -1,4 +1,4 @@
-"""What is declared, and what the model registry says of it."""
+"""What MLflow's model registry says, mirrored."""
 
 from __future__ import annotations
 
@@ -6,39 +6,10 @@ from django.db import models
 from django.utils import timezone
 
 
-class ContractVersion(models.Model):
-    """A contract file as this database knows it. The file is the truth; `migrate` copies it here."""
-
-    class Kind(models.TextChoices):
-        MODEL = "model", "Model"
-        SOURCE = "source", "Source"
-
-    name = models.CharField(max_length=40)
-    version = models.PositiveIntegerField()
-    kind = models.CharField(max_length=8, choices=Kind.choices)
-    app = models.CharField(max_length=100)
-    fingerprint = models.CharField(max_length=64)
-    policy_revision = models.PositiveIntegerField(default=1)
-    content = models.JSONField()
-    view_error = models.TextField(
-        "feature view", blank=True, default="", help_text="Why its feature view cannot be built."
-    )
-    recorded_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        ordering = ("name", "-version")
-        constraints = (
-            models.UniqueConstraint(fields=("name", "version"), name="registry_contract_name_version"),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.name} v{self.version}"
-
-
 class ModelVersion(models.Model):
     """A version in the model registry, mirrored so that people and queries find it here."""
 
-    model = models.CharField(max_length=40)
+    model_name = models.CharField("model_name", max_length=40)
     version = models.PositiveIntegerField()
     aliases = models.JSONField(default=list)
     run_id = models.CharField(max_length=64, blank=True)
@@ -53,32 +24,34 @@ class ModelVersion(models.Model):
     deleted_at = models.DateTimeField(null=True, help_text="When it was first missing from the registry.")
 
     class Meta:
-        ordering = ("model", "-version")
-        constraints = (models.UniqueConstraint(fields=("model", "version"), name="registry_model_version"),)
+        ordering = ("model_name", "-version")
+        constraints = (
+            models.UniqueConstraint(fields=("model_name", "version"), name="registry_model_version"),
+        )
 
     def __str__(self) -> str:
-        return f"{self.model} version {self.version}"
+        return f"{self.model_name} version {self.version}"
 
 
 class MirrorProblem(models.Model):
     """Something in the model registry that could not be mirrored as it is. What was put right there goes away here."""
 
-    model = models.CharField(max_length=255)
+    model_name = models.CharField("model_name", max_length=255)
     version = models.CharField(max_length=40, blank=True, help_text="Empty for the model as a whole.")
     reason = models.TextField()
     noticed_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        ordering = ("model", "version", "pk")
+        ordering = ("model_name", "version", "pk")
 
     def __str__(self) -> str:
-        return f"{self.model} {self.version}: {self.reason}"
+        return f"{self.model_name} {self.version}: {self.reason}"
 
 
 class Promotion(models.Model):
     """An alias that was seen to move. Who moved it, MLflow does not tell."""
 
-    model = models.CharField(max_length=40)
+    model_name = models.CharField("model_name", max_length=40)
     alias = models.CharField(max_length=64)
     from_version = models.PositiveIntegerField(null=True)
     to_version = models.PositiveIntegerField(null=True)
@@ -88,4 +61,4 @@ class Promotion(models.Model):
         ordering = ("-observed_at", "-pk")
 
     def __str__(self) -> str:
-        return f"{self.model}@{self.alias}: {self.from_version or '-'} → {self.to_version or '-'}"
+        return f"{self.model_name}@{self.alias}: {self.from_version or '-'} → {self.to_version or '-'}"

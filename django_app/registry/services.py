@@ -10,38 +10,12 @@ from typing import Any
 from django.db import DatabaseError, transaction
 
 from django_app.registry import mirror
-from django_app.registry.models import ContractVersion, MirrorProblem, ModelVersion, Promotion
-from hotclub.contract import Contract, ModelContract
-from hotclub.errors import NotFoundError, RegistryError, RegistryUnavailableError
+from django_app.registry.models import MirrorProblem, ModelVersion, Promotion
+from hotclub.errors import RegistryError, RegistryNotFoundError, RegistryUnavailableError
 from hotclub.mlflow_rest import MlflowRegistry
-from hotclub.registry import RegisteredModel, RegisteredVersion
+from hotclub.model_registry import RegisteredModel, RegisteredVersion
 
 logger = logging.getLogger(__name__)
-
-
-@transaction.atomic
-def contracts_record(*, contracts: Iterable[Contract]) -> None:
-    """Copy contract files into the database."""
-    for contract in contracts:
-        ContractVersion.objects.update_or_create(
-            name=contract.name,
-            version=contract.version,
-            defaults={
-                "kind": "model" if isinstance(contract, ModelContract) else "source",
-                "app": contract.app,
-                "fingerprint": contract.fingerprint,
-                "policy_revision": contract.policy_revision,
-                "content": contract.to_json(),
-            },
-        )
-
-
-@transaction.atomic
-def view_errors_record(*, reasons: Mapping[str, str], fine: Iterable[str]) -> None:
-    """Write why views cannot be built, by the fingerprint of their contract, and forget it where they are fine."""
-    ContractVersion.objects.filter(fingerprint__in=list(fine)).exclude(view_error="").update(view_error="")
-    for fingerprint, reason in reasons.items():
-        ContractVersion.objects.filter(fingerprint=fingerprint).update(view_error=reason[:2000])
 
 
 def versions_sync(*, registry: MlflowRegistry, now: dt.datetime) -> int:
@@ -86,7 +60,9 @@ def _model_mirror(
         if v not in numbered.values()
     ]
     known = set(
-        ModelVersion.objects.filter(model=model.name).exclude(metrics={}).values_list("version", flat=True)
+        ModelVersion.objects.filter(model_name=model.name)
+        .exclude(metrics={})
+        .values_list("version", flat=True)
     )
     rows: dict[int, dict[str, Any]] = {}
     for number, version in numbered.items():
@@ -96,7 +72,7 @@ def _model_mirror(
         problems += [(model.name, version.version, reason) for reason in found]
     aliases, found = mirror.aliases(model)
     problems += [(model.name, "", reason) for reason in found]
-    _model_sync(model=model.name, rows=rows, aliases=aliases, now=now)
+    _model_sync(model_name=model.name, rows=rows, aliases=aliases, now=now)
     return len(versions)
 
 
@@ -107,7 +83,7 @@ def _run_read(registry: MlflowRegistry, version: RegisteredVersion, values: dict
     try:
         values["metrics"] = mirror.metrics(registry.metrics(version.run_id))
         values["experiment_id"] = registry.experiment_id(version.run_id)[:32]
-    except NotFoundError:
+    except RegistryNotFoundError:
         return []  # the run was deleted for good; the version is there all the same
     except RegistryUnavailableError:
         raise
@@ -118,9 +94,9 @@ def _run_read(registry: MlflowRegistry, version: RegisteredVersion, values: dict
 
 @transaction.atomic
 def _model_sync(
-    *, model: str, rows: Mapping[int, dict[str, Any]], aliases: Mapping[str, int], now: dt.datetime
+    *, model_name: str, rows: Mapping[int, dict[str, Any]], aliases: Mapping[str, int], now: dt.datetime
 ) -> None:
-    before = _aliases(model)
+    before = _aliases(model_name)
     for number, values in rows.items():
         defaults = {
             **values,
@@ -128,48 +104,48 @@ def _model_sync(
             "synced_at": now,
             "deleted_at": None,
         }
-        ModelVersion.objects.update_or_create(model=model, version=number, defaults=defaults)
-    gone = ModelVersion.objects.filter(model=model, deleted_at=None).exclude(version__in=list(rows))
+        ModelVersion.objects.update_or_create(model_name=model_name, version=number, defaults=defaults)
+    gone = ModelVersion.objects.filter(model_name=model_name, deleted_at=None).exclude(version__in=list(rows))
     gone.update(deleted_at=now, aliases=[])
-    _promotions_note(model=model, before=before, after=aliases, now=now)
+    _promotions_note(model_name=model_name, before=before, after=aliases, now=now)
 
 
 @transaction.atomic
 def _models_gone(*, present: list[str], now: dt.datetime) -> None:
     """Note models that were deleted: their versions are no longer in use."""
-    gone = ModelVersion.objects.filter(deleted_at=None).exclude(model__in=present)
-    for model in sorted(set(gone.order_by().values_list("model", flat=True))):
-        _model_sync(model=model, rows={}, aliases={}, now=now)
+    gone = ModelVersion.objects.filter(deleted_at=None).exclude(model_name__in=present)
+    for model_name in sorted(set(gone.order_by().values_list("model_name", flat=True))):
+        _model_sync(model_name=model_name, rows={}, aliases={}, now=now)
 
 
 @transaction.atomic
 def _problems_record(*, problems: Iterable[tuple[str, str, str]], now: dt.datetime) -> None:
     """Replace the problems of before; one that is still there keeps its time."""
     safe = {
-        (model.replace("\0", "")[:255], version.replace("\0", "")[:40], reason.replace("\0", "")[:2000])
-        for model, version, reason in problems
+        (model_name.replace("\0", "")[:255], version.replace("\0", "")[:40], reason.replace("\0", "")[:2000])
+        for model_name, version, reason in problems
     }
     for problem in MirrorProblem.objects.all():
-        if (problem.model, problem.version, problem.reason) in safe:
-            safe.remove((problem.model, problem.version, problem.reason))
+        if (problem.model_name, problem.version, problem.reason) in safe:
+            safe.remove((problem.model_name, problem.version, problem.reason))
         else:
             problem.delete()
-    for model, version, reason in sorted(safe):
-        MirrorProblem.objects.create(model=model, version=version, reason=reason, noticed_at=now)
-        logger.warning("not mirrored", extra={"model": model, "version": version, "reason": reason})
+    for model_name, version, reason in sorted(safe):
+        MirrorProblem.objects.create(model_name=model_name, version=version, reason=reason, noticed_at=now)
+        logger.warning("not mirrored", extra={"model": model_name, "version": version, "reason": reason})
 
 
-def _aliases(model: str) -> dict[str, int]:
-    rows = ModelVersion.objects.filter(model=model).values_list("version", "aliases")
+def _aliases(model_name: str) -> dict[str, int]:
+    rows = ModelVersion.objects.filter(model_name=model_name).values_list("version", "aliases")
     return {alias: version for version, aliases in rows for alias in aliases}
 
 
 def _promotions_note(
-    *, model: str, before: Mapping[str, int], after: Mapping[str, int], now: dt.datetime
+    *, model_name: str, before: Mapping[str, int], after: Mapping[str, int], now: dt.datetime
 ) -> None:
     Promotion.objects.bulk_create(
         Promotion(
-            model=model,
+            model_name=model_name,
             alias=alias,
             from_version=before.get(alias),
             to_version=after.get(alias),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 
 from celery import shared_task
-from django.conf import settings
 from django.utils import timezone
 
+from django_app.conf import hotclub_settings
 from django_app.registry import services
 from hotclub.errors import RegistryError
 from hotclub.mlflow_rest import MlflowRegistry
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 @shared_task(ignore_result=True)
 def versions_sync() -> None:
     """Mirror the model registry. An MLflow that is down is told of once a turn and tried again at the next."""
-    registry = MlflowRegistry(settings.HOTCLUB_MLFLOW_URL)
+    registry = MlflowRegistry(hotclub_settings.mlflow_url)
     try:
         services.versions_sync(registry=registry, now=timezone.now())
     except RegistryError as error:

@@ -6,7 +6,6 @@ import json
 from typing import Any
 from urllib.parse import quote
 
-from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -15,6 +14,7 @@ from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.decorators import display
 
+from django_app.conf import hotclub_settings
 from django_app.scoring.models import Batch, BatchChunk, PredictionRequest
 from django_app.tenants.admin import OwnValuesFilter, ReadOnlyAdmin, TenantFilter
 
@@ -36,9 +36,7 @@ class _ScoredAdmin(ReadOnlyAdmin):
     @display(description="version", ordering="model_version")
     def version(self, work: Any) -> SafeString:
         """Return a link to the model version in MLflow."""
-        url = (
-            f"{settings.HOTCLUB_MLFLOW_URL}/#/models/{quote(work.model)}/versions/{quote(work.model_version)}"
-        )
+        url = f"{hotclub_settings.mlflow_url}/#/models/{quote(work.model_name)}/versions/{quote(work.model_version)}"
         return format_html(
             '<a href="{}" target="_blank" rel="noopener">version {}</a>', url, work.model_version
         )
@@ -62,18 +60,27 @@ class ChunkInline(TabularInline):
 class BatchAdmin(_ScoredAdmin):
     """Batches with their progress."""
 
-    list_display = ("model", "tenant_name", "slice", "badge", "progress", "version", "created_at", "took")
+    list_display = (
+        "model_name",
+        "tenant_name",
+        "slice",
+        "badge",
+        "progress",
+        "version",
+        "created_at",
+        "took",
+    )
     list_filter = (
         "status",
-        ("model", OwnValuesFilter),
+        ("model_name", OwnValuesFilter),
         ("tenant", TenantFilter),
         ("created_at", RangeDateFilter),
     )
-    search_fields = ("key", "model", "tenant__slug")
+    search_fields = ("key", "model_name", "tenant__slug")
     search_help_text = "idempotency key, model or tenant"
     inlines = (ChunkInline,)
     fieldsets = (
-        (None, {"fields": ("model", "version", "tenant_name", "slice", "badge", "summary", "error")}),
+        (None, {"fields": ("model_name", "version", "tenant_name", "slice", "badge", "summary", "error")}),
         ("Asked for", {"fields": ("key", "requested_by", "start", "end")}),
         ("Times", {"fields": ("created_at", "started_at", "finished_at")}),
         ("Pinned", {"fields": ("package_digest", "contract_version", "contract_fingerprint")}),
@@ -114,17 +121,17 @@ class BatchAdmin(_ScoredAdmin):
 class PredictionRequestAdmin(_ScoredAdmin):
     """Prediction requests with their results."""
 
-    list_display = ("model", "tenant", "badge", "result", "version", "requested_by", "created_at")
+    list_display = ("model_name", "tenant", "badge", "result", "version", "requested_by", "created_at")
     list_filter = (
         "status",
-        ("model", OwnValuesFilter),
+        ("model_name", OwnValuesFilter),
         ("tenant", TenantFilter),
         ("created_at", RangeDateFilter),
     )
     list_select_related = ("tenant", "requested_by")
-    search_fields = ("model", "tenant__slug")
+    search_fields = ("model_name", "tenant__slug")
     fields = (
-        "model",
+        "model_name",
         "version",
         "tenant",
         "badge",

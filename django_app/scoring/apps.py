@@ -14,8 +14,8 @@ class ScoringConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Tell the registry which contract versions unfinished batches read."""
-        from django_app.registry import usage  # noqa: PLC0415  # models are loaded by now, not before
-        from django_app.scoring import selectors  # noqa: PLC0415  # models are loaded by now, not before
+        """Answer which contract versions unfinished batches read."""
+        from django_app.contracts.signals import contracts_in_use  # noqa: PLC0415  # models are loaded by now, not before
+        from django_app.scoring.contract_usage import answer_contracts_in_use  # noqa: PLC0415  # as above
 
-        usage.providers.append(("is read by an unfinished batch", selectors.contract_fingerprints_in_use))
+        contracts_in_use.connect(answer_contracts_in_use, dispatch_uid="hotclub.scoring.contracts_in_use")

@@ -12,14 +12,16 @@ from django.utils import timezone
 
 from django_app.tenants.models import Tenant
 
-#: Times that a piece of work is begun before it counts as failed.
-ATTEMPTS = 5
+#: How often a chunk or a request is begun before it counts as failed.
+MAX_ATTEMPTS = 5
+#: The reason of what was begun so often and never said why it ended.
+NO_REASON = "its worker ended each time without a reason; was it killed, or out of memory?"
 
 
 class _Pinned(models.Model):
     """The model version that a piece of work is tied to from the moment it is accepted."""
 
-    model = models.CharField(max_length=40)
+    model_name = models.CharField("model", max_length=40)
     model_version = models.CharField("version", max_length=20)
     package_digest = models.CharField(max_length=64)
     contract_fingerprint = models.CharField(max_length=64)
@@ -68,14 +70,14 @@ class Batch(_Pinned):
         ordering = ("-created_at", "id")
         constraints = (
             models.UniqueConstraint(
-                fields=("tenant", "model", "key"), name="scoring_batch_key_once", nulls_distinct=False
+                fields=("tenant", "model_name", "key"), name="scoring_batch_key_once", nulls_distinct=False
             ),
         )
         indexes = (models.Index(fields=("-created_at",), name="scoring_batch_created"),)
 
     def __str__(self) -> str:
         whose = self.tenant_id or "all tenants"
-        return f"{self.model} {whose} {self.day or self.start.date()}"
+        return f"{self.model_name} {whose} {self.day or self.start.date()}"
 
     @property
     def summary(self) -> str:
@@ -181,4 +183,4 @@ class PredictionRequest(_Pinned):
         )
 
     def __str__(self) -> str:
-        return f"{self.model} for {self.tenant_id or 'no tenant'}"
+        return f"{self.model_name} for {self.tenant_id or 'no tenant'}"

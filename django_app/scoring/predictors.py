@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from django.conf import settings
-
+from django_app.conf import hotclub_settings
 from django_app.scoring.models import Batch, PredictionRequest
 from hotclub import names
-from hotclub.cache import PackageCache
 from hotclub.mlflow_rest import MlflowRegistry
+from hotclub.model_registry import RegisteredVersion
+from hotclub.package_cache import PackageCache
 from hotclub.predictor import Predictor
-from hotclub.registry import RegisteredVersion
 
 #: Predictors kept in a process; each is some megabytes.
 KEPT = 4
@@ -27,15 +26,15 @@ def predictor_for(work: Batch | PredictionRequest) -> Predictor:
         PackageError: the package is not what was pinned.
         RegistryError: the package is not in the cache, and the registry does not answer.
     """
-    return _load(work.model, work.model_version, work.package_digest, work.contract_fingerprint)
+    return _load(work.model_name, work.model_version, work.package_digest, work.contract_fingerprint)
 
 
 @lru_cache(maxsize=KEPT)
-def _load(model: str, version: str, digest: str, fingerprint: str) -> Predictor:
-    registry = MlflowRegistry(settings.HOTCLUB_MLFLOW_URL)
+def _load(model_name: str, version: str, digest: str, fingerprint: str) -> Predictor:
+    registry = MlflowRegistry(hotclub_settings.mlflow_url)
     try:
         pinned = RegisteredVersion(
-            model=model,
+            model_name=model_name,
             version=version,
             run_id="",
             source="",
@@ -45,6 +44,6 @@ def _load(model: str, version: str, digest: str, fingerprint: str) -> Predictor:
             tags={names.TAG_DIGEST: digest, names.TAG_FINGERPRINT: fingerprint},
             aliases=(),
         )
-        return Predictor.load(PackageCache(settings.HOTCLUB_CACHE, registry).fetch(pinned))
+        return Predictor.load(PackageCache(hotclub_settings.cache, registry).fetch(pinned))
     finally:
         registry.close()

@@ -9,12 +9,9 @@ from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from django_app.ingest.models import Delivery
-from django_app.registry.models import ContractVersion
 from django_app.scoring.models import Batch, BatchChunk, Prediction, PredictionRequest
 from django_app.tenants.models import Tenant
 from django_app.tenants.selectors import scoped
-from hotclub.contract import ModelContract
-from hotclub.errors import ContractError
 
 
 def batches(user: Any) -> QuerySet[Batch]:
@@ -32,21 +29,6 @@ def prediction_requests(user: Any) -> QuerySet[PredictionRequest]:
     return scoped(PredictionRequest.objects.all(), user)
 
 
-def contract_by_fingerprint(model: str, fingerprint: str | None) -> ModelContract:
-    """Return the contract that a model version was trained under, as ``migrate`` recorded it.
-
-    Raises:
-        ContractError: this database knows no such contract; its file is missing, or migrate has not run.
-    """
-    row = ContractVersion.objects.filter(name=model, fingerprint=fingerprint or "", kind="model").first()
-    if row is None:
-        raise ContractError(
-            f"{model}: the contract with the fingerprint {(fingerprint or 'none')[:12]} is not known here; "
-            "bring its file and run migrate"
-        )
-    return ModelContract.from_json(row.content)
-
-
 def contract_fingerprints_in_use() -> set[str]:
     """Return the contract fingerprints of unfinished batches; none before this app's tables are there."""
     if Batch._meta.db_table not in connection.introspection.table_names():
@@ -56,7 +38,7 @@ def contract_fingerprints_in_use() -> set[str]:
 
 
 def deliveries_without_batch(
-    *, model: str, source: str, after: dt.datetime, before: dt.datetime
+    *, model_name: str, source: str, after: dt.datetime, before: dt.datetime
 ) -> QuerySet[Delivery]:
     """Return deliveries of a source, loaded from `after` until `before`, whose day the model has not scored since.
 
@@ -64,8 +46,8 @@ def deliveries_without_batch(
     """
     scored = Batch.objects.filter(
         Q(tenant=OuterRef("tenant")) | Q(tenant=None),
-        model=model,
-        day=OuterRef("data_date"),
+        model_name=model_name,
+        day=OuterRef("day"),
         created_at__gte=OuterRef("finished_at"),
     )
     loaded = Delivery.objects.filter(
@@ -76,25 +58,21 @@ def deliveries_without_batch(
 
 def newest_load(*, source: str, day: dt.date, tenant: Tenant | None) -> Delivery | None:
     """Return the delivery of a day that was loaded last; of every tenant's where `tenant` is None."""
-    loaded = Delivery.objects.filter(source=source, data_date=day, status=Delivery.Status.LOADED)
+    loaded = Delivery.objects.filter(source=source, day=day, status=Delivery.Status.LOADED)
     if tenant is not None:
         loaded = loaded.filter(tenant=tenant)
     return loaded.order_by("-finished_at", "pk").first()
 
 
-def chunks_to_enqueue(before: dt.datetime) -> QuerySet[BatchChunk]:
-    """Return pending chunks that were last enqueued before a moment and that nobody is scoring now."""
-    return (
-        BatchChunk.objects.select_for_update(skip_locked=True)
-        .filter(status=BatchChunk.Status.PENDING, enqueued_at__lt=before)
-        .order_by("enqueued_at", "pk")
-    )
+def chunks_enqueued_before(moment: dt.datetime) -> QuerySet[BatchChunk]:
+    """Return pending chunks that were last enqueued before a moment, longest ago first."""
+    pending = BatchChunk.objects.filter(status=BatchChunk.Status.PENDING, enqueued_at__lt=moment)
+    return pending.order_by("enqueued_at", "pk")
 
 
-def requests_to_enqueue(before: dt.datetime) -> QuerySet[PredictionRequest]:
-    """Return pending requests that were last enqueued before a moment and that nobody is scoring now."""
-    return (
-        PredictionRequest.objects.select_for_update(skip_locked=True)
-        .filter(status=PredictionRequest.Status.PENDING, enqueued_at__lt=before)
-        .order_by("enqueued_at", "pk")
+def requests_enqueued_before(moment: dt.datetime) -> QuerySet[PredictionRequest]:
+    """Return pending requests that were last enqueued before a moment, longest ago first."""
+    pending = PredictionRequest.objects.filter(
+        status=PredictionRequest.Status.PENDING, enqueued_at__lt=moment
     )
+    return pending.order_by("enqueued_at", "pk")

@@ -7,8 +7,12 @@ import logging
 from celery import shared_task
 from django.utils import timezone
 
-from django_app.scoring import execution, reconciling, services
-from hotclub.errors import NotFoundError, RegistryError
+from django_app.scoring.services import chunks, reconcile, requests
+from django_app.scoring.services import sweep as sweeping
+from hotclub.errors import ContractError, PackageError, RegistryError, RegistryNotFoundError
+
+#: Failures that the same package would meet again.
+PERMANENT = (ContractError, PackageError)
 
 logger = logging.getLogger(__name__)
 
@@ -17,42 +21,42 @@ logger = logging.getLogger(__name__)
 def chunk_score(chunk_id: int) -> None:
     """Score a chunk of a batch."""
     try:
-        execution.chunk_score(chunk_id=chunk_id, clock=timezone.now)
-    except execution.PERMANENT as error:
-        execution.batch_fail(chunk_id=chunk_id, reason=str(error), now=timezone.now())
-    except NotFoundError as error:  # MLflow answers: waiting will hardly bring what it does not have
-        execution.chunk_note(chunk_id=chunk_id, reason=str(error))
+        chunks.chunk_score(chunk_id=chunk_id, clock=timezone.now)
+    except PERMANENT as error:
+        chunks.batch_fail(chunk_id=chunk_id, reason=str(error), now=timezone.now())
+    except RegistryNotFoundError as error:  # MLflow answers: waiting will hardly bring what it does not have
+        chunks.chunk_note(chunk_id=chunk_id, reason=str(error))
         logger.warning("chunk not scored", extra={"chunk": chunk_id, "error": str(error)})
     except RegistryError as error:
-        execution.chunk_wait(chunk_id=chunk_id, reason=str(error))
+        chunks.chunk_wait(chunk_id=chunk_id, reason=str(error))
         logger.warning("chunk waits for the model registry", extra={"chunk": chunk_id, "error": str(error)})
     except Exception as error:  # the attempt is counted already; without a reason nobody could mend it
         logger.exception("chunk not scored", extra={"chunk": chunk_id})
-        execution.chunk_note(chunk_id=chunk_id, reason=f"{type(error).__name__}: {error}")
+        chunks.chunk_note(chunk_id=chunk_id, reason=f"{type(error).__name__}: {error}")
 
 
 @shared_task
 def request_score(request_id: str) -> None:
     """Score a prediction request."""
     try:
-        execution.request_score(request_id=request_id, clock=timezone.now)
+        requests.request_score(request_id=request_id, clock=timezone.now)
     except (
-        *execution.PERMANENT,
-        NotFoundError,
+        *PERMANENT,
+        RegistryNotFoundError,
     ) as error:  # MLflow answers: it will hardly bring what it has not
-        permanent = isinstance(error, execution.PERMANENT)
-        execution.request_note(
+        permanent = isinstance(error, PERMANENT)
+        requests.request_note(
             request_id=request_id, reason=str(error), now=timezone.now(), permanent=permanent
         )
         logger.warning("request not scored", extra={"request": request_id, "error": str(error)})
     except RegistryError as error:
-        execution.request_wait(request_id=request_id, reason=str(error))
+        requests.request_wait(request_id=request_id, reason=str(error))
         logger.warning(
             "request waits for the model registry", extra={"request": request_id, "error": str(error)}
         )
     except Exception as error:  # else it would be tried for ever, and never say why
         logger.exception("request not scored", extra={"request": request_id})
-        execution.request_note(
+        requests.request_note(
             request_id=request_id,
             reason=f"{type(error).__name__}: {error}",
             now=timezone.now(),
@@ -63,5 +67,5 @@ def request_score(request_id: str) -> None:
 @shared_task
 def sweep() -> None:
     """Find scoring work that a dead worker or broker dropped, and loaded days that nobody asked to score."""
-    services.scoring_sweep(now=timezone.now())
-    reconciling.loaded_days_score(clock=timezone.now)
+    sweeping.scoring_sweep(now=timezone.now())
+    reconcile.loaded_days_score(clock=timezone.now)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
 
 from django_app.tenants.models import Membership, Tenant
@@ -83,6 +86,12 @@ class ReadOnly:
 
 class ReadOnlyAdmin(ReadOnly, ScopedAdmin):
     """An admin of a tenant's rows that machines write."""
+
+
+def pretty_json(value: object) -> SafeString:
+    """Return JSON as a readable block."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return format_html('<pre style="white-space: pre-wrap; max-width: 70em">{}</pre>', text)
 
 
 class MembershipInline(TabularInline):

@@ -95,11 +95,11 @@ def model_contract(name: str = "late", schedule: str | None = None) -> ModelCont
         app="shop",
         version=1,
         schema=ModelSchema(
-            model="shop.Order",
+            django_model="shop.Order",
             task="binary",
             entity="pk",
             entity_type="bigint",
-            tenant="shop",
+            tenant_path="shop",
             event_time="ordered_at",
             horizon_seconds=0,
             timezone="America/New_York",
@@ -114,12 +114,12 @@ def model_contract(name: str = "late", schedule: str | None = None) -> ModelCont
 @pytest.fixture
 def contracts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A contract folder with the source `orders` and the models `late` and `nightly`."""
-    from hotclub import store
+    from hotclub import contract_files
 
     root = tmp_path / "contracts"
-    store.write(source_contract(), root)
-    store.write(model_contract(), root)
-    store.write(model_contract("nightly", "0 3 * * *"), root)
+    contract_files.write(source_contract(), root)
+    contract_files.write(model_contract(), root)
+    contract_files.write(model_contract("nightly", "0 3 * * *"), root)
     monkeypatch.setenv("HOTCLUB_CONTRACTS", str(root))
     return root
 

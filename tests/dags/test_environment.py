@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dags import environment
+from dags import command_environment
 from data_checks.settings import Settings
 from hotclub import names
 from training.settings import TrainingSettings
@@ -53,7 +53,7 @@ GIVEN = {
 @pytest.mark.parametrize("command", GIVEN, ids=" ".join)
 def test_a_command_gets_what_it_reads_and_nothing_else(command: tuple[str, str]) -> None:
     """No key of Airflow, no service token, no other part's login."""
-    given = environment.of_command(*command, WORKER)
+    given = command_environment.of_command(*command, WORKER)
     assert set(given) == PLAIN | GIVEN[command]
     assert all(given[name] == WORKER[name] for name in given)
 
@@ -77,17 +77,20 @@ def test_a_login_is_read_from_its_file(tmp_path: Path) -> None:
     (tmp_path / names.VARIABLE_READER_URL).write_text("postgresql://from-the-file\n")
     (tmp_path / names.VARIABLE_STAGER_URL).write_text("postgresql://other\n")
     worker = {names.VARIABLE_COMMAND_SECRETS: str(tmp_path)}
-    given = environment.of_command("training", "snapshot", worker)
+    given = command_environment.of_command("training", "snapshot", worker)
     assert given == {names.VARIABLE_READER_URL: "postgresql://from-the-file"}
-    own = environment.of_command("training", "snapshot", {**worker, names.VARIABLE_READER_URL: "own"})
+    own = command_environment.of_command("training", "snapshot", {**worker, names.VARIABLE_READER_URL: "own"})
     assert own == {names.VARIABLE_READER_URL: "own"}
-    assert environment.of_command("data_checks", "snapshot", worker) == {}
+    assert command_environment.of_command("data_checks", "snapshot", worker) == {}
 
 
 def test_without_the_file_the_command_says_what_is_missing(tmp_path: Path) -> None:
     """A folder without it gives nothing, and data_checks then names the variable."""
     assert (
-        environment.of_command("data_checks", "stage", {names.VARIABLE_COMMAND_SECRETS: str(tmp_path)}) == {}
+        command_environment.of_command(
+            "data_checks", "stage", {names.VARIABLE_COMMAND_SECRETS: str(tmp_path)}
+        )
+        == {}
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hotclub import store
+from hotclub import contract_files
 
 pytestmark = pytest.mark.usefixtures("services")
 ROOT = Path(__file__).parents[2]
@@ -49,7 +49,7 @@ def test_contracts_of_the_repository_parse(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_every_dag_keeps_the_policy(bag) -> None:
     """Each DAG has a runbook, tags of the closed set, an owner of the closed set, no catch-up, and each task retries."""
-    from dags.factory import Owner, Tag
+    from dags.contract_dags import Owner, Tag
 
     assert bag.dags
     for dag in bag.dags.values():
@@ -68,7 +68,7 @@ def test_schedules(bag) -> None:
     """Ingest is partitioned at run time, score waits for the source's partitions, replay has days, train its cron."""
     from airflow.sdk import PartitionedAssetTimetable, PartitionedAtRuntime
 
-    from dags.factory import asset
+    from dags.contract_dags import asset
 
     assert isinstance(bag.dags["orders.ingest"].timetable, PartitionedAtRuntime)
     score = bag.dags["late.score"].timetable
@@ -108,7 +108,7 @@ def test_two_folders_with_one_name_are_told(
 ) -> None:
     """A contract whose name is taken is reported; the first one keeps its DAGs."""
     other = tmp_path / "other"
-    store.write(store.find("late", [contracts]), other)
+    contract_files.write(contract_files.find("late", [contracts]), other)
     monkeypatch.setenv("HOTCLUB_CONTRACTS", f"{contracts}{os.pathsep}{other}")
     bag = parse()
     assert "late.train" in bag.dags

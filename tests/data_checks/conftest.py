@@ -56,10 +56,10 @@ def source_contract(*checks: CheckSpec) -> SourceContract:
         app="shop",
         version=3,
         schema=SourceSchema(
-            model="shop.Order",
+            django_model="shop.Order",
             table="shop_order",
             natural_key=("shop_id", "number", "ordered_at"),
-            tenant="shop",
+            tenant_path="shop",
             tenant_column="shop_id",
             timezone="America/New_York",
             columns=columns,
@@ -75,10 +75,10 @@ def text_contract(*columns: str | ColumnSpec, key: tuple[str, ...] = (), **chang
     )
     policy = changes.pop("policy", SourcePolicy(checks=()))
     schema = {
-        "model": "shop.Text",
+        "django_model": "shop.Text",
         "table": "shop_text",
         "natural_key": key,
-        "tenant": None,
+        "tenant_path": None,
         "tenant_column": None,
         "timezone": "America/New_York",
         "columns": specs,
@@ -93,11 +93,11 @@ def model_contract() -> ModelContract:
         app="shop",
         version=1,
         schema=ModelSchema(
-            model="shop.Order",
+            django_model="shop.Order",
             task="binary",
             entity="pk",
             entity_type="bigint",
-            tenant=None,
+            tenant_path=None,
             event_time="ordered_at",
             horizon_seconds=0,
             timezone="UTC",

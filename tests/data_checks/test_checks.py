@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from data_checks import checks, staging
+from data_checks import checks, staging_tables
+from data_checks.delivery_suite import DeliveryFacts, source_suite
 from data_checks.errors import CheckError, SnapshotError, StagingError
 from data_checks.report import Report
-from data_checks.suite import DeliveryFacts, source_suite
 from hotclub.contract import CheckSpec, ColumnSpec, ModelContract, SourceContract, SourcePolicy
 from tests.data_checks.conftest import text_contract
 
@@ -31,7 +31,7 @@ Write = Callable[..., Path]
 
 def check(url: str, contract: SourceContract, path: Path, facts: DeliveryFacts | None = None) -> Report:
     """Stage a file and check it."""
-    staging.stage(url, DELIVERY, path, contract)
+    staging_tables.stage(url, DELIVERY, path, contract)
     return checks.check_delivery(url, contract, DELIVERY, facts or DeliveryFacts(), lambda: NOW)
 
 
@@ -154,7 +154,7 @@ def test_tenant_at_the_end_of_a_path_is_left_to_the_load(
     path, facts = csv_file(GOOD, "JFK,2,2013-11-01 08:00,1,,,"), DeliveryFacts("EWR", None)
     (direct,) = check(stager_url, contract, path, facts).failed("critical")
     assert direct.message == 'shop must be EWR, the tenant that delivers; wrong in 1 row: line 3 "JFK"'
-    contract = replace(contract, schema=replace(contract.schema, tenant="shop__owner"))
+    contract = replace(contract, schema=replace(contract.schema, tenant_path="shop__owner"))
     assert failures(check(stager_url, contract, path, facts)) == {}
 
 
@@ -485,10 +485,10 @@ def test_snapshot_that_is_no_parquet_is_an_error(late: ModelContract, tmp_path: 
 
 def test_sources_of_the_repository_have_a_suite() -> None:
     """Every check that the example declares can be planned, with its tenant, its day and its natural key."""
-    from hotclub import store
+    from hotclub import contract_files
 
     root = Path(__file__).parents[2] / "django_app" / "flights" / "contracts"
-    sources = [c for c in store.read_all([root]).values() if isinstance(c, SourceContract)]
+    sources = [c for c in contract_files.read_all([root]).values() if isinstance(c, SourceContract)]
     assert sources
     for source in sources:
         planned = source_suite(source, DeliveryFacts("EWR", dt.date(2013, 11, 1)))

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hotclub import store
+from hotclub import contract_files
 from hotclub.contract import CheckSpec, ModelContract, SourceContract
 
 ROOT = Path(__file__).parents[2]
@@ -51,7 +51,7 @@ def test_stage_check_unstage(
     run: Run, contract: SourceContract, csv_file: Callable[..., Path], tmp_path: Path
 ) -> None:
     """The three commands of an ingest work in a row, print one JSON line each and are quiet otherwise."""
-    store.write(contract, tmp_path / "contracts")
+    contract_files.write(contract, tmp_path / "contracts")
     path = csv_file("EWR,1,2013-11-01 08:00,10,5,new,t", "EWR,2,2013-11-01 08:00,-1,5,new,t")
     staged = run("stage", "--source", "orders", "--delivery", DELIVERY, "--file", str(path))
     assert last(staged) == {"table": f"staging.delivery_{uuid.UUID(int=9).hex}", "rows": 2, "problem": None}
@@ -73,7 +73,7 @@ def test_broken_check_exits_with_its_name(
     run: Run, make_contract: Callable[..., SourceContract], csv_file: Callable[..., Path], tmp_path: Path
 ) -> None:
     """A wrong check is exit code 2 and one line that names it, without a traceback."""
-    store.write(make_contract(CheckSpec("ExpectNothing", "critical", {})), tmp_path / "contracts")
+    contract_files.write(make_contract(CheckSpec("ExpectNothing", "critical", {})), tmp_path / "contracts")
     path = csv_file("EWR,1,2013-11-01 08:00,10,5,new,t")
     run("stage", "--source", "orders", "--delivery", DELIVERY, "--file", str(path))
     done = run("check", "--source", "orders", "--delivery", DELIVERY, "--report", str(tmp_path / "r.json"))
@@ -97,7 +97,7 @@ def test_wrong_settings_and_arguments_say_what_to_do(run: Run, tmp_path: Path) -
 
 def test_bad_snapshot_exits_with_three(run: Run, late: ModelContract, tmp_path: Path) -> None:
     """A critical failure in a training snapshot stops the training: exit code 3, the report is written."""
-    store.write(late, tmp_path / "contracts")
+    contract_files.write(late, tmp_path / "contracts")
     parquet = tmp_path / "snapshot.parquet"
     pq.write_table(pa.table({"entity": [1]}), parquet)
     report = tmp_path / "checks.json"

@@ -8,8 +8,8 @@ import zipfile
 
 import pytest
 
-from data_checks import delivered, words
-from data_checks.delivered import NotATableError, opened
+from data_checks import delivered_file, words
+from data_checks.delivered_file import NotATableError, opened
 
 WANTED = ["a", "b"]
 
@@ -65,7 +65,7 @@ def test_rows_have_the_line_on_which_they_begin() -> None:
 
 def test_line_ends_between_chunks_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """A carriage return at the end of what was read and the line feed after it are a single line end."""
-    monkeypatch.setattr(delivered, "_CHUNK", 4)
+    monkeypatch.setattr(delivered_file, "_CHUNK", 4)
     assert read(b"a,b\r\n1,2\r\n3,4\r\n") == [["2", "1", "2"], ["3", "3", "4"]]
 
 
@@ -124,8 +124,8 @@ def test_header_may_begin_with_a_brace() -> None:
 
 def test_value_longer_than_any_is_a_missing_quote(monkeypatch: pytest.MonkeyPatch) -> None:
     """A quote that is never closed does not fill the memory with the rest of the file."""
-    monkeypatch.setattr(delivered, "_LONGEST", 1000)
-    monkeypatch.setattr(delivered, "_CHUNK", 500)
+    monkeypatch.setattr(delivered_file, "_LONGEST", 1000)
+    monkeypatch.setattr(delivered_file, "_CHUNK", 500)
     with pytest.raises(NotATableError, match=r"^line 2: a value is longer than 0 MB; is a quote"):
         read(b'a,b\n1,"2\n' + b"3,4\n" * 1000)
     with pytest.raises(NotATableError, match=r"^line 2 is longer than 0 MB: it is no text file"):

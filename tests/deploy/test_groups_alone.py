@@ -54,7 +54,7 @@ PARTS: dict[str, Part] = {
         absent=("airflow", "great_expectations"),
     ),
     "checks": Part(
-        ("python", "-c", "import data_checks.suite, great_expectations; import data_checks.__main__"),
+        ("python", "-c", "import data_checks.delivery_suite, great_expectations; import data_checks.__main__"),
         absent=("django", "airflow", "mlflow", "xgboost"),
     ),
     "airflow": Part(

@@ -39,7 +39,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PAGINATION_CLASS": "django_app.api.pagination.Pages",
-    "EXCEPTION_HANDLER": "django_app.api.problems.handler",
+    "EXCEPTION_HANDLER": "django_app.api.exception_handlers.handler",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
 }
 MIDDLEWARE = [
@@ -54,7 +54,7 @@ TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP
 URLS = """
 from django.contrib import admin
 from django.urls import include, path
-urlpatterns = [path("admin/", admin.site.urls), path("api/", include("django_app.api.urls"))]
+urlpatterns = [path("admin/", admin.site.urls), path("", include("django_app.urls"))]
 """
 PEOPLE = """
 from django.contrib.auth.models import AbstractUser

@@ -55,7 +55,7 @@ PINNED = {
 def _rows(users: dict[str, Any]) -> None:
     for tenant in ("EWR", "JFK", "LGA"):
         delivery = Delivery.objects.create(
-            source="flight_schedule", tenant_id=tenant, data_date=NOW.date(), sha256="0" * 64, size_bytes=1,
+            source="flight_schedule", tenant_id=tenant, day=NOW.date(), sha256="0" * 64, size_bytes=1,
             archive_path="/nowhere", status="rejected", dag_run_id="delivery-1", attempts=1,
             reasons=["carrier must not be <b>empty</b>"], warnings=["w"],
         )  # fmt: skip

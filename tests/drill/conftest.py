@@ -18,8 +18,8 @@ from typing import Any, Final
 import pytest
 
 from hotclub import names
-from stack import services
-from stack.environment import MARK
+from stack import service_definitions
+from stack.service_environments import MARK
 from tests.conftest import ROOT, Database
 from tests.drill import batches
 from tests.drill.batches import Outcome
@@ -137,8 +137,11 @@ def reference(
         )
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
-    run(*services.manage("migrate", "--no-input"), HOTCLUB_DATABASE_URL=database.url(names.ROLE_MIGRATOR))
-    run(*services.manage("load_history", "--from", HISTORY_FROM))
+    run(
+        *service_definitions.manage("migrate", "--no-input"),
+        HOTCLUB_DATABASE_URL=database.url(names.ROLE_MIGRATOR),
+    )
+    run(*service_definitions.manage("load_history", "--from", HISTORY_FROM))
     out = folder / "figures.json"
     run(sys.executable, "-m", "tests.drill.reference", str(out), *map(str, DAYS))
     loaded: dict[str, Any] = json.loads(out.read_text())

@@ -82,7 +82,7 @@ def deliveries(connection: psycopg.Connection, day: dt.date) -> list[list[Any]]:
     """Return what is kept of each delivery of a day: the file, how it ended and its counts."""
     found = connection.execute(
         "SELECT source, tenant_id, sha256, status, rows_staged, rows_loaded, rows_changed, rows_unchanged,"
-        " reasons, warnings FROM ingest_delivery WHERE data_date = %s ORDER BY source, tenant_id, sha256",
+        " reasons, warnings FROM ingest_delivery WHERE day = %s ORDER BY source, tenant_id, sha256",
         [day],
     )
     return [list(row) for row in found]

@@ -40,7 +40,7 @@ def left(live: LiveStack, day: dt.date, kind: str) -> Counter[str]:
     source = SOURCES[kind]
     with batches.database(live) as connection:
         found = connection.execute(
-            "SELECT tenant_id, status FROM ingest_delivery WHERE source = %s AND data_date = %s",
+            "SELECT tenant_id, status FROM ingest_delivery WHERE source = %s AND day = %s",
             [source, day],
         )
         statuses = dict(found.fetchall())

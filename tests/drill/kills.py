@@ -10,8 +10,8 @@ from contextlib import suppress
 import httpx
 import psutil
 
-from stack import leftovers, services
-from stack.services import Service
+from stack import leftovers, service_definitions
+from stack.service_definitions import Service
 from stack.supervisor import Supervisor
 from tests.live import LiveStack, wait_until
 
@@ -21,7 +21,7 @@ _HEARTBEATS = {"airflow-scheduler": "scheduler", "airflow-dag-processor": "dag_p
 
 def definitions(live: LiveStack) -> list[Service]:
     """Return the stack's services."""
-    return [node for node in services.definitions(live.stack) if isinstance(node, Service)]
+    return [node for node in service_definitions.definitions(live.stack) if isinstance(node, Service)]
 
 
 def pids(live: LiveStack) -> dict[str, int]:

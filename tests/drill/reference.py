@@ -29,7 +29,7 @@ def main(out: Path, days: list[dt.date]) -> None:
     django.setup()
     from django.conf import settings
 
-    from django_app.flights.landing import KINDS, land
+    from django_app.flights.sample_files import KINDS, land
 
     found: dict[str, Any] = {}
     with figures.connect(os.environ["HOTCLUB_DATABASE_URL"]) as connection:
@@ -49,25 +49,26 @@ def _ingest() -> None:
     """Do for every landed file what Django, the DAG and the worker do for it."""
     from django.conf import settings
 
-    from data_checks import checks, staging
-    from data_checks.suite import DeliveryFacts
-    from django_app.ingest import loading, selectors, services
+    from data_checks import checks, staging_tables
+    from data_checks.delivery_suite import DeliveryFacts
+    from django_app.ingest import selectors
+    from django_app.ingest.services import deliveries, landed_files, loading
 
     stager = os.environ["HOTCLUB_STAGER_DATABASE_URL"]
-    found = services.deliveries_find(
+    found = landed_files.landed_files_register(
         landing_root=settings.HOTCLUB_LANDING, archive_root=settings.HOTCLUB_ARCHIVE, now=_now()
     )
     assert found, "nothing has landed"
     for delivery in found:
         key = str(delivery.pk)
         contract = selectors.source_contract(delivery.source)
-        facts = DeliveryFacts(delivery.tenant_id, delivery.data_date)
-        staging.stage(stager, key, Path(delivery.archive_path), contract)
+        facts = DeliveryFacts(delivery.tenant_id, delivery.day)
+        staging_tables.stage(stager, key, Path(delivery.archive_path), contract)
         report = checks.check_delivery(stager, contract, key, facts, _now).to_json()
-        services.check_run_record(delivery_id=key, report=report, now=_now())
-        services.delivery_load_request(delivery_id=key)
+        deliveries.check_run_record(delivery_id=key, report=report, now=_now())
+        deliveries.delivery_load_request(delivery_id=key)
         assert loading.delivery_load(delivery_id=key, clock=_now)
-        staging.unstage(stager, key)
+        staging_tables.unstage(stager, key)
 
 
 def _now() -> dt.datetime:

@@ -73,7 +73,7 @@ def _finder(live: LiveStack) -> Any:
     """Land a file that was delivered before; return whether beat and worker have taken it away again."""
     with batches.database(live) as connection:
         row = connection.execute(
-            "SELECT source, tenant_id, data_date, archive_path FROM ingest_delivery"
+            "SELECT source, tenant_id, day, archive_path FROM ingest_delivery"
             " WHERE status = 'loaded' ORDER BY landed_at LIMIT 1"
         ).fetchone()
     assert row is not None

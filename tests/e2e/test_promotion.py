@@ -15,8 +15,8 @@ import mlflow
 import pytest
 
 from hotclub import names, package
-from hotclub.cache import PackageCache
-from hotclub.registry import RegisteredVersion
+from hotclub.model_registry import RegisteredVersion
+from hotclub.package_cache import PackageCache
 from tests.e2e.browser import Browser
 from tests.e2e.conftest import MODEL
 from tests.hotclub.test_package import DAMAGE

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from hotclub import names, package
-from hotclub.cache import PackageCache
 from hotclub.errors import PackageError
-from hotclub.registry import RegisteredVersion
+from hotclub.model_registry import RegisteredVersion
+from hotclub.package_cache import PackageCache
 
 
 class FolderRegistry:

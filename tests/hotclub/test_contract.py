@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hotclub import store
+from hotclub import contract_files
 from hotclub.contract import (
     ModelContract,
     SourceContract,
@@ -83,21 +83,21 @@ class TestStore:
 
     def test_new_versions_and_policy_revisions(self, tmp_path: Path) -> None:
         """A second schema is 0002.json, a second policy 0002.policy-0002.json, and reading gives the newest of both."""
-        store.write(make_contract(version=1), tmp_path)
+        contract_files.write(make_contract(version=1), tmp_path)
         second = make_contract(version=2, horizon_seconds=60)
-        store.write(second, tmp_path)
+        contract_files.write(second, tmp_path)
         revised = replace(second, policy=replace(second.policy, gates={"roc_auc": 0.9}), policy_revision=2)
-        written = store.write(revised, tmp_path)
+        written = contract_files.write(revised, tmp_path)
         assert written.name == "0002.policy-0002.json"
-        assert store.find_model("arrival_delay", [tmp_path]) == revised
-        assert [c.version for c in store.read_versions(tmp_path / "arrival_delay")] == [1, 2]
+        assert contract_files.find_model("arrival_delay", [tmp_path]) == revised
+        assert [c.version for c in contract_files.read_versions(tmp_path / "arrival_delay")] == [1, 2]
 
     def test_existing_version_is_not_overwritten(self, tmp_path: Path) -> None:
         """Another schema under a version that is there is refused, and the file stays as it was."""
-        path = store.write(make_contract(), tmp_path)
+        path = contract_files.write(make_contract(), tmp_path)
         before = path.read_bytes()
         with pytest.raises(ContractError, match="another schema part"):
-            store.write(make_contract(horizon_seconds=60), tmp_path)
+            contract_files.write(make_contract(horizon_seconds=60), tmp_path)
         assert path.read_bytes() == before
 
     def test_broken_file_names_itself(self, tmp_path: Path) -> None:
@@ -105,20 +105,20 @@ class TestStore:
         (tmp_path / "broken").mkdir()
         (tmp_path / "broken" / "0001.json").write_text("{")
         with pytest.raises(ContractError, match=r"broken/0001\.json"):
-            store.find("broken", [tmp_path])
+            contract_files.find("broken", [tmp_path])
 
     def test_copied_folder_is_refused(self, tmp_path: Path) -> None:
         """A contract in a folder of another name was moved or copied, and says so."""
-        path = store.write(make_contract(), tmp_path)
+        path = contract_files.write(make_contract(), tmp_path)
         path.parent.rename(tmp_path / "other")
         with pytest.raises(ContractError, match="moved or copied"):
-            store.find("other", [tmp_path])
+            contract_files.find("other", [tmp_path])
 
     def test_unknown_name_lists_the_known(self, tmp_path: Path) -> None:
         """An unknown contract is answered with those that are there."""
-        store.write(make_contract(), tmp_path)
+        contract_files.write(make_contract(), tmp_path)
         with pytest.raises(ContractError, match="there are: arrival_delay"):
-            store.find("arival_delay", [tmp_path])
+            contract_files.find("arival_delay", [tmp_path])
 
 
 def test_policy_about_ambiguous_times_is_written_only_where_it_is_not_the_default() -> None:

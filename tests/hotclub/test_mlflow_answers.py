@@ -12,13 +12,13 @@ import pytest
 
 from hotclub import names
 from hotclub.errors import (
-    NotFoundError,
     RegistryError,
+    RegistryNotFoundError,
     RegistryRefusedError,
     RegistryUnavailableError,
 )
 from hotclub.mlflow_rest import MlflowRegistry
-from hotclub.registry import RegisteredModel, RegisteredVersion
+from hotclub.model_registry import RegisteredModel, RegisteredVersion
 
 KIND = [{"key": names.TAG_KIND, "value": "model"}]
 API = "/api/2.0/mlflow"
@@ -115,8 +115,8 @@ def test_a_version_has_what_mlflow_says_of_it(registry: Callable[[Answer], Mlflo
 @pytest.mark.parametrize(
     ("status", "body", "error", "words"),
     [
-        (404, {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no model m"}, NotFoundError, "MLflow: no model m"),
-        (400, {"error_code": "INVALID_PARAMETER_VALUE", "message": "alias champion not found"}, NotFoundError, "alias champion not found"),
+        (404, {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no model m"}, RegistryNotFoundError, "MLflow: no model m"),
+        (400, {"error_code": "INVALID_PARAMETER_VALUE", "message": "alias champion not found"}, RegistryNotFoundError, "alias champion not found"),
         (400, {"error_code": "INVALID_PARAMETER_VALUE", "message": "alias is too long"}, RegistryRefusedError, "answered 400: alias is too long"),
         (400, {"error_code": "OTHER", "message": "alias x not found"}, RegistryRefusedError, "answered 400: alias x not found"),
         (400, {"error_code": "INVALID_PARAMETER_VALUE", "message": "run not found"}, RegistryRefusedError, "answered 400: run not found"),
@@ -129,7 +129,7 @@ def test_a_version_has_what_mlflow_says_of_it(registry: Callable[[Answer], Mlflo
 def test_an_answer_that_is_no_success_is_told_apart(
     registry: Callable[[Answer], MlflowRegistry], status: int, body: Any, error: type[Exception], words: str
 ) -> None:
-    """What is not there is NotFoundError, an alias that no version has too; all else has status and message."""
+    """What is not there is RegistryNotFoundError, an alias that no version has too; all else has status and message."""
     adapter = registry(lambda request: httpx.Response(status, json=body))
     with pytest.raises(RegistryError, match=words.replace("{}", r"\{\}")) as told:
         adapter.version_by_alias("m", "champion")

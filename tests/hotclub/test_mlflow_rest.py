@@ -12,7 +12,7 @@ import pytest
 from hotclub import names
 from hotclub.errors import PackageError, RegistryError, RegistryUnavailableError
 from hotclub.mlflow_rest import MlflowRegistry
-from hotclub.registry import RegisteredVersion
+from hotclub.model_registry import RegisteredVersion
 
 
 def test_listing_cannot_lead_out_of_the_folder(tmp_path: Path) -> None:

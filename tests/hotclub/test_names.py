@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from hotclub import names, store
+from hotclub import contract_files, names
 from hotclub.errors import GateError, InvalidInputError
-from hotclub.registry import RegisteredVersion
+from hotclub.model_registry import RegisteredVersion
 
 DAY = dt.date(2013, 11, 3)
 
@@ -76,7 +76,7 @@ def test_a_day_at_the_end_of_time_is_refused(day: dt.date, zone: str) -> None:
 
 def test_folders_are_separated_as_in_path() -> None:
     """Empty parts are none."""
-    assert store.split_folders(os.pathsep.join(["/a", "", "b/c"])) == [Path("/a"), Path("b/c")]
+    assert contract_files.split_folders(os.pathsep.join(["/a", "", "b/c"])) == [Path("/a"), Path("b/c")]
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from hotclub import package
-from hotclub.cache import PackageCache
 from hotclub.engines import XGBoostEngine
 from hotclub.errors import ContractError, PackageError
+from hotclub.model_registry import RegisteredModel, RegisteredVersion
 from hotclub.package import shuffled_columns
+from hotclub.package_cache import PackageCache
 from hotclub.predictor import Predictor
-from hotclub.registry import RegisteredModel, RegisteredVersion
 from tests.factories import make_contract, make_package, make_rows
 
 FROZEN = Path(__file__).parent / "frozen"

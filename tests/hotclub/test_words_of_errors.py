@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hotclub import contract, names, package, store
+from hotclub import contract, contract_files, names, package
 from hotclub.contract import ColumnSpec, SourceContract, SourcePolicy, SourceSchema
 from hotclub.errors import ContractError, PackageError
 from hotclub.predictor import Predictor
@@ -76,7 +76,7 @@ def test_a_part_of_another_shape_is_told_with_the_name() -> None:
 def test_a_folder_without_contracts_says_what_makes_them(tmp_path: Path) -> None:
     """With the folder."""
     with pytest.raises(ContractError) as told:
-        store.read_newest(tmp_path)
+        contract_files.read_newest(tmp_path)
     assert str(told.value) == f"{tmp_path}: no contract file; run makecontracts"
 
 

@@ -72,7 +72,7 @@ def _wanted(mutant: Mutant, modules: list[str]) -> bool:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument(
-        "modules", nargs="*", help="such as hotclub.store or hotclub; default: all in pyproject.toml"
+        "modules", nargs="*", help="such as hotclub.contract_files or hotclub; default: all in pyproject.toml"
     )
     parser.add_argument("--seconds", type=float, default=1200, help="limit of the whole run (default: 1200)")
     parser.add_argument(

@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from hotclub import names, package
-from hotclub.errors import NotFoundError, RegistryError
-from hotclub.registry import RegisteredModel, RegisteredVersion
+from hotclub.errors import RegistryError, RegistryNotFoundError
+from hotclub.model_registry import RegisteredModel, RegisteredVersion
 from serving.app import create_app
 from serving.settings import Settings
 from tests.factories import make_package
@@ -66,31 +66,31 @@ class MemoryRegistry:
             raise RegistryError("the registry is down")
 
     def models(self) -> list[RegisteredModel]:
-        """See `Registry`."""
+        """See `ModelRegistry`."""
         self._require_up()
         return [RegisteredModel(m, dict(a), {names.TAG_KIND: "model"}) for m, a in self.aliases.items()]
 
     def version(self, model: str, version: str) -> RegisteredVersion:
-        """See `Registry`."""
+        """See `ModelRegistry`."""
         self._require_up()
         if (model, version) not in self.registered:
-            raise NotFoundError(f"{model} has no version {version}")
+            raise RegistryNotFoundError(f"{model} has no version {version}")
         return self.registered[model, version]
 
     def version_by_alias(self, model: str, alias: str) -> RegisteredVersion:
-        """See `Registry`."""
+        """See `ModelRegistry`."""
         return self.version(model, self.aliases[model][alias])
 
     def versions(self, model: str) -> list[RegisteredVersion]:
-        """See `Registry`."""
+        """See `ModelRegistry`."""
         self._require_up()
         return [v for (m, _), v in self.registered.items() if m == model]
 
     def download(self, version: RegisteredVersion, destination: Path) -> None:
-        """See `Registry`."""
+        """See `ModelRegistry`."""
         self._require_up()
         self.downloads.append(version.version)
-        shutil.copytree(self.folders[version.model, version.version], destination, dirs_exist_ok=True)
+        shutil.copytree(self.folders[version.model_name, version.version], destination, dirs_exist_ok=True)
 
 
 @pytest.fixture(scope="session")

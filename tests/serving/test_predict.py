@@ -153,7 +153,7 @@ def test_other_failures_are_problems_too(serve, registry: MemoryRegistry, monkey
             ):
                 assert response.status_code == response.json()["status"] == status
                 assert response.headers["content-type"] == "application/problem+json"
-            live = running.watcher.slots[MODEL].live
+            live = running.watcher.served[MODEL].live
             monkeypatch.setattr(live.predictor, "predict_rows", lambda rows: 1 / 0)
             response = await running.predict({"instances": [ROW]})
             assert (response.status_code, response.json()["title"]) == (500, "Internal Server Error")

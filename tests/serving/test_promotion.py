@@ -16,8 +16,8 @@ import pytest
 
 from hotclub import names, package
 from hotclub.contract import canonical_json
+from hotclub.model_registry import RegisteredVersion
 from hotclub.predictor import Predictor
-from hotclub.registry import RegisteredVersion
 from serving import watcher as watching
 from tests.factories import make_contract, make_package
 from tests.serving.conftest import MODEL, ROW, MemoryRegistry
@@ -230,7 +230,7 @@ def test_restart_survives_a_model_that_fails_in_an_unforeseen_way(
     fetch = watching.PackageCache.fetch
 
     def broken(self: watching.PackageCache, version: RegisteredVersion) -> package.Package:
-        if version.model == MODEL:
+        if version.model_name == MODEL:
             raise OSError("input/output error")
         return fetch(self, version)
 
@@ -259,14 +259,14 @@ def test_version_is_remembered_before_it_is_live(
     async def test() -> None:
         registry.promote("1")
         async with serve() as running:
-            slot = running.watcher.slots[MODEL]
-            swap, remembered = slot.swap, []
+            served_model = running.watcher.served[MODEL]
+            swap, remembered = served_model.swap, []
 
             def look(loaded: object) -> object:
                 remembered.extend(v.version for v in running.watcher._state.read())
                 return swap(loaded)
 
-            monkeypatch.setattr(slot, "swap", look)
+            monkeypatch.setattr(served_model, "swap", look)
             registry.promote("2")
             await running.watcher.poll()
             assert remembered == ["2"]
@@ -392,7 +392,7 @@ def test_swap_drains_a_slow_version_under_concurrent_requests(
     async def test() -> None:
         registry.promote("1")
         async with serve() as running:
-            slow = running.watcher.slots[MODEL].live
+            slow = running.watcher.served[MODEL].live
             predict_rows = slow.predictor.predict_rows
 
             def slowly(rows):

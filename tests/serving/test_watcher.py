@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from hotclub import names
-from hotclub.cache import PackageCache
-from hotclub.registry import RegisteredVersion
-from serving.metrics import Metrics
-from serving.state import StateFile
+from hotclub.model_registry import RegisteredVersion
+from hotclub.package_cache import PackageCache
+from serving.prometheus import Metrics
+from serving.state_file import StateFile
 from serving.watcher import Pace, Watcher
 from tests.serving.conftest import MODEL, MemoryRegistry
 

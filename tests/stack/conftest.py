@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from stack import leftovers, lifecycle
-from stack.environment import Stack
 from stack.home import Home
+from stack.service_environments import Stack
 from stack.settings import Settings
 
 

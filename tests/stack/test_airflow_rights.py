@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from stack import lifecycle, secrets
-from stack.environment import Stack
+from stack.service_environments import Stack
 from stack.settings import ROOT, Settings
 from tests.services import free_port, process, tool, wait_for_http
 

@@ -14,9 +14,9 @@ import pytest
 from stack import demo
 from stack.__main__ import main
 from stack.demo import Demo
-from stack.environment import Stack
 from stack.errors import StackError
 from stack.progress import Progress
+from stack.service_environments import Stack
 from stack.settings import ROOT
 
 

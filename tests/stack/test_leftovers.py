@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from stack import leftovers
-from stack.environment import MARK
 from stack.home import Home
+from stack.service_environments import MARK
 
 #: A session leader with a child in its group, one in a group of its own, one of another name, and one
 #: that ignores SIGTERM. It writes their ids, then sleeps.

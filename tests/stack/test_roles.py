@@ -12,8 +12,8 @@ from pydantic import SecretStr
 
 from hotclub import names
 from stack import lifecycle, roles
-from stack.environment import Stack
 from stack.errors import StackError
+from stack.service_environments import Stack
 from tests.conftest import Database
 
 TABLE = "public.things"

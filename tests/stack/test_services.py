@@ -10,10 +10,10 @@ import pytest
 from pydantic import SecretStr
 
 from hotclub import names
-from stack import environment, services
-from stack.environment import Stack
+from stack import service_definitions, service_environments
 from stack.errors import StackError
-from stack.services import Job, Node, Service
+from stack.service_definitions import Job, Node, Service
+from stack.service_environments import Stack
 from stack.settings import Settings
 
 #: Every secret, with the services and jobs that need it. An addition is a decision: why does it need that?
@@ -52,14 +52,14 @@ def every_secret(stack: Stack) -> dict[str, str]:
 
 def test_everything_that_a_node_comes_after_is_defined(stack: Stack) -> None:
     """No service waits for something that nobody starts."""
-    nodes = services.definitions(stack)
+    nodes = service_definitions.definitions(stack)
     known = {node.name for node in nodes}
     assert {need for node in nodes for need in node.after} <= known
 
 
 def test_each_service_has_the_secrets_that_it_needs_and_no_other(stack: Stack) -> None:
     """Every secret is looked for in every environment."""
-    nodes = services.definitions(stack)
+    nodes = service_definitions.definitions(stack)
     found = {
         name: {node.name for node in nodes if any(secret in value for value in node.env.values())}
         for name, secret in every_secret(stack).items()
@@ -69,7 +69,7 @@ def test_each_service_has_the_secrets_that_it_needs_and_no_other(stack: Stack) -
 
 def test_no_secret_is_on_a_command_line(stack: Stack) -> None:
     """`ps` shows command lines to every user of the machine."""
-    for node in services.definitions(stack):
+    for node in service_definitions.definitions(stack):
         assert not [word for word in node.command if any(s in word for s in every_secret(stack).values())]
 
 
@@ -85,7 +85,7 @@ def test_a_secret_of_the_shell_is_not_passed_on(stack: Stack, monkeypatch: pytes
                  "POSTGRES_URL"):  # fmt: skip
         monkeypatch.setenv(f"HOTCLUB_{name}", "from-the-shell")
     monkeypatch.setenv("AIRFLOW_CONN_OTHER", "from-the-shell")
-    for node in services.definitions(stack):
+    for node in service_definitions.definitions(stack):
         assert not [name for name, value in node.env.items() if "from-the-shell" in value], node.name
 
 
@@ -105,14 +105,14 @@ def test_the_logins_of_commands_are_in_files_of_their_own(stack: Stack) -> None:
 
 def services_by_name(stack: Stack) -> dict[str, Node]:
     """Return every service and job by its name."""
-    return {node.name: node for node in services.definitions(stack)}
+    return {node.name: node for node in service_definitions.definitions(stack)}
 
 
 def test_every_process_is_marked(stack: Stack) -> None:
     """By the mark, leftovers are found that left their session; supervisord hands its own on."""
-    for node in services.definitions(stack):
-        assert node.env.get(environment.MARK, stack.home.id) == stack.home.id
-    assert stack.common()[environment.MARK] == stack.home.id
+    for node in service_definitions.definitions(stack):
+        assert node.env.get(service_environments.MARK, stack.home.id) == stack.home.id
+    assert stack.common()[service_environments.MARK] == stack.home.id
 
 
 def test_external_servers_replace_the_embedded_ones(settings: Settings) -> None:
@@ -126,7 +126,7 @@ def test_external_servers_replace_the_embedded_ones(settings: Settings) -> None:
         }
     )
     stack = lifecycle.open_stack(external)
-    nodes = {node.name: node for node in services.definitions(stack)}
+    nodes = {node.name: node for node in service_definitions.definitions(stack)}
 
     assert not {"postgres", "redis"} & set(nodes)
     assert nodes["django"].env["HOTCLUB_BROKER_URL"] == "redis://broker.example:6379/1"
@@ -136,33 +136,35 @@ def test_external_servers_replace_the_embedded_ones(settings: Settings) -> None:
 
 def test_selecting_brings_what_is_needed_and_nothing_else(stack: Stack) -> None:
     """`--only mlflow` starts PostgreSQL and makes the database too."""
-    chosen = services.select(services.definitions(stack), ["mlflow"])
+    chosen = service_definitions.select(service_definitions.definitions(stack), ["mlflow"])
     assert {node.name for node in chosen} == {"postgres", "provision", "mlflow-migrate", "mlflow"}
 
 
 def test_selecting_something_unknown_lists_what_there_is(stack: Stack) -> None:
     """A typing error is answered with the names."""
     with pytest.raises(StackError, match="No such service: nginx") as caught:
-        services.select(services.definitions(stack), ["nginx"])
+        service_definitions.select(service_definitions.definitions(stack), ["nginx"])
     assert "mlflow" in caught.value.fix
 
 
 def test_a_worker_serves_every_queue(stack: Stack) -> None:
     """A queue that nobody serves would swallow its tasks."""
-    worker = next(node for node in services.definitions(stack) if node.name == "worker")
+    worker = next(node for node in service_definitions.definitions(stack) if node.name == "worker")
     queues = worker.command[worker.command.index("--queues") + 1]
     assert set(queues.split(",")) == set(names.QUEUES)
 
 
 def test_addresses_are_this_machines_only(stack: Stack) -> None:
     """Every service with a page for people has it on 127.0.0.1."""
-    urls = [node.url for node in services.definitions(stack) if isinstance(node, Service) and node.url]
+    urls = [
+        node.url for node in service_definitions.definitions(stack) if isinstance(node, Service) and node.url
+    ]
     assert len(urls) == 4
     assert all(url.startswith("http://127.0.0.1:") for url in urls)
 
 
 def test_jobs_have_environments(stack: Stack) -> None:
     """A job runs with what it is given; nothing of the caller's shell."""
-    jobs = [node for node in services.definitions(stack) if isinstance(node, Job)]
+    jobs = [node for node in service_definitions.definitions(stack) if isinstance(node, Job)]
     assert jobs
     assert all(job.env["HOME"] for job in jobs)

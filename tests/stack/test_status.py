@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from stack import clients, status
-from stack.environment import Stack
+from stack.service_environments import Stack
 
 PROBLEM = {
     "version": 1,

@@ -14,11 +14,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from stack import graph, health, leftovers, lifecycle
-from stack.environment import Stack
+from stack import graph, leftovers, lifecycle, probes
 from stack.errors import StackError
 from stack.progress import Progress
-from stack.services import Job, Service
+from stack.service_definitions import Job, Service
+from stack.service_environments import Stack
 from stack.supervisor import Supervisor, configuration_path, configure
 
 pytestmark = pytest.mark.usefixtures("services")
@@ -36,7 +36,7 @@ def web(port: int, **options: object) -> Service:
     values: dict[str, object] = {
         "name": "web",
         "command": (sys.executable, "-c", TWO_PROCESSES, str(port)),
-        "probe": health.http(f"http://127.0.0.1:{port}/"),
+        "probe": probes.http(f"http://127.0.0.1:{port}/"),
         "env": {"GREETING": 'it\'s 100% "quoted"; # and more', "PATH": os.environ["PATH"]},
         "deadline_seconds": 30,
         **options,

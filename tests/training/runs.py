@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from hotclub.contract import ModelContract
 from training import snapshot, steps
-from training.folder import RunFolder
+from training.run_folder import RunFolder
 from training.settings import TrainingSettings
 
 

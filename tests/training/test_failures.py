@@ -15,14 +15,14 @@ import requests
 import xgboost
 from mlflow.exceptions import MlflowException, RestException
 
-from hotclub import names, store
+from hotclub import contract_files, names
 from hotclub.errors import (
     ContractError,
     GateError,
     HotclubError,
-    NotFoundError,
     PackageError,
     RegistryError,
+    RegistryNotFoundError,
     RegistryRefusedError,
 )
 from stack import roles
@@ -33,7 +33,7 @@ from training import __main__ as command
 from training import steps
 from training.errors import RefusedDataError
 from training.failures import Exit, judge
-from training.folder import StepMissingError
+from training.run_folder import StepMissingError
 from training.split import SplitError
 
 
@@ -53,7 +53,7 @@ def _rest(code: str) -> RestException:
         (RefusedDataError("rows"), Exit.DATA),
         (RegistryError("503"), Exit.AWAY),
         (RegistryRefusedError("403"), Exit.CHANGE),
-        (NotFoundError("404"), Exit.CHANGE),
+        (RegistryNotFoundError("404"), Exit.CHANGE),
         (psycopg.OperationalError("connection refused"), Exit.AWAY),
         (psycopg.OperationalError('FATAL:  password authentication failed for user "x"'), Exit.CHANGE),
         (psycopg.OperationalError('FATAL:  database "x" does not exist'), Exit.CHANGE),
@@ -97,7 +97,7 @@ def test_a_fault_that_nobody_foresaw_shows_its_traceback(
     def broken(*_: object) -> None:
         raise KeyError("label")
 
-    monkeypatch.setattr(command.store, "find_model", broken)
+    monkeypatch.setattr(command.contract_files, "find_model", broken)
     assert command.main(["fit", "--model", "late"]) == 4
     assert "in broken" in capsys.readouterr().err
 
@@ -114,7 +114,7 @@ class TestCommandLine:
     @pytest.fixture
     def environment(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A contract, a folder, and no service that answers."""
-        store.write(make_contract("late"), tmp_path / "contracts")
+        contract_files.write(make_contract("late"), tmp_path / "contracts")
         monkeypatch.setenv("HOTCLUB_CONTRACTS", str(tmp_path / "contracts"))
         monkeypatch.setenv("HOTCLUB_SNAPSHOTS", str(tmp_path / "runs"))
         monkeypatch.setenv("HOTCLUB_CACHE", str(tmp_path / "cache"))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from training.folder import turn
+from training.run_folder import turn
 
 #: Takes the lock if nobody has it, and says which.
 _TRY = """

@@ -14,15 +14,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from hotclub import names, package
-from hotclub.cache import PackageCache
-from hotclub.errors import HotclubError, NotFoundError, PackageError, RegistryError
+from hotclub.errors import HotclubError, PackageError, RegistryError, RegistryNotFoundError
 from hotclub.mlflow_rest import MlflowRegistry
+from hotclub.model_registry import RegisteredVersion
+from hotclub.package_cache import PackageCache
 from hotclub.predictor import Predictor
-from hotclub.registry import RegisteredVersion
 from tests.factories import make_contract, make_package, make_rows
 from tests.training.runs import prepare
 from training import champion, evaluate, steps
-from training.folder import StepMissingError
+from training.run_folder import StepMissingError
 from training.split import SplitError, boundaries, split
 
 
@@ -136,7 +136,7 @@ class TestChampionThatCannotBeScored:
         "failure",
         [
             PackageError("altered"),
-            NotFoundError("no such artifact"),
+            RegistryNotFoundError("no such artifact"),
             psycopg.errors.UndefinedColumn("no hour"),
         ],
     )
@@ -219,7 +219,7 @@ class TestRegistered:
             step(run)
         registry = MlflowRegistry(mlflow_url)
         assert registry.version("fails", "1").tags[names.TAG_GATES] == names.GATES_FAILED
-        with pytest.raises(NotFoundError):
+        with pytest.raises(RegistryNotFoundError):
             registry.version_by_alias("fails", names.ALIAS_CHALLENGER)
         registry.close()
 

@@ -32,6 +32,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_app.tenants",
+    "django_app.contracts",
     "django_app.registry",
     "django_app.ingest",
     "django_app.scoring",
@@ -100,7 +101,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["django_app.api.bodies.StrictJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_PAGINATION_CLASS": "django_app.api.pagination.Pages",
-    "EXCEPTION_HANDLER": "django_app.api.problems.handler",
+    "EXCEPTION_HANDLER": "django_app.api.exception_handlers.handler",
     "PAGE_SIZE": 50,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }

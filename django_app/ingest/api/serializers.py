@@ -15,8 +15,6 @@ _MAX_INTEGER = 2**31 - 1
 class DeliveryOut(serializers.ModelSerializer[Delivery]):
     """A delivery with what became of it."""
 
-    day = serializers.DateField(source="data_date", help_text="the day that the data is about")
-
     class Meta:
         model = Delivery
         fields = (
@@ -47,7 +45,6 @@ class DeliveryOut(serializers.ModelSerializer[Delivery]):
 class DeliveryFileOut(serializers.ModelSerializer[Delivery]):
     """What a DAG run needs to know of a delivery: asked for here, so that nobody can type it in there."""
 
-    day = serializers.DateField(source="data_date")
     path = serializers.CharField(source="archive_path", help_text="where its file is archived")
 
     class Meta:
@@ -70,7 +67,7 @@ class DeliveryFilters(serializers.Serializer[Any]):
 
     source = serializers.CharField(required=False)
     tenant = serializers.CharField(required=False)
-    day = serializers.DateField(required=False, source="data_date")
+    day = serializers.DateField(required=False)
     status = serializers.ChoiceField(choices=Delivery.Status.choices, required=False)
 
 

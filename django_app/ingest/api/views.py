@@ -12,11 +12,9 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from django_app.api.permissions import ActsForAnyTenant
-from django_app.api.problems import Conflict
-from django_app.api.schemas import problems
+from django_app.api.openapi import problems
 from django_app.api.strictness import StrictView
-from django_app.ingest import selectors, services
+from django_app.ingest import selectors
 from django_app.ingest.api.serializers import (
     CheckReportIn,
     CheckRunOut,
@@ -26,6 +24,8 @@ from django_app.ingest.api.serializers import (
     RefusedFileOut,
 )
 from django_app.ingest.models import Delivery, RefusedFile
+from django_app.ingest.services import deliveries
+from django_app.tenants.api.permissions import ActsForAnyTenant
 from hotclub.errors import InvalidInputError
 
 
@@ -71,20 +71,14 @@ class DeliveryViewSet(
         if report.validated_data["delivery"] != delivery.pk:
             raise InvalidInputError.of("delivery", f"the report is about another delivery than {delivery.pk}")
         plain = {**report.validated_data, "results": [dict(r) for r in request.data["results"]]}
-        try:
-            run = services.check_run_record(delivery_id=delivery.pk, report=plain, now=timezone.now())
-        except services.DeliveryStateError as error:
-            raise Conflict(str(error)) from error
+        run = deliveries.check_run_record(delivery_id=delivery.pk, report=plain, now=timezone.now())
         return Response(CheckRunOut(run).data)
 
     @extend_schema(request=None, responses={202: DeliveryOut, **problems(401, 403, 404, 409)})
     @action(detail=True, methods=["post"], permission_classes=[ActsForAnyTenant])
     def load(self, _request: Request, **_: Any) -> Response:
         """Ask for an accepted delivery to be loaded; a worker does it."""
-        try:
-            delivery = services.delivery_load_request(delivery_id=self.get_object().pk)
-        except services.DeliveryStateError as error:
-            raise Conflict(str(error)) from error
+        delivery = deliveries.delivery_load_request(delivery_id=self.get_object().pk)
         return Response(DeliveryOut(delivery).data, status=202)
 
 

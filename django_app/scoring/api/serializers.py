@@ -32,6 +32,8 @@ class PredictionRequestIn(StrictSerializer):
 class PredictionRequestOut(serializers.ModelSerializer[PredictionRequest]):
     """A prediction request with its result once it is done."""
 
+    model = serializers.CharField(source="model_name", read_only=True)
+
     class Meta:
         model = PredictionRequest
         fields = (
@@ -86,6 +88,7 @@ class BatchIn(StrictSerializer):
 class BatchOut(serializers.ModelSerializer[Batch]):
     """A batch with its progress."""
 
+    model = serializers.CharField(source="model_name", read_only=True)
     summary = serializers.CharField(read_only=True, help_text="what became of the rows, in words")
 
     class Meta:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -14,10 +13,12 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from django_app.api.problems import Conflict
-from django_app.api.schemas import problems
+from django_app.api.openapi import problems
 from django_app.api.strictness import StrictView
-from django_app.scoring import pinning, selectors, services
+from django_app.conf import hotclub_settings
+from django_app.registry import selectors as registry
+from django_app.registry.selectors import ModelVersionRef
+from django_app.scoring import selectors
 from django_app.scoring.api.serializers import (
     BatchIn,
     BatchOut,
@@ -25,8 +26,10 @@ from django_app.scoring.api.serializers import (
     PredictionRequestIn,
     PredictionRequestOut,
 )
+from django_app.scoring.intervals import Interval
 from django_app.scoring.models import Batch, PredictionRequest
-from django_app.scoring.slices import Slice
+from django_app.scoring.services.batches import batch_create, key_of_load
+from django_app.scoring.services.requests import request_create
 from django_app.tenants.models import Tenant
 from django_app.tenants.selectors import (
     active_user,
@@ -34,7 +37,7 @@ from django_app.tenants.selectors import (
     tenants_writable_by,
     writes_every_tenant,
 )
-from hotclub import store
+from hotclub import contract_files
 from hotclub.contract import ModelContract
 from hotclub.errors import ContractError, InvalidInputError
 
@@ -60,7 +63,7 @@ def _asker(request: Request, on_behalf_of: str | None) -> Any:
         return request.user
     if not sees_every_tenant(request.user):
         raise InvalidInputError.of("on_behalf_of", "only the service account asks for others; leave it out")
-    if on_behalf_of and on_behalf_of == settings.HOTCLUB_AIRFLOW_USERNAME:
+    if on_behalf_of and on_behalf_of == hotclub_settings.airflow_username:
         return request.user  # Django's own account in Airflow is Django itself
     person = active_user(on_behalf_of)
     if person is None:
@@ -73,26 +76,23 @@ def _asker(request: Request, on_behalf_of: str | None) -> Any:
     return person
 
 
-def _champion(model: str, *, with_view: bool) -> pinning.Pin:
+def _champion(model_name: str, *, with_view: bool) -> ModelVersionRef:
     try:
-        store.find_model(model, settings.HOTCLUB_CONTRACTS)
+        contract_files.find_model(model_name, hotclub_settings.contracts)
     except ContractError as error:
         raise InvalidInputError.of("model", str(error)) from error
-    try:
-        return pinning.champion_with_view(model) if with_view else pinning.champion(model)
-    except pinning.NoChampionError as error:
-        raise Conflict(str(error)) from error
+    return registry.champion_with_view(model_name) if with_view else registry.champion(model_name)
 
 
 def _refuse_needless_tenant(contract: ModelContract, tenant: Tenant | None) -> None:
-    if contract.schema.tenant is None and tenant is not None:
+    if contract.schema.tenant_path is None and tenant is not None:
         raise InvalidInputError.of("tenant", f"{contract.name} has no tenants; leave it out")
 
 
 def _require_fitting_tenant(contract: ModelContract, tenant: Tenant | None, user: Any) -> None:
     """Refuse a tenant for a model that has none, and none for a model that has them."""
     _refuse_needless_tenant(contract, tenant)
-    if contract.schema.tenant is None:
+    if contract.schema.tenant_path is None:
         if not sees_every_tenant(user):
             raise PermissionDenied(
                 f"{contract.name} has no tenants: it is for those who may act for every one"
@@ -125,10 +125,10 @@ class PredictionRequestViewSet(
         body.is_valid(raise_exception=True)
         slug = body.validated_data.get("tenant")
         tenant = None if slug is None else _tenant(request.user, slug)
-        pin = _champion(body.validated_data["model"], with_view=False)
-        _require_fitting_tenant(pin.contract, tenant, request.user)
-        row = services.request_create(
-            pin=pin,
+        version = _champion(body.validated_data["model"], with_view=False)
+        _require_fitting_tenant(version.contract, tenant, request.user)
+        row = request_create(
+            version=version,
             tenant=tenant,
             features=body.validated_data["features"],
             user=request.user,
@@ -140,7 +140,7 @@ class PredictionRequestViewSet(
 class BatchViewSet(
     StrictView, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Batch]
 ):
-    """Slices of a model's rows, scored by workers with the champion of the moment they were accepted."""
+    """Intervals of a model's rows, scored by workers with the champion of the moment they were accepted."""
 
     serializer_class = BatchOut
     lookup_value_regex = "[0-9a-fA-F-]{36}"
@@ -153,30 +153,27 @@ class BatchViewSet(
 
     @extend_schema(request=BatchIn, responses={200: BatchOut, 202: BatchOut, **problems(401, 409, 422, 503)})
     def create(self, request: Request) -> Response:
-        """Accept a batch: 202 when it is new, 200 when its key has been used for the same slice."""
+        """Accept a batch: 202 when it is new, 200 when its key has been used for the same interval."""
         body = BatchIn(data=request.data)
         body.is_valid(raise_exception=True)
         given = body.validated_data
         user = _asker(request, given.get("on_behalf_of"))
         tenant = self._tenant_of(request, user, given.get("tenant"))
-        pin = _champion(given["model"], with_view=True)
-        _refuse_needless_tenant(pin.contract, tenant)
-        piece = (
-            Slice.of_day(given["day"], pin.contract.schema.timezone)
+        version = _champion(given["model"], with_view=True)
+        _refuse_needless_tenant(version.contract, tenant)
+        interval = (
+            Interval.of_day(given["day"], version.contract.schema.timezone)
             if "day" in given
-            else Slice.between(given["start"], given["end"])
+            else Interval.between(given["start"], given["end"])
         )
-        try:
-            batch, created = services.batch_create(
-                pin=pin,
-                piece=piece,
-                tenant=tenant,
-                key=self._key(given, tenant),
-                user=user,
-                clock=timezone.now,
-            )
-        except services.KeyConflictError as error:
-            raise Conflict(str(error)) from error
+        batch, created = batch_create(
+            version=version,
+            interval=interval,
+            tenant=tenant,
+            key=self._key(given, tenant),
+            user=user,
+            clock=timezone.now,
+        )
         return Response(BatchOut(batch).data, status=202 if created else 200)
 
     @staticmethod
@@ -185,9 +182,9 @@ class BatchViewSet(
         key: str | None = given.get("key")
         if not (given["once_per_load"] and "day" in given):
             return key
-        source = store.find_model(given["model"], settings.HOTCLUB_CONTRACTS).policy.score_on
+        source = contract_files.find_model(given["model"], hotclub_settings.contracts).policy.score_on
         delivery = selectors.newest_load(source=source or "", day=given["day"], tenant=tenant)
-        return key if delivery is None else services.load_key(delivery)
+        return key if delivery is None else key_of_load(delivery)
 
     @staticmethod
     def _tenant_of(request: Request, user: Any, slug: str | None) -> Tenant | None:

@@ -11,6 +11,7 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from django_app.ingest.models import Delivery
+from django_app.registry import selectors as registry
 from hotclub.errors import RegistryError
 
 Api = Callable[[str], Any]
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.django_db
 def delivery(db: None) -> Delivery:
     """A delivery whose checks run."""
     return Delivery.objects.create(
-        source="flight_schedule", tenant_id="EWR", data_date=dt.date(2013, 11, 1), sha256="0" * 64,
+        source="flight_schedule", tenant_id="EWR", day=dt.date(2013, 11, 1), sha256="0" * 64,
         size_bytes=1, archive_path="/nowhere", status="checking", attempts=1, dag_run_id="delivery-x-1",
     )  # fmt: skip
 
@@ -152,12 +153,11 @@ def test_a_token_logs_in(users: dict[str, Any]) -> None:
 
 def test_a_registry_that_is_down_is_503(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the registry nothing is pinned, and the answer says to try again."""
-    from django_app.scoring import pinning
 
     def down(model: str) -> Any:
         raise RegistryError("MLflow does not answer")
 
-    monkeypatch.setattr(pinning, "champion", down)
+    monkeypatch.setattr(registry, "champion", down)
     body = {"model": "arrival_delay", "tenant": "EWR", "day": "2013-10-20"}
     answer = api("owner").post("/api/v1/batches/", body)
     assert (answer.status_code, answer["Content-Type"]) == (503, "application/problem+json")

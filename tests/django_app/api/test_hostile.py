@@ -13,8 +13,8 @@ from django.test import Client, override_settings
 from rest_framework.routers import SimpleRouter
 
 from django_app.api.strictness import StrictView
-from django_app.api.urls import router
 from django_app.scoring.models import Batch, PredictionRequest
+from django_app.urls import router
 from tests.django_app.api.test_api import _report
 from tests.django_app.api.test_isolation import RECIPES, operations
 from tests.django_app.api.test_isolation import made as made  # noqa: PLC0414  # a fixture

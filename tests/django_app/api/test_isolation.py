@@ -12,7 +12,7 @@ from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
 from django_app.ingest.models import Delivery, RefusedFile
-from django_app.scoring import pinning
+from django_app.registry import selectors as registry
 from django_app.scoring.models import Batch, Prediction, PredictionRequest
 
 pytestmark = pytest.mark.django_db
@@ -86,7 +86,7 @@ def _make(tenant: str) -> dict[str, Any]:
         "request": PredictionRequest.objects.create(**PINNED, tenant_id=tenant, features=FEATURES),
         "refused": RefusedFile.objects.create(path="x", tenant_id=tenant, reason="no day"),
         "delivery": Delivery.objects.create(
-            source="flight_schedule", tenant_id=tenant, data_date=NOW.date(), sha256="0" * 64, size_bytes=1,
+            source="flight_schedule", tenant_id=tenant, day=NOW.date(), sha256="0" * 64, size_bytes=1,
             archive_path="/nowhere", status="accepted",
         ),
     }  # fmt: skip
@@ -97,9 +97,9 @@ def made(monkeypatch: pytest.MonkeyPatch, sent: list[Any]) -> dict[str, dict[str
     """One of each object, for EWR and for JFK."""
 
     def no_champion(model: str) -> Any:
-        raise pinning.NoChampionError(model)
+        raise registry.NoChampionError(model)
 
-    monkeypatch.setattr(pinning, "champion", no_champion)
+    monkeypatch.setattr(registry, "champion", no_champion)
     return {tenant: _make(tenant) for tenant in ("EWR", "JFK")}
 
 

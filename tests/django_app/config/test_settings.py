@@ -77,11 +77,11 @@ def test_the_celery_app() -> None:
 def test_tasks_are_sent_by_names_that_exist() -> None:
     """Services send tasks by name; each name is a task."""
     from django_app.config.celery import app
-    from django_app.ingest import services as ingest
-    from django_app.scoring import services as scoring
+    from django_app.ingest.services import deliveries
+    from django_app.scoring.services import batches, requests
 
     app.loader.import_default_modules()
-    assert {ingest.LOAD, scoring.CHUNK_SCORE, scoring.REQUEST_SCORE} <= set(app.tasks)
+    assert {deliveries.LOAD, batches.CHUNK_SCORE, requests.REQUEST_SCORE} <= set(app.tasks)
 
 
 def test_logs_are_lines_of_pairs() -> None:

@@ -18,7 +18,7 @@ from django_app.flights import nycflights13
 from django_app.flights.models import Flight, HourlyWeather
 from django_app.flights.reports import binary_metrics, regression_metrics
 from django_app.scoring.models import Batch, Prediction
-from hotclub import names, store
+from hotclub import contract_files, names
 from tests.django_app.scoring.conftest import CONTRACTS
 from tests.history import FIRST, LAST
 
@@ -81,7 +81,7 @@ def test_land_writes_what_an_airport_would(settings: Any) -> None:
     ]
     schedule = landing / "flight_schedule/EWR/2013-11-03.csv"
     rows = list(csv.DictReader(schedule.read_text().splitlines()))
-    contract = store.find_source("flight_schedule", [CONTRACTS])
+    contract = contract_files.find_source("flight_schedule", [CONTRACTS])
     assert list(rows[0]) == [column.name for column in contract.schema.columns]
     assert {row["origin"] for row in rows} == {"EWR"}
     # Clocks went back that night: every flight of the morning is in standard time.
@@ -130,11 +130,11 @@ def test_the_service_token_is_the_given_one(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_score_report_compares_with_what_was_flown(capsys: pytest.CaptureFixture[str]) -> None:
     """Scores that are the labels themselves are perfect; cancelled flights count as scored, without outcome."""
-    contract = store.find_model("arrival_delay", [CONTRACTS])
+    contract = contract_files.find_model("arrival_delay", [CONTRACTS])
     day = dt.date(2013, 10, 20)
     start, end = names.day_interval(day, "America/New_York")
     batch = Batch.objects.create(
-        model="arrival_delay", model_version="7", package_digest="d", contract_fingerprint=contract.fingerprint,
+        model_name="arrival_delay", model_version="7", package_digest="d", contract_fingerprint=contract.fingerprint,
         contract_version=1, tenant_id="EWR", key="k", day=day, start=start, end=end, status="done",
     )  # fmt: skip
     flights = Flight.objects.filter(origin="EWR", scheduled_departure__gte=start, scheduled_departure__lt=end)

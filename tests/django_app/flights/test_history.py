@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from django_app.flights.history import history_refresh
+from django_app.contracts.models import ContractVersion
 from django_app.flights.models import Flight, HourlyWeather
-from django_app.registry.models import ContractVersion
+from django_app.flights.services.history import history_refresh
 from hotclub.contract import ModelContract
 
 pytestmark = pytest.mark.django_db

@@ -11,9 +11,10 @@ import httpx
 import pytest
 from django.utils import timezone
 
-from django_app.ingest import landing, services, sweep, tasks
+from django_app.ingest import landing_folder, tasks
 from django_app.ingest.airflow import Airflow, AirflowDownError, AirflowError, AirflowRefusedError
 from django_app.ingest.models import ATTEMPTS, Delivery
+from django_app.ingest.services import deliveries, landed_files, sweep
 from hotclub.errors import InvalidInputError
 
 pytestmark = pytest.mark.django_db
@@ -82,7 +83,7 @@ def _land(settings: Any, text: str = "a,b\n1,2\n", name: str = "flight_schedule/
 
 
 def _find(settings: Any, now: dt.datetime = NOW) -> list[Delivery]:
-    return services.deliveries_find(
+    return landed_files.landed_files_register(
         landing_root=settings.HOTCLUB_LANDING, archive_root=settings.HOTCLUB_ARCHIVE, now=now
     )
 
@@ -91,7 +92,7 @@ def _delivery(**changes: Any) -> Delivery:
     values: dict[str, Any] = {
         "source": "flight_schedule",
         "tenant_id": "EWR",
-        "data_date": dt.date(2013, 11, 1),
+        "day": dt.date(2013, 11, 1),
         "sha256": "0" * 64,
         "size_bytes": 1,
         "archive_path": "/nowhere",
@@ -121,7 +122,7 @@ def test_a_landed_file_becomes_a_delivery(settings: Any) -> None:
     """It is hashed, archived under its hash, registered, and gone from the landing folder."""
     path = _land(settings)
     (found,) = _find(settings)
-    assert (found.source, found.tenant_id, str(found.data_date)) == ("flight_schedule", "EWR", "2013-11-01")
+    assert (found.source, found.tenant_id, str(found.day)) == ("flight_schedule", "EWR", "2013-11-01")
     assert Path(found.archive_path).read_text() == "a,b\n1,2\n"
     assert Path(found.archive_path).name == f"{found.sha256}.csv"
     assert not path.exists()
@@ -150,7 +151,7 @@ def test_a_crash_after_archiving_loses_nothing(settings: Any, monkeypatch: pytes
     assert taken.read_text() == "a,b\n1,2\n"
     (found,) = _find(settings, LATER)
     assert Path(found.archive_path).read_text() == "a,b\n1,2\n"
-    assert (found.source, found.tenant_id, str(found.data_date)) == ("flight_schedule", "EWR", "2013-11-01")
+    assert (found.source, found.tenant_id, str(found.day)) == ("flight_schedule", "EWR", "2013-11-01")
     assert found.landed_at == NOW
     assert not list(path.parent.iterdir())
 
@@ -161,7 +162,7 @@ def test_a_crash_before_the_file_is_removed_is_no_new_landing(
     """A file that was registered and not removed is removed by the next scan; its loaded delivery stays so."""
     path = _land(settings)
     with monkeypatch.context() as broken:
-        broken.setattr(services, "_unlink", lambda path: None)
+        broken.setattr(landed_files, "_unlink", lambda path: None)
         (found,) = _find(settings)
     Delivery.objects.filter(pk=found.pk).update(status="loaded")
     assert list(path.parent.iterdir())
@@ -176,7 +177,7 @@ def test_a_correction_that_lands_meanwhile_is_not_lost(
 ) -> None:
     """A file that lands under the name of one that is being registered is the next scan's."""
     _land(settings)
-    archive = landing.archive
+    archive = landing_folder.archive
 
     def slow(*arguments: Any) -> Path:
         done = archive(*arguments)
@@ -184,7 +185,7 @@ def test_a_correction_that_lands_meanwhile_is_not_lost(
         return done
 
     with monkeypatch.context() as busy:
-        busy.setattr(landing, "archive", slow)
+        busy.setattr(landing_folder, "archive", slow)
         (first,) = _find(settings)
     assert Path(first.archive_path).read_text() == "a,b\n1,2\n"
     (second,) = _find(settings, LATER)
@@ -203,7 +204,7 @@ def test_starting_a_delivery_is_idempotent(airflow: FakeAirflow) -> None:
     """Starting twice asks for the same run, whose conf is the delivery's key and nothing that a person could forge."""
     delivery = _delivery()
     for _ in range(2):
-        services.delivery_start(delivery_id=delivery.pk, airflow=airflow.client(), now=NOW)
+        deliveries.delivery_start(delivery_id=delivery.pk, airflow=airflow.client(), now=NOW)
     delivery.refresh_from_db()
     assert airflow.runs == {f"delivery-{delivery.pk}-1": "queued"}
     assert airflow.conf == {"delivery": str(delivery.pk)}
@@ -215,7 +216,7 @@ def test_the_sweep_starts_what_airflow_missed(airflow: FakeAirflow) -> None:
     delivery = _delivery()
     airflow.down = True
     with pytest.raises(AirflowError):
-        services.delivery_start(delivery_id=delivery.pk, airflow=airflow.client(), now=NOW)
+        deliveries.delivery_start(delivery_id=delivery.pk, airflow=airflow.client(), now=NOW)
     sweep.deliveries_sweep(airflow=airflow.client(), now=LATER)
     assert airflow.runs == {}
     airflow.down = False
@@ -226,7 +227,7 @@ def test_the_sweep_starts_what_airflow_missed(airflow: FakeAirflow) -> None:
 def test_the_sweep_leaves_a_running_run_alone(airflow: FakeAirflow) -> None:
     """A run that is going is not doubled."""
     delivery = _delivery()
-    services.delivery_start(delivery_id=delivery.pk, airflow=airflow.client(), now=NOW)
+    deliveries.delivery_start(delivery_id=delivery.pk, airflow=airflow.client(), now=NOW)
     airflow.runs[f"delivery-{delivery.pk}-1"] = "running"
     sweep.deliveries_sweep(airflow=airflow.client(), now=LATER)
     assert len(airflow.runs) == 1
@@ -235,7 +236,7 @@ def test_the_sweep_leaves_a_running_run_alone(airflow: FakeAirflow) -> None:
 def test_failed_runs_are_tried_again_and_then_given_up(airflow: FakeAirflow) -> None:
     """Each failed run is followed by another, up to the limit; then the delivery says why it failed."""
     delivery = _delivery()
-    services.delivery_start(delivery_id=delivery.pk, airflow=airflow.client(), now=NOW)
+    deliveries.delivery_start(delivery_id=delivery.pk, airflow=airflow.client(), now=NOW)
     now = NOW
     for _ in range(ATTEMPTS + 2):
         airflow.runs = dict.fromkeys(airflow.runs, "failed")
@@ -297,7 +298,7 @@ def test_a_final_delivery_that_lands_again_gets_another_round(
     Delivery.objects.filter(pk=found.pk).update(status=status, attempts=5, reasons=["x"], dag_run_id="old")
     _land(settings)
     (again,) = _find(settings, LATER)
-    services.delivery_start(delivery_id=again.pk, airflow=airflow.client(), now=NOW)
+    deliveries.delivery_start(delivery_id=again.pk, airflow=airflow.client(), now=NOW)
     again.refresh_from_db()
     assert again.pk == found.pk
     assert (again.attempts, again.attempt_limit, again.reasons) == (6, 10, [])
@@ -352,7 +353,7 @@ def test_a_load_says_itself_what_it_waits_for(airflow: FakeAirflow, sent: list[A
 def test_what_waits_for_rows_is_not_overwritten(airflow: FakeAirflow) -> None:
     """The sweep may have listed it a while ago, when it still was on its way."""
     delivery = _delivery(status="waiting", attempts=1, attempt_limit=1, dag_run_id="r", waits_for="rows")
-    services.delivery_note(delivery_id=delivery.pk, waits_for="")
+    deliveries.delivery_note(delivery_id=delivery.pk, waits_for="")
     sweep._attempt_count(delivery=delivery, error=AirflowRefusedError("no"), now=LATER)
     assert sweep._attempt_renew(delivery=delivery, state="failed", now=LATER) is False
     delivery.refresh_from_db()
@@ -390,7 +391,7 @@ def test_the_sweep_enqueues_a_lost_load(airflow: FakeAirflow, sent: list[Any],
 def test_the_highest_failed_severity_decides(severities: dict[str, bool], decision: str, status: str) -> None:
     """Critical rejects, with its reasons; warnings are kept and let it through."""
     delivery = _delivery(status="checking", attempts=1)
-    run = services.check_run_record(
+    run = deliveries.check_run_record(
         delivery_id=delivery.pk, report=_report(delivery, **severities), now=timezone.now()
     )
     delivery.refresh_from_db()
@@ -403,7 +404,7 @@ def test_a_repeated_report_changes_nothing(sent: list[Any]) -> None:
     """A task that posts its report twice leaves one check run, and a loading delivery stays loading."""
     delivery = _delivery(status="checking", attempts=1)
     for _ in range(2):
-        services.check_run_record(delivery_id=delivery.pk, report=_report(delivery, critical=True), now=NOW)
+        deliveries.check_run_record(delivery_id=delivery.pk, report=_report(delivery, critical=True), now=NOW)
     delivery.refresh_from_db()
     assert (delivery.status, delivery.check_runs.count()) == ("accepted", 1)
 
@@ -412,8 +413,10 @@ def test_a_repeated_report_changes_nothing(sent: list[Any]) -> None:
 def test_a_report_is_taken_while_the_delivery_is_checked(status: str) -> None:
     """Later nobody checks it: a report of a run by hand changes neither the delivery nor its check runs."""
     delivery = _delivery(status=status, attempts=1)
-    with pytest.raises(services.DeliveryStateError, match=status):
-        services.check_run_record(delivery_id=delivery.pk, report=_report(delivery, critical=False), now=NOW)
+    with pytest.raises(deliveries.DeliveryStateError, match=status):
+        deliveries.check_run_record(
+            delivery_id=delivery.pk, report=_report(delivery, critical=False), now=NOW
+        )
     delivery.refresh_from_db()
     assert (delivery.status, delivery.reasons, delivery.check_runs.count()) == (status, [], 0)
 
@@ -423,14 +426,14 @@ def test_a_report_of_another_source_is_refused() -> None:
     delivery = _delivery(status="checking", attempts=1)
     report = _report(delivery, critical=True) | {"source": "flight_outcome"}
     with pytest.raises(InvalidInputError, match="flight_outcome"):
-        services.check_run_record(delivery_id=delivery.pk, report=report, now=NOW)
+        deliveries.check_run_record(delivery_id=delivery.pk, report=report, now=NOW)
 
 
 def test_a_report_that_says_failure_without_a_failed_result_is_no_acceptance() -> None:
     """What contradicts itself is rejected, in words."""
     delivery = _delivery(status="checking", attempts=1)
     report = _report(delivery, critical=True) | {"success": False}
-    services.check_run_record(delivery_id=delivery.pk, report=report, now=NOW)
+    deliveries.check_run_record(delivery_id=delivery.pk, report=report, now=NOW)
     delivery.refresh_from_db()
     assert (delivery.status, delivery.reasons) == ("rejected", ["the check report says failure"])
 
@@ -439,5 +442,5 @@ def test_a_report_that_says_failure_without_a_failed_result_is_no_acceptance() -
 def test_only_accepted_deliveries_can_be_loaded(status: str) -> None:
     """A load of anything else is refused with the state it is in."""
     delivery = _delivery(status=status)
-    with pytest.raises(services.DeliveryStateError, match=status):
-        services.delivery_load_request(delivery_id=delivery.pk)
+    with pytest.raises(deliveries.DeliveryStateError, match=status):
+        deliveries.delivery_load_request(delivery_id=delivery.pk)

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from django_app.ingest import landing, services, tasks
+from django_app.ingest import landing_folder, tasks
 from django_app.ingest.models import Delivery, RefusedFile
+from django_app.ingest.services import landed_files
 from tests.conftest import Database
 
 pytestmark = [pytest.mark.django_db, pytest.mark.integration]
@@ -30,7 +31,7 @@ def _land(settings: Any, name: str, text: str = "a,b\n1,2\n") -> Path:
 
 
 def _find(settings: Any, now: dt.datetime = NOW) -> list[Delivery]:
-    return services.deliveries_find(
+    return landed_files.landed_files_register(
         landing_root=settings.HOTCLUB_LANDING, archive_root=settings.HOTCLUB_ARCHIVE, now=now
     )
 
@@ -69,12 +70,12 @@ def test_what_is_no_delivery_is_recorded_with_the_reason(
     """It is set aside once, with a record that says why; the file beside it is found all the same."""
     path = _land(settings, name)
     _land(settings, "flight_schedule/EWR/2013-11-09.csv")
-    assert [str(d.data_date) for d in _find(settings)] == ["2013-11-09"]
+    assert [str(d.day) for d in _find(settings)] == ["2013-11-09"]
     assert _find(settings) == []
     refused = RefusedFile.objects.get()
     assert reason in refused.reason
     assert (refused.path, refused.tenant_id, refused.size_bytes) == (f"{name}.refused", tenant, 8)
-    assert path.with_name(path.name + landing.REFUSED).exists()
+    assert path.with_name(path.name + landing_folder.REFUSED).exists()
 
 
 def _fifo(path: Path) -> None:
@@ -113,7 +114,7 @@ def test_only_regular_files_are_opened(settings: Any, make: Callable[[Path], Non
     odd.parent.mkdir(parents=True)
     make(odd)
     _land(settings, GOOD)
-    assert [str(d.data_date) for d in _find(settings)] == ["2013-11-01"]
+    assert [str(d.day) for d in _find(settings)] == ["2013-11-01"]
     assert reason in RefusedFile.objects.get().reason
     assert not os.path.lexists(odd)
     assert Delivery.objects.count() == 1
@@ -122,11 +123,11 @@ def test_only_regular_files_are_opened(settings: Any, make: Callable[[Path], Non
 def test_a_file_that_becomes_a_pipe_behind_our_back_is_not_waited_for(settings: Any, tmp_path: Path) -> None:
     """Between the look and the opening anybody may put something else there."""
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(landing.NoRegularFileError):
-        landing.archive(tmp_path / "pipe", tmp_path / "archive")
+    with pytest.raises(landing_folder.NoRegularFileError):
+        landing_folder.archive(tmp_path / "pipe", tmp_path / "archive")
     (tmp_path / "link").symlink_to(tmp_path / "pipe")
     with pytest.raises(OSError, match="symbolic links"):
-        landing.archive(tmp_path / "link", tmp_path / "archive")
+        landing_folder.archive(tmp_path / "link", tmp_path / "archive")
     assert list((tmp_path / "archive").iterdir()) == []
 
 
@@ -167,7 +168,7 @@ def test_a_long_folder_name_that_is_no_text_stops_nobody(settings: Any, name: by
     folder = Path(os.fsdecode(os.fsencode(settings.HOTCLUB_LANDING) + b"/" + name)) / "EWR" / "old"
     folder.mkdir(parents=True)
     _land(settings, GOOD)
-    assert [str(d.data_date) for d in _find(settings)] == ["2013-11-01"]
+    assert [str(d.day) for d in _find(settings)] == ["2013-11-01"]
     assert len(RefusedFile.objects.get().source) <= 255
 
 
@@ -178,7 +179,7 @@ def test_a_crash_before_a_refusal_is_on_record_leaves_the_file(
     bad = _land(settings, "flight_schedule/EWR/tomorrow.csv")
     _land(settings, GOOD.replace("EWR", "JFK"))
     with monkeypatch.context() as broken:
-        broken.setattr(services, "delivery_register", lambda **_: (_ for _ in ()).throw(MemoryError))
+        broken.setattr(landed_files, "delivery_register", lambda **_: (_ for _ in ()).throw(MemoryError))
         with pytest.raises(MemoryError), transaction.atomic():
             _find(settings)
     assert bad.exists()
@@ -215,10 +216,10 @@ def test_a_half_written_file_is_left_alone_and_told_of_when_nobody_goes_on(setti
     """A fresh one is somebody's work; after an hour it is recorded, and still left where it is found again."""
     path = _land(settings, f"flight_schedule/EWR/{name}")
     written = dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC)
-    assert _find(settings, written + landing.STALE_AFTER - dt.timedelta(seconds=1)) == []
+    assert _find(settings, written + landing_folder.STALE_AFTER - dt.timedelta(seconds=1)) == []
     assert path.exists()
     assert not RefusedFile.objects.exists()
-    assert _find(settings, written + landing.STALE_AFTER) == []
+    assert _find(settings, written + landing_folder.STALE_AFTER) == []
     assert "being written" in RefusedFile.objects.get().reason
 
 
@@ -237,7 +238,7 @@ def test_taken_files_come_first_and_the_oldest_of_a_day_before_its_correction(se
     _land(settings, f"{folder}.csv")
     _land(settings, f"{folder}.20131101T120500000000Z.aa.taken", "a,b\n1,3\n")
     _land(settings, f"{folder}.20131101T120000000000Z.ff.taken", "a,b\n1,4\n")
-    names = [f.path.name for f in landing.scan(Path(settings.HOTCLUB_LANDING), NOW)]
+    names = [f.path.name for f in landing_folder.scan(Path(settings.HOTCLUB_LANDING), NOW)]
     assert names == [
         "2013-11-01.20131101T120000000000Z.ff.taken",
         "2013-11-01.20131101T120500000000Z.aa.taken",
@@ -251,19 +252,19 @@ def test_a_file_that_cannot_be_read_is_recorded_and_tried_again(
     """It stays, the others go on, and the record says what the system said."""
     _land(settings, "flight_schedule/EWR/2013-10-31.csv")
     _land(settings, GOOD)
-    take = landing.take
+    take = landing_folder.take
 
-    def failing(file: landing.Landed, now: dt.datetime) -> landing.Landed:
+    def failing(file: landing_folder.LandedFile, now: dt.datetime) -> landing_folder.LandedFile:
         if "10-31" in file.path.name:
             raise PermissionError(13, "Permission denied")
         return take(file, now)
 
     with monkeypatch.context() as denied:
-        denied.setattr(landing, "take", failing)
+        denied.setattr(landing_folder, "take", failing)
         for count in (1, 0):
             assert len(_find(settings)) == count
     assert "Permission denied" in RefusedFile.objects.get().reason
-    assert [str(d.data_date) for d in _find(settings)] == ["2013-10-31"]
+    assert [str(d.day) for d in _find(settings)] == ["2013-10-31"]
 
 
 def test_a_landing_folder_that_is_a_file_ends_the_task_in_words(

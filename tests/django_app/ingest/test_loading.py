@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from django_app.flights.models import Flight, OriginHistory
 from django_app.ingest import selectors, tasks
-from django_app.ingest.loading import WAIT_AT_MOST, TooEarlyError, delivery_load, rows_load
 from django_app.ingest.models import Delivery
+from django_app.ingest.services.loading import WAIT_AT_MOST, TooEarlyError, delivery_load, rows_load
 from hotclub import names
 from tests.conftest import Database
 
@@ -63,7 +63,7 @@ def _outcome(number: int = 1, **changes: Any) -> dict[str, Any]:
 
 def _delivery(source: str = "flight_schedule", digest: str = "1", **changes: Any) -> Delivery:
     values: dict[str, Any] = {
-        "source": source, "tenant_id": "EWR", "data_date": DAY, "sha256": digest * 64, "size_bytes": 1,
+        "source": source, "tenant_id": "EWR", "day": DAY, "sha256": digest * 64, "size_bytes": 1,
         "archive_path": "/nowhere", "status": "loading", "attempts": 1, "landed_at": NOW,
     }  # fmt: skip
     return Delivery.objects.create(**values | changes)
@@ -266,7 +266,7 @@ def test_outcomes_wait_for_their_schedule(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"status": "rejected"}, {"tenant_id": "JFK"}, {"data_date": DAY + dt.timedelta(days=1)}]
+    "changes", [{"status": "rejected"}, {"tenant_id": "JFK"}, {"day": DAY + dt.timedelta(days=1)}]
 )
 def test_outcomes_do_not_wait_for_what_cannot_help(stage: Stage, changes: dict[str, Any]) -> None:
     """A schedule that is final, another tenant's or another day's is not waited for."""
@@ -323,7 +323,7 @@ def test_a_correction_that_came_to_nothing_supersedes_nothing(stage: Stage) -> N
     later = NOW + dt.timedelta(seconds=1)
     _delivery(digest="2", status="rejected", landed_at=later)
     _delivery(digest="3", status="loaded", landed_at=later, tenant_id="JFK")
-    _delivery(digest="4", status="loaded", landed_at=later, data_date=DAY + dt.timedelta(days=1))
+    _delivery(digest="4", status="loaded", landed_at=later, day=DAY + dt.timedelta(days=1))
     assert _load(stage, [_schedule(1)]).status == "loaded"
 
 
@@ -340,7 +340,7 @@ def test_a_load_that_is_taken_is_left_alone(database: Database, other: psycopg.C
     key = uuid.uuid4()
     with psycopg.connect(database.url(names.ROLE_APP), autocommit=True) as outside:
         outside.execute(
-            "INSERT INTO ingest_delivery (id, source, tenant_id, data_date, sha256, size_bytes, archive_path,"
+            "INSERT INTO ingest_delivery (id, source, tenant_id, day, sha256, size_bytes, archive_path,"
             " status, attempts, attempt_limit, dag_run_id, waits_for, reasons, warnings, landed_at)"
             " VALUES (%s, 'flight_schedule', 'EWR', %s, '', 1, '', 'loading', 1, 5, '', '', '[]', '[]', %s)",
             [key, DAY, NOW],

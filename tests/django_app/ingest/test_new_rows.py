@@ -15,13 +15,14 @@ from django.apps import apps
 from django.db import connection, models
 from django.db.models.functions import Now
 
-from django_app.ingest import database_errors, loading, selectors, sweep, tasks
-from django_app.ingest.defaults import defaults_of
-from django_app.ingest.loading import delivery_load, rows_load
+from django_app.contracts.source_columns import compile_columns
+from django_app.ingest import database_errors, selectors, tasks
+from django_app.ingest.column_defaults import defaults_of
+from django_app.ingest.load_statement import LoadStatement
 from django_app.ingest.models import Delivery
-from django_app.ingest.statement import LoadStatement
-from django_app.registry.source_columns import compile_columns
-from hotclub import declarations, store
+from django_app.ingest.services import loading, sweep
+from django_app.ingest.services.loading import delivery_load, rows_load
+from hotclub import contract_files, declarations
 from hotclub.contract import SourceContract, SourcePolicy, SourceSchema
 from tests.conftest import Database
 from tests.django_app.ingest.test_loading import NOW, Stage, _delivery, at
@@ -80,7 +81,7 @@ def contract_of(model: type[models.Model], columns: dict[str, str], key: tuple[s
         model=model, columns=columns, __module__=__name__, __qualname__="Orders", timezone="UTC"
     )
     schema = SourceSchema(
-        model=model._meta.label, table=model._meta.db_table, natural_key=key, tenant=None, tenant_column=None,
+        django_model=model._meta.label, table=model._meta.db_table, natural_key=key, tenant_path=None, tenant_column=None,
         timezone="UTC", columns=compile_columns(declared),
     )  # fmt: skip
     return SourceContract("orders", "flights", 1, schema=schema, policy=SourcePolicy(()))
@@ -155,12 +156,14 @@ def test_no_statement_orders_where_no_order_is_asked_for(
     """A model's ``Meta.ordering`` sorted the whole table once for each row of a file: a minute for 300 rows."""
     monkeypatch.undo()
     contracts = [
-        c for c in store.read_all(settings.HOTCLUB_CONTRACTS).values() if isinstance(c, SourceContract)
+        c
+        for c in contract_files.read_all(settings.HOTCLUB_CONTRACTS).values()
+        if isinstance(c, SourceContract)
     ]
     assert {c.name for c in contracts} == {s.name for s in declarations.sources.values()}
     for each in contracts:
         brought = {c.target for c in each.schema.columns}
-        defaults = defaults_of(apps.get_model(each.schema.model), brought, NOW)
+        defaults = defaults_of(apps.get_model(each.schema.django_model), brought, NOW)
         statement = LoadStatement(each, "delivery_0", defaults, shown=5)
         foreign = statement.foreign("EWR")
         assert foreign is not None
@@ -301,7 +304,7 @@ def test_without_a_day_in_the_key_files_count_in_the_order_of_landing(
     contract: SourceContract, orders: Any, stage: Stage, status: str
 ) -> None:
     """An older file of another day that is still on its way would write its values over the newer ones."""
-    older = _delivery("orders", "1", status=status, data_date=NOW.date() - dt.timedelta(days=1))
+    older = _delivery("orders", "1", status=status, day=NOW.date() - dt.timedelta(days=1))
     newer = _load(stage, [{"number": 1, "city": "new"}], landed_at=NOW + dt.timedelta(minutes=1), digest="2")
     assert (newer.status, "landed before" in newer.waits_for) == ("loading", True)
     Delivery.objects.filter(pk=older.pk).update(status="loaded")
@@ -326,7 +329,7 @@ def test_a_match_that_comes_late_does_not_bring_old_values_back(
     def load(source: str, digest: str, minute: int, rows: list[dict[str, Any]]) -> Delivery:
         at = NOW + dt.timedelta(minutes=minute)
         delivery = _delivery(
-            source, digest, landed_at=at, started_at=at, data_date=at.date() + dt.timedelta(days=minute)
+            source, digest, landed_at=at, started_at=at, day=at.date() + dt.timedelta(days=minute)
         )
         stage(str(delivery.pk), rows)
         delivery_load(delivery_id=delivery.pk, clock=lambda: at)
@@ -350,7 +353,7 @@ def test_one_load_at_a_time_where_the_key_does_not_tell_tenants_apart(
     contract: SourceContract, stage: Stage, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two tenants' files could meet in one row, and the later write take it over unseen."""
-    schema = dataclasses.replace(contract.schema, tenant="city", tenant_column="city")
+    schema = dataclasses.replace(contract.schema, tenant_path="city", tenant_column="city")
     shared = dataclasses.replace(contract, schema=schema)
     assert shared.key_has_tenant is False
     monkeypatch.setattr(selectors, "source_contract", lambda _name: shared)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from django_app.flights.models import Flight
-from django_app.ingest import sweep
-from django_app.ingest.loading import delivery_load
 from django_app.ingest.models import Delivery, LoadedKeys
+from django_app.ingest.services import sweep
+from django_app.ingest.services.loading import delivery_load
 from tests.django_app.ingest.test_loading import DAY, NOW, Stage, _delivery, _load, _outcome, _schedule, at
 
 pytestmark = [pytest.mark.django_db, pytest.mark.integration]
@@ -59,7 +59,7 @@ def test_rows_that_were_left_out_are_matched_when_they_come(stage: Stage) -> Non
 
 
 @pytest.mark.parametrize(
-    "changes", [{"tenant_id": "JFK"}, {"data_date": DAY + dt.timedelta(days=1)}, {"source": "flight_outcome"}]
+    "changes", [{"tenant_id": "JFK"}, {"day": DAY + dt.timedelta(days=1)}, {"source": "flight_outcome"}]
 )
 def test_what_cannot_bring_the_rows_starts_nothing(stage: Stage, changes: dict[str, Any]) -> None:
     """Another tenant's, another day's, or a file that only updates itself."""

@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from django_app.registry import services, usage
+from django_app.registry import contract_usage, services
 from django_app.registry.models import MirrorProblem, ModelVersion, Promotion
 from hotclub import names
-from hotclub.errors import NotFoundError, RegistryError, RegistryUnavailableError
-from hotclub.registry import RegisteredModel, RegisteredVersion
+from hotclub.errors import RegistryError, RegistryNotFoundError, RegistryUnavailableError
+from hotclub.model_registry import RegisteredModel, RegisteredVersion
 
 pytestmark = [pytest.mark.django_db, pytest.mark.integration]
 NOW = dt.datetime(2013, 11, 1, tzinfo=dt.UTC)
 
 
-class Registry:
+class RegistryStub:
     """What the model registry would answer."""
 
     def __init__(self, *models: RegisteredModel) -> None:
@@ -56,7 +56,7 @@ def _version(model: str, version: str = "1", **changes: Any) -> RegisteredVersio
     return RegisteredVersion(model, version, **{**values, **changes})
 
 
-def _sync(registry: Registry) -> None:
+def _sync(registry: RegistryStub) -> None:
     services.versions_sync(registry=registry, now=NOW)  # type: ignore[arg-type]  # the part of it that is asked
 
 
@@ -87,7 +87,7 @@ BAD: dict[str, tuple[RegisteredVersion, str]] = {
 def test_a_bad_version_is_noted_and_the_others_are_mirrored(case: str) -> None:
     """The model before it, the one after it and the good version of its own are there, aliases included."""
     version, words = BAD[case]
-    registry = Registry(
+    registry = RegistryStub(
         RegisteredModel("aaa", {"champion": "1"}),
         RegisteredModel("bad", {"champion": "7"}),
         RegisteredModel("zzz", {"champion": "1"}),
@@ -95,9 +95,9 @@ def test_a_bad_version_is_noted_and_the_others_are_mirrored(case: str) -> None:
     registry.of["bad"] = [version, _version("bad", "7")]
     _sync(registry)
     good = ModelVersion.objects.filter(contract_version=1, deleted_at=None, aliases=["champion"])
-    assert set(good.values_list("model", "version")) == {("aaa", 1), ("bad", 7), ("zzz", 1)}
+    assert set(good.values_list("model_name", "version")) == {("aaa", 1), ("bad", 7), ("zzz", 1)}
     [problem] = MirrorProblem.objects.all()
-    assert (problem.model, problem.version) == ("bad", version.version)
+    assert (problem.model_name, problem.version) == ("bad", version.version)
     assert words in problem.reason
 
 
@@ -112,37 +112,37 @@ BAD_MODELS = {
 def test_a_bad_model_is_noted_and_the_others_are_mirrored(case: str) -> None:
     """A model of somebody else's hand stops nobody."""
     model, words = BAD_MODELS[case]
-    _sync(Registry(RegisteredModel("aaa"), model, RegisteredModel("zzz")))
-    assert {"aaa", "zzz"} <= set(ModelVersion.objects.values_list("model", flat=True))
+    _sync(RegistryStub(RegisteredModel("aaa"), model, RegisteredModel("zzz")))
+    assert {"aaa", "zzz"} <= set(ModelVersion.objects.values_list("model_name", flat=True))
     assert [words in p.reason for p in MirrorProblem.objects.all()] == [True]
 
 
 def test_a_search_that_fails_for_one_model_stops_nobody() -> None:
     """The others go on, and what was mirrored of it stays."""
-    registry = Registry(RegisteredModel("bad", {"champion": "1"}), RegisteredModel("zzz"))
+    registry = RegistryStub(RegisteredModel("bad", {"champion": "1"}), RegisteredModel("zzz"))
     _sync(registry)
     registry.of["bad"] = RegistryError("MLflow answered 500: no")
     registry.of["zzz"] = [_version("zzz", "1"), _version("zzz", "2")]
     _sync(registry)
-    assert ModelVersion.objects.filter(model="bad", aliases=["champion"], deleted_at=None).exists()
-    assert ModelVersion.objects.filter(model="zzz").count() == 2
+    assert ModelVersion.objects.filter(model_name="bad", aliases=["champion"], deleted_at=None).exists()
+    assert ModelVersion.objects.filter(model_name="zzz").count() == 2
     assert "500" in MirrorProblem.objects.get().reason
 
 
 def test_a_run_that_cannot_be_read_is_noted_and_one_that_is_gone_is_not() -> None:
     """Both versions are there; a deleted run is nobody's fault."""
-    registry = Registry(RegisteredModel("bad"), RegisteredModel("gone"), RegisteredModel("zzz"))
+    registry = RegistryStub(RegisteredModel("bad"), RegisteredModel("gone"), RegisteredModel("zzz"))
     registry.runs["run-bad-1"] = RegistryError("MLflow answered something unexpected")
-    registry.runs["run-gone-1"] = NotFoundError("MLflow: no run")
+    registry.runs["run-gone-1"] = RegistryNotFoundError("MLflow: no run")
     _sync(registry)
-    assert set(ModelVersion.objects.values_list("model", flat=True)) == {"bad", "gone", "zzz"}
-    assert [(p.model, p.version) for p in MirrorProblem.objects.all()] == [("bad", "1")]
-    assert ModelVersion.objects.get(model="zzz").metrics == {"roc_auc": 0.8}
+    assert set(ModelVersion.objects.values_list("model_name", flat=True)) == {"bad", "gone", "zzz"}
+    assert [(p.model_name, p.version) for p in MirrorProblem.objects.all()] == [("bad", "1")]
+    assert ModelVersion.objects.get(model_name="zzz").metrics == {"roc_auc": 0.8}
 
 
 def test_metrics_that_are_no_numbers_are_kept_as_words() -> None:
     """JSON in PostgreSQL has no NaN; the others of the run are there."""
-    registry = Registry(RegisteredModel("late"))
+    registry = RegistryStub(RegisteredModel("late"))
     registry.runs["run-late-1"] = {"roc_auc": float("nan"), "rmse": float("inf"), "mae": 1.5}
     _sync(registry)
     assert ModelVersion.objects.get().metrics == {"roc_auc": "nan", "rmse": "inf", "mae": 1.5}
@@ -150,29 +150,33 @@ def test_metrics_that_are_no_numbers_are_kept_as_words() -> None:
 
 def test_what_is_put_right_goes_away_and_what_stays_keeps_its_time() -> None:
     """A person sees what is wrong now, and since when."""
-    registry = Registry(RegisteredModel("b" * 41), RegisteredModel("bad", {"champion": "²"}))
+    registry = RegistryStub(RegisteredModel("b" * 41), RegisteredModel("bad", {"champion": "²"}))
     _sync(registry)
     registry.registered = [RegisteredModel("bad", {"champion": "²"})]
     services.versions_sync(registry=registry, now=NOW + dt.timedelta(hours=1))  # type: ignore[arg-type]  # as above
     [problem] = MirrorProblem.objects.all()
-    assert (problem.model, problem.noticed_at) == ("bad", NOW)
+    assert (problem.model_name, problem.noticed_at) == ("bad", NOW)
 
 
 def test_a_model_that_was_deleted_is_in_use_no_longer() -> None:
     """Its aliases are gone with it, which is a promotion to nothing."""
-    registry = Registry(RegisteredModel("late", {"champion": "1"}), RegisteredModel("zzz", {"champion": "1"}))
+    registry = RegistryStub(
+        RegisteredModel("late", {"champion": "1"}), RegisteredModel("zzz", {"champion": "1"})
+    )
     _sync(registry)
     registry.registered.pop(0)
     _sync(registry)
-    late = ModelVersion.objects.get(model="late")
+    late = ModelVersion.objects.get(model_name="late")
     assert (late.aliases, late.deleted_at) == ([], NOW)
-    assert ModelVersion.objects.get(model="zzz").deleted_at is None
-    assert Promotion.objects.filter(model="late", alias="champion", from_version=1, to_version=None).exists()
+    assert ModelVersion.objects.get(model_name="zzz").deleted_at is None
+    assert Promotion.objects.filter(
+        model_name="late", alias="champion", from_version=1, to_version=None
+    ).exists()
 
 
 def test_a_registry_that_is_down_changes_nothing() -> None:
     """It is not asked for every other model: each question would wait as long."""
-    registry = Registry(RegisteredModel("aaa"), RegisteredModel("zzz"))
+    registry = RegistryStub(RegisteredModel("aaa"), RegisteredModel("zzz"))
     registry.of["aaa"] = RegistryUnavailableError("does not answer")
     with pytest.raises(RegistryError):
         _sync(registry)
@@ -183,34 +187,42 @@ class TestInUse:
     """Which contract versions are in use, as `migrate` asks."""
 
     @pytest.fixture
-    def registry(self) -> Registry:
+    def registry(self) -> RegistryStub:
         """Two models with a champion each, of which the mirror knows an older state."""
-        made = Registry(RegisteredModel("aaa", {"champion": "1"}), RegisteredModel("zzz", {"champion": "1"}))
+        made = RegistryStub(
+            RegisteredModel("aaa", {"champion": "1"}), RegisteredModel("zzz", {"champion": "1"})
+        )
         made.of["aaa"] = [_version("aaa", tags={names.TAG_FINGERPRINT: "a" * 64})]
         made.of["zzz"] = [_version("zzz", tags={names.TAG_FINGERPRINT: "z" * 64})]
         ModelVersion.objects.create(
-            model="old", version=1, aliases=["champion"], contract_fingerprint="0" * 64, registered_at=NOW
+            model_name="old",
+            version=1,
+            aliases=["champion"],
+            contract_fingerprint="0" * 64,
+            registered_at=NOW,
         )
         return made
 
-    def test_the_registry_counts_and_not_the_mirror(self, registry: Registry) -> None:
+    def test_the_registry_counts_and_not_the_mirror(self, registry: RegistryStub) -> None:
         """What it says is the whole truth; an alias that moved an hour ago is no reason."""
-        used = usage.ask(registry)  # type: ignore[arg-type]  # the part of it that is asked
+        used = contract_usage.in_use(registry)  # type: ignore[arg-type]  # the part of it that is asked
         assert (used.reasons, used.doubt) == (
             {"a" * 64: "serves as champion", "z" * 64: "serves as champion"},
             "",
         )
 
-    def test_one_version_that_it_cannot_tell_brings_the_mirror_in(self, registry: Registry) -> None:
+    def test_one_version_that_it_cannot_tell_brings_the_mirror_in(self, registry: RegistryStub) -> None:
         """The others are known all the same."""
         registry.of["aaa"] = RegistryError("MLflow answered 500")
-        used = usage.ask(registry)  # type: ignore[arg-type]  # as above
+        used = contract_usage.in_use(registry)  # type: ignore[arg-type]  # as above
         assert set(used.reasons) == {"z" * 64, "0" * 64}
         assert used.doubt == "MLflow answered 500"
 
-    def test_it_has_so_long_and_no_longer(self, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_it_has_so_long_and_no_longer(
+        self, registry: RegistryStub, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """A registry that answers each question slowly does not hold a migration up."""
-        monkeypatch.setattr(usage, "DEADLINE_SECONDS", -1)
-        used = usage.ask(registry)  # type: ignore[arg-type]  # as above
+        monkeypatch.setattr(contract_usage, "DEADLINE_SECONDS", -1)
+        used = contract_usage.in_use(registry)  # type: ignore[arg-type]  # as above
         assert set(used.reasons) == {"0" * 64}
         assert "took longer" in used.doubt

@@ -11,12 +11,12 @@ from typing import Any
 import psycopg
 import pytest
 
+from django_app.registry.selectors import ModelVersionRef
 from django_app.scoring import predictors
-from django_app.scoring.pinning import Pin
-from hotclub import names, store
+from hotclub import contract_files, names
 from hotclub.columns import COPY_FORMAT, COPY_SETTINGS, table_from_csv, view_schema
 from hotclub.contract import ModelContract
-from hotclub.registry import RegisteredVersion
+from hotclub.model_registry import RegisteredVersion
 from tests.conftest import ROOT, Database
 from tests.factories import make_package
 
@@ -41,7 +41,7 @@ def arrival_delay(
     database: Database, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[ModelContract, Path, str]:
     """Contract, package folder and digest of a small arrival_delay."""
-    declared = store.find_model("arrival_delay", [CONTRACTS])
+    declared = contract_files.find_model("arrival_delay", [CONTRACTS])
     policy = dataclasses.replace(
         declared.policy, evaluate_days=3, stopping_days=3, parameters={"num_boost_round": 20, "max_depth": 4}
     )
@@ -51,10 +51,10 @@ def arrival_delay(
 
 
 @pytest.fixture
-def pin(arrival_delay: tuple[ModelContract, Path, str], settings: Any) -> Pin:
+def ref(arrival_delay: tuple[ModelContract, Path, str], settings: Any) -> ModelVersionRef:
     """The champion, whose package is in this worker's cache: MLflow is not asked."""
     contract, folder, digest = arrival_delay
     shutil.copytree(folder, Path(settings.HOTCLUB_CACHE) / digest)
     predictors._load.cache_clear()
     tags = {names.TAG_DIGEST: digest, names.TAG_FINGERPRINT: contract.fingerprint}
-    return Pin(RegisteredVersion(contract.name, "3", "", "", tags=tags), contract)
+    return ModelVersionRef(RegisteredVersion(contract.name, "3", "", "", tags=tags), contract)

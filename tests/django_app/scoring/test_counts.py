@@ -10,9 +10,11 @@ import pyarrow as pa
 import pytest
 
 from django_app.flights.models import Flight
-from django_app.scoring import execution, services, slices, tasks
+from django_app.registry.selectors import ModelVersionRef
+from django_app.scoring import chunk_rows, intervals, tasks
+from django_app.scoring.intervals import Interval
 from django_app.scoring.models import Batch, Prediction, PredictionRequest
-from django_app.scoring.pinning import Pin
+from django_app.scoring.services import batches, chunks, requests
 from django_app.tenants.models import Tenant
 from tests.django_app.scoring.test_requests import FEATURES
 
@@ -36,16 +38,16 @@ class Ticking:
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch, sent: list[Any]) -> None:
     """Chunks of 100 rows, so that a day has several."""
-    chunks = slices.chunks
-    monkeypatch.setattr(slices, "chunks", lambda contract, batch: chunks(contract, batch, 100))
+    chunks = chunk_rows.chunks
+    monkeypatch.setattr(intervals, "chunks", lambda contract, batch: chunks(contract, batch, 100))
 
 
 @pytest.fixture
-def batch(pin: Pin) -> Batch:
+def batch(ref: ModelVersionRef) -> Batch:
     """A planned batch of a day of Newark, in three chunks or more."""
-    made, _ = services.batch_create(
-        pin=pin,
-        piece=slices.Slice.of_day(DAY, pin.contract.schema.timezone),
+    made, _ = batches.batch_create(
+        version=ref,
+        interval=Interval.of_day(DAY, ref.contract.schema.timezone),
         tenant=Tenant.objects.get(pk="EWR"),
         key="k",
         user=None,
@@ -73,7 +75,7 @@ def _add(batch: Batch, count: int = 1) -> list[int]:
 
 def _score(batch: Batch) -> tuple[int, int, int, int]:
     for chunk in batch.chunks.all():
-        assert execution.chunk_score(chunk_id=chunk.pk, clock=lambda: NOW)
+        assert chunks.chunk_score(chunk_id=chunk.pk, clock=lambda: NOW)
     batch.refresh_from_db()
     counts = (batch.rows_total, batch.rows_done, batch.rows_vanished, batch.rows_new)
     assert batch.status == "done"
@@ -157,15 +159,15 @@ def test_a_chunk_from_before_entities_were_kept(batch: Batch) -> None:
 def test_planned_entities_go_once_they_are_counted(batch: Batch) -> None:
     """They are working memory, of chunks that failed as well."""
     first, second, *_ = batch.chunks.all()
-    execution.chunk_score(chunk_id=first.pk, clock=lambda: NOW)
-    execution.batch_fail(chunk_id=second.pk, reason="r", now=NOW)
+    chunks.chunk_score(chunk_id=first.pk, clock=lambda: NOW)
+    chunks.batch_fail(chunk_id=second.pk, reason="r", now=NOW)
     assert set(batch.chunks.values_list("planned", flat=True)) == {None}
 
 
-def test_an_empty_batch_says_so(pin: Pin) -> None:
+def test_an_empty_batch_says_so(ref: ModelVersionRef) -> None:
     """Done, without rows, in words."""
-    batch, _ = services.batch_create(
-        pin=pin, piece=slices.Slice.of_day(dt.date(2014, 6, 1), "UTC"), tenant=None, key=None, user=None,
+    batch, _ = batches.batch_create(
+        version=ref, interval=Interval.of_day(dt.date(2014, 6, 1), "UTC"), tenant=None, key=None, user=None,
         clock=Ticking(),
     )  # fmt: skip
     assert batch.summary == "no rows: nothing was in the slice when the batch was planned"
@@ -198,25 +200,25 @@ class TestTimes:
     ) -> None:
         """It starts with its first chunk and ends after the predictions of its last are written."""
         written: list[dt.datetime] = []
-        write = execution._predictions_in
-        monkeypatch.setattr(execution, "_predictions_in", lambda *a: (write(*a), written.append(clock())))
+        write = chunks._predictions_in
+        monkeypatch.setattr(chunks, "_predictions_in", lambda *a: (write(*a), written.append(clock())))
         for chunk in batch.chunks.all():
-            execution.chunk_score(chunk_id=chunk.pk, clock=clock)
+            chunks.chunk_score(chunk_id=chunk.pk, clock=clock)
         batch.refresh_from_db()
         assert batch.created_at < batch.started_at < written[0]
         assert batch.finished_at > written[-1]
 
     def test_a_request_ends_after_it_was_scored(
-        self, pin: Pin, clock: Ticking, monkeypatch: pytest.MonkeyPatch
+        self, ref: ModelVersionRef, clock: Ticking, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Not when the worker took it up."""
-        request = services.request_create(
-            pin=pin, tenant=Tenant.objects.get(pk="EWR"), features=FEATURES, user=None, now=NOW
+        request = requests.request_create(
+            version=ref, tenant=Tenant.objects.get(pk="EWR"), features=FEATURES, user=None, now=NOW
         )
-        load = execution.predictor_for
+        load = requests.predictor_for
         scored: list[dt.datetime] = []
-        monkeypatch.setattr(execution, "predictor_for", lambda work: (scored.append(clock()), load(work))[1])
-        execution.request_score(request_id=request.pk, clock=clock)
+        monkeypatch.setattr(requests, "predictor_for", lambda work: (scored.append(clock()), load(work))[1])
+        requests.request_score(request_id=request.pk, clock=clock)
         assert PredictionRequest.objects.get().finished_at > scored[0]
 
     def test_the_tasks_read_the_clock_themselves(
@@ -232,15 +234,15 @@ class TestTimes:
         assert batch.finished_at - batch.started_at >= dt.timedelta(seconds=batch.chunks.count())
 
 
-def test_the_end_of_an_interval_is_left_out(pin: Pin) -> None:
+def test_the_end_of_an_interval_is_left_out(ref: ModelVersionRef) -> None:
     """[start, end): a row at the start is in the batch, one at the end is in the next one."""
     times = list(
         Flight.objects.filter(scheduled_departure__gte=dt.datetime(2013, 10, 20, 12, tzinfo=dt.UTC))
         .order_by("scheduled_departure").values_list("scheduled_departure", flat=True).distinct()[:3]
     )  # fmt: skip
     batches = [
-        services.batch_create(
-            pin=pin, piece=slices.Slice.between(start, end), tenant=None, key=None, user=None, clock=lambda: NOW
+        batches.batch_create(
+            version=ref, interval=Interval.between(start, end), tenant=None, key=None, user=None, clock=lambda: NOW
         )[0]
         for start, end in ((times[0], times[1]), (times[1], times[2]), (times[0], times[2]))
     ]  # fmt: skip
@@ -250,15 +252,15 @@ def test_the_end_of_an_interval_is_left_out(pin: Pin) -> None:
     assert first + second == both
 
 
-def test_keys_are_cut_in_the_order_of_their_type(pin: Pin) -> None:
+def test_keys_are_cut_in_the_order_of_their_type(ref: ModelVersionRef) -> None:
     """Keys of one to four digits: in the order of texts 1000 would come before 9, and rows be scored twice or never."""
     keys = sorted(Flight.objects.values_list("pk", flat=True))
     few, many = Flight.objects.get(pk=keys[0]), Flight.objects.get(pk=keys[1500])
     assert (len(str(few.pk)), len(str(many.pk))) == (1, 4)
     ends = sorted((few.scheduled_departure, many.scheduled_departure))
-    piece = slices.Slice.between(ends[0] - dt.timedelta(days=1), ends[1] + dt.timedelta(days=1))
-    made, _ = services.batch_create(
-        pin=pin, piece=piece, tenant=None, key="wide", user=None, clock=lambda: NOW
+    interval = Interval.between(ends[0] - dt.timedelta(days=1), ends[1] + dt.timedelta(days=1))
+    made, _ = batches.batch_create(
+        version=ref, interval=interval, tenant=None, key="wide", user=None, clock=lambda: NOW
     )
     firsts = [int(chunk.first_entity) for chunk in made.chunks.order_by("number")]
     assert firsts == sorted(firsts)
@@ -270,7 +272,7 @@ def test_keys_are_cut_in_the_order_of_their_type(pin: Pin) -> None:
 def test_an_empty_text_is_a_key_like_any_other(batch: Batch) -> None:
     """Unquoted in a CSV it would be a null, which no primary key holds."""
     keys = {"entity": ["", "a"], "tenant": ["EWR", "EWR"], "event_time": [batch.start, batch.start]}
-    execution._predictions_in(batch, pa.table(keys), np.array([0.25, 0.5]))
+    chunks._predictions_in(batch, pa.table(keys), np.array([0.25, 0.5]))
     assert dict(Prediction.objects.values_list("entity", "score")) == {"": 0.25, "a": 0.5}
 
 
@@ -278,7 +280,7 @@ def test_what_a_chunk_waits_for_is_written_on_it_alone(batch: Batch) -> None:
     """Its attempt is given back; the others' are their own."""
     first, second = batch.chunks.order_by("number")[:2]
     batch.chunks.update(attempts=2, error="")
-    execution.chunk_wait(chunk_id=first.pk, reason="MLflow does not answer")
+    chunks.chunk_wait(chunk_id=first.pk, reason="MLflow does not answer")
     for chunk, expected in ((first, (1, "MLflow does not answer")), (second, (2, ""))):
         chunk.refresh_from_db()
         assert (chunk.attempts, chunk.error) == expected
@@ -287,9 +289,9 @@ def test_what_a_chunk_waits_for_is_written_on_it_alone(batch: Batch) -> None:
 def test_a_batch_that_is_given_up_says_when_and_why(batch: Batch) -> None:
     """With its pending chunks; those that are done stay."""
     done, failing = batch.chunks.order_by("number")[:2]
-    assert execution.chunk_score(chunk_id=done.pk, clock=lambda: NOW)
+    assert chunks.chunk_score(chunk_id=done.pk, clock=lambda: NOW)
     later = NOW + dt.timedelta(minutes=1)
-    execution.batch_fail(chunk_id=failing.pk, reason="no such version", now=later)
+    chunks.batch_fail(chunk_id=failing.pk, reason="no such version", now=later)
     batch.refresh_from_db()
     assert (batch.status, batch.error, batch.finished_at) == ("failed", "no such version", later)
     statuses = list(batch.chunks.order_by("number").values_list("status", flat=True))

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from django_app.scoring import pinning
+from django_app.registry import selectors as registry
+from django_app.registry.selectors import ModelVersionRef
 from django_app.scoring.models import Batch
-from django_app.scoring.pinning import Pin
 from django_app.tenants.models import Membership, Tenant
 from django_app.tenants.selectors import writes_every_tenant
 
@@ -21,10 +21,12 @@ BODY = {"model": "arrival_delay", "day": "2013-10-20"}
 
 
 @pytest.fixture
-def ask(pin: Pin, api: Callable[[str], Any], sent: list[Any], monkeypatch: pytest.MonkeyPatch) -> Ask:
+def ask(
+    ref: ModelVersionRef, api: Callable[[str], Any], sent: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> Ask:
     """Post a batch as the service account does."""
     del sent
-    monkeypatch.setattr(pinning, "champion", lambda _: pin)
+    monkeypatch.setattr(registry, "champion", lambda _: ref)
 
     def post(who: str = "service", **more: Any) -> Any:
         return api(who).post("/api/v1/batches/", {**BODY, "key": "k", **more})

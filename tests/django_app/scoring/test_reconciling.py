@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from django_app.ingest.models import Delivery
-from django_app.scoring import pinning, reconciling, selectors, services, tasks
+from django_app.registry import selectors as registry
+from django_app.registry.selectors import ModelVersionRef
+from django_app.scoring import selectors, tasks
+from django_app.scoring.intervals import Interval
 from django_app.scoring.models import Batch
-from django_app.scoring.pinning import Pin
-from django_app.scoring.slices import Slice
+from django_app.scoring.services import batches, reconcile
 from django_app.tenants.models import Tenant
 from hotclub.errors import RegistryError
 
@@ -26,31 +28,31 @@ def _clock() -> dt.datetime:
 
 
 @pytest.fixture(autouse=True)
-def _champion(pin: Pin, monkeypatch: pytest.MonkeyPatch, sent: list[Any]) -> None:
+def _champion(ref: ModelVersionRef, monkeypatch: pytest.MonkeyPatch, sent: list[Any]) -> None:
     """arrival_delay has a champion, and no other model that follows the source has one."""
 
-    def champion(model: str) -> Pin:
-        if model != pin.version.model:
-            raise pinning.NoChampionError(f"{model} has no champion")
-        return pin
+    def champion(model: str) -> ModelVersionRef:
+        if model != ref.registered.model_name:
+            raise registry.NoChampionError(f"{model} has no champion")
+        return ref
 
-    monkeypatch.setattr(pinning, "champion", champion)
+    monkeypatch.setattr(registry, "champion", champion)
 
 
 def _delivery(minutes: float = 11, tenant: str = "EWR", **changes: Any) -> Delivery:
     """A delivery that was loaded this long ago."""
     values = {
-        "source": "flight_schedule", "tenant_id": tenant, "data_date": DAY, "sha256": f"{minutes}",
+        "source": "flight_schedule", "tenant_id": tenant, "day": DAY, "sha256": f"{minutes}",
         "size_bytes": 1, "archive_path": "/nowhere", "status": "loaded",
         "finished_at": NOW - dt.timedelta(minutes=minutes),
     }  # fmt: skip
     return Delivery.objects.create(**{**values, **changes})
 
 
-def _batch(pin: Pin, minutes_ago: float, tenant: str | None = "EWR") -> None:
-    services.batch_create(
-        pin=pin,
-        piece=Slice.of_day(DAY, pin.contract.schema.timezone),
+def _batch(ref: ModelVersionRef, minutes_ago: float, tenant: str | None = "EWR") -> None:
+    batches.batch_create(
+        version=ref,
+        interval=Interval.of_day(DAY, ref.contract.schema.timezone),
         tenant=Tenant.objects.get(pk=tenant) if tenant else None,
         key=f"{minutes_ago}",
         user=None,
@@ -58,13 +60,13 @@ def _batch(pin: Pin, minutes_ago: float, tenant: str | None = "EWR") -> None:
     )
 
 
-def test_a_loaded_day_without_a_batch_gets_one(pin: Pin) -> None:
+def test_a_loaded_day_without_a_batch_gets_one(ref: ModelVersionRef) -> None:
     """Its key is the delivery's, so that it is made once; it covers the day of the tenant."""
     delivery = _delivery()
-    assert reconciling.loaded_days_score(clock=_clock) == 1
-    assert reconciling.loaded_days_score(clock=_clock) == 0
+    assert reconcile.loaded_days_score(clock=_clock) == 1
+    assert reconcile.loaded_days_score(clock=_clock) == 0
     batch = Batch.objects.get()
-    assert (batch.key, batch.model, batch.tenant_id) == (f"loaded-{delivery.pk}", "arrival_delay", "EWR")
+    assert (batch.key, batch.model_name, batch.tenant_id) == (f"loaded-{delivery.pk}", "arrival_delay", "EWR")
     assert (batch.day, batch.status) == (DAY, "pending")
     assert batch.rows_total > 200
 
@@ -82,26 +84,26 @@ def test_a_loaded_day_without_a_batch_gets_one(pin: Pin) -> None:
 def test_other_deliveries_are_left_alone(changes: dict[str, Any]) -> None:
     """Too new, too old, not loaded, or of a source that no model follows."""
     _delivery(**changes)
-    assert reconciling.loaded_days_score(clock=_clock) == 0
+    assert reconcile.loaded_days_score(clock=_clock) == 0
 
 
 @pytest.mark.parametrize(
     ("minutes_ago", "tenant", "made"), [(10, "EWR", 0), (10, None, 0), (10, "JFK", 1), (12, "EWR", 1)]
 )
 def test_only_a_batch_since_the_load_counts(
-    pin: Pin, minutes_ago: float, tenant: str | None, made: int
+    ref: ModelVersionRef, minutes_ago: float, tenant: str | None, made: int
 ) -> None:
     """A batch of the tenant or of every tenant does; another tenant's, or one of the rows before, does not."""
     _delivery()
-    _batch(pin, minutes_ago, tenant)
-    assert reconciling.loaded_days_score(clock=_clock) == made
+    _batch(ref, minutes_ago, tenant)
+    assert reconcile.loaded_days_score(clock=_clock) == made
 
 
 def test_two_deliveries_of_a_day_are_one_batch() -> None:
     """The rows are as the newest of them left them: one batch, under its key."""
     _delivery(20)
     newest = _delivery(11)
-    assert reconciling.loaded_days_score(clock=_clock) == 1
+    assert reconcile.loaded_days_score(clock=_clock) == 1
     assert Batch.objects.get().key == f"loaded-{newest.pk}"
 
 
@@ -109,28 +111,28 @@ def test_a_day_that_cannot_be_cut_stops_no_other(monkeypatch: pytest.MonkeyPatch
     """An error for one tenant is logged, and the next tenant's day is scored."""
     _delivery(11, "JFK")
     _delivery(12, "EWR")
-    create = services.batch_create
+    create = batches.batch_create
 
     def fails_for_jfk(**options: Any) -> Any:
         if options["tenant"].pk == "JFK":
             raise RuntimeError("no such view")
         return create(**options)
 
-    monkeypatch.setattr(services, "batch_create", fails_for_jfk)
-    assert reconciling.loaded_days_score(clock=_clock) == 1
+    monkeypatch.setattr(reconcile, "batch_create", fails_for_jfk)
+    assert reconcile.loaded_days_score(clock=_clock) == 1
 
 
 def test_without_the_registry_the_sweep_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """MLflow away: nothing is made and nothing raised; the next sweep asks again."""
 
-    def away(_: str) -> Pin:
+    def away(_: str) -> ModelVersionRef:
         raise RegistryError("MLflow does not answer")
 
     _delivery()
     with monkeypatch.context() as outage:
-        outage.setattr(pinning, "champion", away)
-        assert reconciling.loaded_days_score(clock=_clock) == 0
-    assert reconciling.loaded_days_score(clock=_clock) == 1
+        outage.setattr(registry, "champion", away)
+        assert reconcile.loaded_days_score(clock=_clock) == 0
+    assert reconcile.loaded_days_score(clock=_clock) == 1
 
 
 def test_the_sweep_reconciles(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,32 +145,32 @@ def test_the_sweep_reconciles(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Batch.objects.count() == 1
 
 
-def test_reach_and_patience_to_the_second(pin: Pin) -> None:
+def test_reach_and_patience_to_the_second(ref: ModelVersionRef) -> None:
     """Loaded exactly ten minutes ago: it is time. Exactly two days ago: no longer the sweep's."""
     _delivery(10, "EWR")
     _delivery(2 * 24 * 60, "JFK")
     _delivery(2 * 24 * 60 - 1 / 60, "LGA")
     found = selectors.deliveries_without_batch(
-        model=pin.version.model,
+        model_name=ref.registered.model_name,
         source="flight_schedule",
-        after=NOW - reconciling.REACH,
-        before=NOW - reconciling.PATIENCE,
+        after=NOW - reconcile.MAX_AGE,
+        before=NOW - reconcile.MIN_AGE,
     )
     assert [d.tenant_id for d in found] == ["EWR", "LGA"]
 
 
-def test_a_batch_of_the_moment_of_the_load_counts(pin: Pin) -> None:
+def test_a_batch_of_the_moment_of_the_load_counts(ref: ModelVersionRef) -> None:
     """Asked for in the instant in which the load committed, it read what was loaded."""
     _delivery(11)
-    _batch(pin, 11)
-    assert reconciling.loaded_days_score(clock=_clock) == 0
+    _batch(ref, 11)
+    assert reconcile.loaded_days_score(clock=_clock) == 0
 
 
 def test_one_sweep_makes_a_limited_number(monkeypatch: pytest.MonkeyPatch) -> None:
     """The newest come first; the rest is for the next sweep, and nothing is left at the end."""
-    monkeypatch.setattr(reconciling, "LIMIT", 2)
-    deliveries = [_delivery(11 + n, data_date=DAY + dt.timedelta(days=n)) for n in range(3)]
-    assert reconciling.loaded_days_score(clock=_clock) == 2
-    assert set(Batch.objects.values_list("day", flat=True)) == {d.data_date for d in deliveries[:2]}
-    assert reconciling.loaded_days_score(clock=_clock) == 1
-    assert reconciling.loaded_days_score(clock=_clock) == 0
+    monkeypatch.setattr(reconcile, "LIMIT", 2)
+    deliveries = [_delivery(11 + n, day=DAY + dt.timedelta(days=n)) for n in range(3)]
+    assert reconcile.loaded_days_score(clock=_clock) == 2
+    assert set(Batch.objects.values_list("day", flat=True)) == {d.day for d in deliveries[:2]}
+    assert reconcile.loaded_days_score(clock=_clock) == 1
+    assert reconcile.loaded_days_score(clock=_clock) == 0

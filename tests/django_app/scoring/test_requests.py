@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from django_app.scoring import execution, pinning, services, tasks
-from django_app.scoring.models import ATTEMPTS, PredictionRequest
-from django_app.scoring.pinning import Pin
+from django_app.registry import selectors as registry
+from django_app.registry.selectors import ModelVersionRef
+from django_app.scoring import tasks
+from django_app.scoring.models import MAX_ATTEMPTS, PredictionRequest
 from django_app.scoring.predictors import predictor_for
+from django_app.scoring.services import chunks, requests, sweep
 from django_app.tenants.models import Tenant
 from hotclub.errors import InvalidInputError, RegistryUnavailableError
 
@@ -28,34 +30,34 @@ def _clock() -> dt.datetime:
     return NOW
 
 
-def _create(pin: Pin, features: object = FEATURES) -> PredictionRequest:
-    return services.request_create(
-        pin=pin, tenant=Tenant.objects.get(pk="EWR"), features=features, user=None, now=NOW
+def _create(ref: ModelVersionRef, features: object = FEATURES) -> PredictionRequest:
+    return requests.request_create(
+        version=ref, tenant=Tenant.objects.get(pk="EWR"), features=features, user=None, now=NOW
     )
 
 
-def test_a_request_is_scored_by_the_pinned_version(pin: Pin) -> None:
+def test_a_request_is_scored_by_the_pinned_version(ref: ModelVersionRef) -> None:
     """The score is the predictor's own; the features that were left out are missing."""
-    request = _create(pin)
-    assert execution.request_score(request_id=request.pk, clock=_clock) is True
+    request = _create(ref)
+    assert requests.request_score(request_id=request.pk, clock=_clock) is True
     request.refresh_from_db()
     assert (request.status, request.model_version) == ("done", "3")
     assert request.score == predictor_for(request).predict_rows([FEATURES]).scores[0]
-    assert execution.request_score(request_id=request.pk, clock=_clock) is False
+    assert requests.request_score(request_id=request.pk, clock=_clock) is False
 
 
-def test_unseen_categories_are_told_of(pin: Pin) -> None:
+def test_unseen_categories_are_told_of(ref: ModelVersionRef) -> None:
     """A carrier that training never saw is scored as missing, and the answer says so."""
-    request = _create(pin, {**FEATURES, "carrier": "ZZ"})
-    execution.request_score(request_id=request.pk, clock=_clock)
+    request = _create(ref, {**FEATURES, "carrier": "ZZ"})
+    requests.request_score(request_id=request.pk, clock=_clock)
     request.refresh_from_db()
     assert request.unseen == {"carrier": 1}
 
 
-def test_every_wrong_field_is_named(pin: Pin) -> None:
+def test_every_wrong_field_is_named(ref: ModelVersionRef) -> None:
     """All errors come at once, each under its field."""
     with pytest.raises(InvalidInputError) as caught:
-        _create(pin, {**FEATURES, "hour": 24, "carrier": None, "distanse": 3, "weekday": "Friday"})
+        _create(ref, {**FEATURES, "hour": 24, "carrier": None, "distanse": 3, "weekday": "Friday"})
     assert {error.field for error in caught.value.errors} == {
         "features.hour",
         "features.carrier",
@@ -65,12 +67,12 @@ def test_every_wrong_field_is_named(pin: Pin) -> None:
 
 
 def test_an_accepted_request_is_sent_with_who_asked(
-    pin: Pin, users: dict[str, Any], sent: list[Any], django_capture_on_commit_callbacks: Any
+    ref: ModelVersionRef, users: dict[str, Any], sent: list[Any], django_capture_on_commit_callbacks: Any
 ) -> None:
     """Once it is committed: the task by its name, and the request's key."""
     with django_capture_on_commit_callbacks(execute=True):
-        request = services.request_create(
-            pin=pin, tenant=Tenant.objects.get(pk="EWR"), features=FEATURES, user=users["owner"], now=NOW
+        request = requests.request_create(
+            version=ref, tenant=Tenant.objects.get(pk="EWR"), features=FEATURES, user=users["owner"], now=NOW
         )
     assert sent == [("scoring.tasks.request_score", (str(request.pk),))]
     request.refresh_from_db()
@@ -78,45 +80,47 @@ def test_an_accepted_request_is_sent_with_who_asked(
 
 
 def test_the_sweep_finds_a_lost_request(
-    pin: Pin, sent: list[Any], django_capture_on_commit_callbacks: Any
+    ref: ModelVersionRef, sent: list[Any], django_capture_on_commit_callbacks: Any
 ) -> None:
     """A request whose task was lost is enqueued again within a minute."""
-    request = _create(pin)
+    request = _create(ref)
     with django_capture_on_commit_callbacks(execute=True):
-        services.scoring_sweep(now=NOW + dt.timedelta(seconds=40))
+        sweep.scoring_sweep(now=NOW + dt.timedelta(seconds=40))
         # What was sent again waits for its turn: the next sweep does not send it once more.
-        services.scoring_sweep(now=NOW + dt.timedelta(seconds=50))
+        sweep.scoring_sweep(now=NOW + dt.timedelta(seconds=50))
     assert sent == [("scoring.tasks.request_score", (str(request.pk),))]
 
 
 def test_an_unforeseen_error_is_told_and_counted(
-    pin: Pin, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ref: ModelVersionRef, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A request that cannot be scored says why after each attempt, and at the limit it fails."""
-    request = _create(pin)
+    request = _create(ref)
 
     def fail(_: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(execution, "predictor_for", fail)
-    for attempt in range(1, ATTEMPTS + 1):
+    monkeypatch.setattr(requests, "predictor_for", fail)
+    for attempt in range(1, MAX_ATTEMPTS + 1):
         tasks.request_score(str(request.pk))
         request.refresh_from_db()
         assert (request.attempts, request.error) == (attempt, "OSError: no space left on device")
-        assert request.status == ("failed" if attempt == ATTEMPTS else "pending")
+        assert request.status == ("failed" if attempt == MAX_ATTEMPTS else "pending")
     assert "Traceback" in caplog.text
 
 
-def test_an_outage_elsewhere_uses_no_attempts_up(pin: Pin, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_outage_elsewhere_uses_no_attempts_up(
+    ref: ModelVersionRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What was accepted waits for the model registry, for as long as it takes, and says so."""
-    request = _create(pin)
+    request = _create(ref)
 
     def away(_: object) -> None:
         raise RegistryUnavailableError("MLflow does not answer")
 
     with monkeypatch.context() as outage:
-        outage.setattr(execution, "predictor_for", away)
-        for _ in range(2 * ATTEMPTS):
+        outage.setattr(requests, "predictor_for", away)
+        for _ in range(2 * MAX_ATTEMPTS):
             tasks.request_score(str(request.pk))
     request.refresh_from_db()
     assert (request.status, request.attempts, request.error) == ("pending", 0, "MLflow does not answer")
@@ -125,29 +129,31 @@ def test_an_outage_elsewhere_uses_no_attempts_up(pin: Pin, monkeypatch: pytest.M
     assert (request.status, request.error) == ("done", "")
 
 
-def test_a_request_that_kills_its_worker_is_given_up(pin: Pin, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_that_kills_its_worker_is_given_up(
+    ref: ModelVersionRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The attempt is counted before it begins: nobody is left to count it afterwards."""
-    request = _create(pin)
+    request = _create(ref)
 
     def killed(_: object) -> None:
         raise SystemExit
 
-    monkeypatch.setattr(execution, "predictor_for", killed)
-    for _ in range(ATTEMPTS):
+    monkeypatch.setattr(requests, "predictor_for", killed)
+    for _ in range(MAX_ATTEMPTS):
         with pytest.raises(SystemExit):
             tasks.request_score(str(request.pk))
     tasks.request_score(str(request.pk))
     request.refresh_from_db()
-    assert (request.status, request.attempts) == ("failed", ATTEMPTS)
-    assert request.error.startswith(f"begun {ATTEMPTS} times and never finished: its worker ended")
+    assert (request.status, request.attempts) == ("failed", MAX_ATTEMPTS)
+    assert request.error.startswith(f"begun {MAX_ATTEMPTS} times and never finished: its worker ended")
 
 
 class TestApi:
     """The same over HTTP."""
 
     @pytest.fixture(autouse=True)
-    def _champion(self, pin: Pin, monkeypatch: pytest.MonkeyPatch, sent: list[Any]) -> None:
-        monkeypatch.setattr(pinning, "champion", lambda model: pin)
+    def _champion(self, ref: ModelVersionRef, monkeypatch: pytest.MonkeyPatch, sent: list[Any]) -> None:
+        monkeypatch.setattr(registry, "champion", lambda model: ref)
 
     def test_created_and_read(self, api: Any) -> None:
         """202 with the request, which its tenant's people can read."""
@@ -193,7 +199,7 @@ class TestApi:
         with connection.cursor() as cursor:
             cursor.execute("SELECT id FROM scoring_batchchunk")
             for (chunk,) in cursor.fetchall():
-                execution.chunk_score(chunk_id=chunk, clock=_clock)
+                chunks.chunk_score(chunk_id=chunk, clock=_clock)
         results = api("viewer").get(f"/api/v1/batches/{made.json()['id']}/results/?page_size=7").json()
         assert results["count"] == made.json()["rows_total"] > 200
         assert len(results["results"]) == 7
@@ -220,10 +226,10 @@ class TestApi:
     def test_without_a_champion(self, api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         """409 with what to do."""
 
-        def none(model: str) -> Pin:
-            raise pinning.NoChampionError(f"{model} has no champion")
+        def none(model: str) -> ModelVersionRef:
+            raise registry.NoChampionError(f"{model} has no champion")
 
-        monkeypatch.setattr(pinning, "champion", none)
+        monkeypatch.setattr(registry, "champion", none)
         answer = api("owner").post(
             "/api/v1/batches/", {"model": "arrival_delay", "tenant": "EWR", "day": "2013-10-20"}
         )

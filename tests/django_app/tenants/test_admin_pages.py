@@ -31,7 +31,7 @@ def _rows(tenant: str, word: str, moment: dt.datetime, user: Any) -> None:
         "contract_version": 1,
     }  # fmt: skip
     delivery = Delivery.objects.create(
-        source=word, tenant_id=tenant, data_date=moment.date(), sha256=word, size_bytes=1, archive_path=f"/{word}",
+        source=word, tenant_id=tenant, day=moment.date(), sha256=word, size_bytes=1, archive_path=f"/{word}",
         status="rejected", dag_run_id=word, attempts=1, reasons=[word], warnings=[word],
     )  # fmt: skip
     Delivery.objects.filter(pk=delivery.pk).update(landed_at=moment)

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from django_app.flights.users import demo_users_ensure
+from django_app.flights.services.demo_users import demo_users_ensure
 
 VARIABLES = {
     "admin": "HOTCLUB_ADMIN_PASSWORD",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from django_app.flights.landing import KINDS, land
+from django_app.conf import hotclub_settings
 from django_app.flights.nycflights13 import DataFilesError
+from django_app.flights.sample_files import KINDS, land
 
 
 class Command(BaseCommand):
@@ -27,7 +27,7 @@ class Command(BaseCommand):
         if day.year != 2013:
             raise CommandError(f"{day}: the data is of 2013")
         try:
-            paths = land(day, KINDS if kind == "both" else (kind,), settings.HOTCLUB_LANDING)
+            paths = land(day, KINDS if kind == "both" else (kind,), hotclub_settings.landing)
         except DataFilesError as error:
             raise CommandError(str(error)) from error
         for path in paths:

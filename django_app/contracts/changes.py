@@ -1,0 +1,80 @@
+"""Compares the declarations with the contract files, and appends what is new."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from django_app.conf import contracts_root
+from django_app.contracts import compiler
+from hotclub import contract_files, declarations
+from hotclub.contract import Contract
+
+
+@dataclass(frozen=True)
+class Change:
+    """A contract file that is not written yet.
+
+    Attributes:
+        contract: what would be written.
+        root: the ``contracts`` folder of its app.
+        reason: why, for a person.
+    """
+
+    contract: Contract
+    root: Path
+    reason: str
+
+
+def pending() -> list[Change]:
+    """Return what ``makecontracts`` would write. Needs no database.
+
+    Raises:
+        ContractError: a declaration cannot be compiled, or a contract file cannot be read.
+    """
+    return [change for cls in _declared() if (change := _change(cls)) is not None]
+
+
+def _declared() -> Iterator[type[declarations.MLModel | declarations.Source]]:
+    yield from declarations.sources.values()
+    yield from declarations.models.values()
+
+
+def _compile(cls: type, version: int, policy_revision: int, *, typed_values: bool = True) -> Contract:
+    if issubclass(cls, declarations.MLModel):
+        return compiler.compile_model(
+            cls, version=version, policy_revision=policy_revision, typed_values=typed_values
+        )
+    return compiler.compile_source(cls, version=version, policy_revision=policy_revision)
+
+
+def _change(cls: type[declarations.MLModel | declarations.Source]) -> Change | None:
+    root = contracts_root(compiler.app_label_of(cls))
+    written = contract_files.read_versions(root / cls.name)
+    if not written:
+        return Change(_compile(cls, 1, 1), root, "new")
+    newest = written[-1]
+    candidate = _compile(cls, newest.version, newest.policy_revision)
+    if candidate.fingerprint != newest.fingerprint:
+        # A file of before values had types: what is declared has not changed since, and nothing is trained anew.
+        before = _compile(cls, newest.version, newest.policy_revision, typed_values=False)
+        candidate = before if before.fingerprint == newest.fingerprint else candidate
+    if candidate.fingerprint != newest.fingerprint:
+        return Change(_compile(cls, newest.version + 1, 1), root, _difference(newest, candidate))
+    if candidate.to_json()["policy"] != newest.to_json()["policy"]:
+        revision = newest.policy_revision + 1
+        return Change(_compile(cls, newest.version, revision), root, "policy changed; nothing is retrained")
+    return None
+
+
+def _difference(old: Contract, new: Contract) -> str:
+    before, after = old.to_json()["schema"], new.to_json()["schema"]
+    parts = [key for key in after if before.get(key) != after[key] and key not in ("features", "view")]
+    if "features" in after:
+        ours = {f["name"]: f for f in before["features"]}
+        theirs = {f["name"]: f for f in after["features"]}
+        parts += [f"+{name}" for name in theirs if name not in ours]
+        parts += [f"-{name}" for name in ours if name not in theirs]
+        parts += [f"~{name}" for name in theirs if name in ours and ours[name] != theirs[name]]
+    return "schema changed: " + (", ".join(parts) or "the view's SQL")

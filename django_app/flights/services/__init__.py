@@ -1,0 +1,1 @@
+"""Writes of the flights app, a module for each noun."""

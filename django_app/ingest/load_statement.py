@@ -1,0 +1,230 @@
+"""The SQL of one delivery's load, generated from the source's contract and the Django model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.apps import apps
+from django.db import connection
+from django.db.models import F
+from psycopg import sql
+
+from django_app.ingest.column_defaults import Defaults
+from hotclub import names
+from hotclub.contract import ColumnSpec, SourceContract
+
+#: The temporary table with the values of defaults that are functions, by staged row.
+_PER_ROW = "hotclub_defaults"
+_ROW = sql.Identifier(names.COLUMN_ROW)
+
+
+class LoadStatement:
+    """The statements of one load.
+
+    Args:
+        contract: the source's.
+        staging_table: of the delivery, without its schema.
+        defaults: what completes a new row.
+        shown: how many rows or values a check shows by name.
+    """
+
+    def __init__(
+        self, contract: SourceContract, staging_table: str, defaults: Defaults, *, shown: int
+    ) -> None:
+        schema = contract.schema
+        self.columns = schema.columns
+        self.key = schema.natural_key
+        self.defaults = defaults
+        self.can_insert = not defaults.required
+        self.staged_name = f"{names.SCHEMA_STAGING}.{staging_table}"
+        self.staged = sql.Identifier(names.SCHEMA_STAGING, staging_table)
+        self.target = sql.Identifier(schema.table)
+        self._shown = sql.Literal(shown)
+        self._model = apps.get_model(schema.django_model)
+        self._not_null = {f.column for f in self._model._meta.concrete_fields if not f.null}
+        self._tenant = schema.tenant_path
+        # Where the file does not say whose a row is, its key leads to who it is of.
+        key = [c.name for c in self.columns if c.target in self.key]
+        self.tenant_columns = schema.tenant_column or ", ".join(key)
+
+    def upsert(self) -> sql.Composed:
+        """Insert every staged row, or bring the row of its key up to date where something differs."""
+        constants = self.defaults.constants
+        per_row = [f.column for f in self.defaults.per_row]
+        columns = [*(c.target for c in self.columns), *constants, *per_row]
+        values = [
+            self._values(self.columns),
+            *(self._constant(name, value) for name, value in constants.items()),
+            *(sql.SQL("d.{}").format(sql.Identifier(name)) for name in per_row),
+        ]
+        rows = sql.SQL("{} s").format(self.staged)
+        if per_row:
+            rows += sql.SQL(" JOIN {} d ON d.{row} = s.{row}").format(sql.Identifier(_PER_ROW), row=_ROW)
+        return sql.SQL(
+            "INSERT INTO {target} AS t ({columns}) SELECT {values} FROM {rows} ON CONFLICT ({key}) DO {action}"
+        ).format(
+            target=self.target,
+            columns=_list(columns),
+            values=sql.SQL(", ").join(values),
+            rows=rows,
+            key=_list(self.key),
+            action=self._update_action("EXCLUDED.") if self._others else sql.SQL("NOTHING"),
+        )
+
+    def update(self) -> sql.Composed:
+        """Bring the rows that the staged ones name up to date where something differs."""
+        return sql.SQL(
+            "UPDATE {target} AS t SET {assignments} FROM ({typed}) n"
+            " WHERE {match} AND ({old}) IS DISTINCT FROM ({new})"
+        ).format(
+            target=self.target,
+            assignments=self._assignments("n."),
+            typed=self.typed,
+            match=self._match(),
+            old=_list(self._others, "t."),
+            new=_list(self._others, "n."),
+        )
+
+    def per_row_table(self) -> sql.Composed:
+        """Make the table of defaults that are functions; `per_row_copy` fills it."""
+        columns = _list([f.column for f in self.defaults.per_row])
+        return sql.SQL(
+            "CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT 0::bigint AS {}, {} FROM {} LIMIT 0"
+        ).format(sql.Identifier(_PER_ROW), _ROW, columns, self.target)
+
+    def per_row_copy(self) -> sql.Composed:
+        """Fill it: a staged row's number and its values."""
+        columns = _list([names.COLUMN_ROW, *(f.column for f in self.defaults.per_row)])
+        return sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(_PER_ROW), columns)
+
+    def per_row_drop(self) -> sql.Composed:
+        """Drop it: another load of the same transaction makes its own."""
+        return sql.SQL("DROP TABLE {}").format(sql.Identifier(_PER_ROW))
+
+    def row_numbers(self) -> sql.Composed:
+        """Return the staged rows' numbers."""
+        return sql.SQL("SELECT {row} FROM {staged} ORDER BY {row}").format(row=_ROW, staged=self.staged)
+
+    def count(self) -> sql.Composed:
+        """Count the staged rows."""
+        return sql.SQL("SELECT count(*) FROM {}").format(self.staged)
+
+    def unmatched(self) -> sql.Composed:
+        """Count the staged rows whose key is not in the table."""
+        return sql.SQL(
+            "SELECT count(*) FROM ({typed}) n WHERE NOT EXISTS (SELECT FROM {target} t WHERE {match})"
+        ).format(typed=self._typed_keys(), target=self.target, match=self._match())
+
+    def key_hashes(self) -> sql.Composed:
+        """Return a 64-bit hash of each natural key, the same whatever the session's time zone."""
+        by_target = {c.target: c for c in self.columns}
+        parts = [
+            sql.SQL("(n.{} AT TIME ZONE 'UTC')" if by_target[name].type == "timestamptz" else "n.{}").format(
+                sql.Identifier(name)
+            )
+            for name in self.key
+        ]
+        return sql.SQL(
+            "SELECT coalesce(array_agg(DISTINCT hashtextextended(ROW({})::text, 0)), '{{}}') FROM ({}) n"
+        ).format(sql.SQL(", ").join(parts), self._typed_keys())
+
+    def foreign(self, tenant: str) -> sql.Composed | None:
+        """Count the table's rows that the file names and that are not the tenant's; None without tenants."""
+        if self._tenant is None:
+            return None
+        # Django knows how its field paths join. A path that leads nowhere is not the tenant's either.
+        # The model's own ordering would sort the whole table for each row.
+        own = self._model._base_manager.filter(**{self._tenant: tenant}).order_by().values(hotclub_pk=F("pk"))
+        composed = connection.ops.compose_sql(*own.query.sql_with_params())
+        return sql.SQL(
+            "SELECT count(*), (array_agg(n.{row} ORDER BY n.{row}))[:{shown}] FROM"
+            " (SELECT s.{row}, {values} FROM {staged} s) n JOIN {target} t ON {match}"
+            " WHERE NOT EXISTS (SELECT FROM ({own}) o WHERE o.hotclub_pk = t.{pk})"
+        ).format(
+            row=_ROW,
+            shown=self._shown,
+            values=self._values(self._key_columns),
+            staged=self.staged,
+            target=self.target,
+            match=self._match(),
+            own=sql.SQL(composed),
+            pk=sql.Identifier(self._model._meta.pk.column),
+        )
+
+    def unknown_references(self, column: ColumnSpec) -> sql.Composed:
+        """Count the staged rows whose value names no row of the other table, and the values; show the first."""
+        table, key = column.references or ("", "")
+        return sql.SQL(
+            "SELECT count(*), count(DISTINCT n.value), (array_agg(DISTINCT n.value ORDER BY n.value))[:{shown}] FROM"
+            " (SELECT s.{name}::{type} AS cast_value, s.{name} AS value FROM {staged} s WHERE s.{name} IS NOT NULL) n"
+            " WHERE NOT EXISTS (SELECT FROM {table} r WHERE r.{key} = n.cast_value)"
+        ).format(
+            name=sql.Identifier(column.name),
+            type=sql.SQL(column.type),
+            shown=self._shown,
+            staged=self.staged,
+            table=sql.Identifier(table),
+            key=sql.Identifier(key),
+        )
+
+    @property
+    def typed(self) -> sql.Composed:
+        """The staged rows under the table's column names, with its types."""
+        return sql.SQL("SELECT {} FROM {} s").format(self._values(self.columns), self.staged)
+
+    @property
+    def _key_columns(self) -> list[ColumnSpec]:
+        return [c for c in self.columns if c.target in self.key]
+
+    @property
+    def _others(self) -> list[str]:
+        return [c.target for c in self.columns if c.target not in self.key]
+
+    def _typed_keys(self) -> sql.Composed:
+        return sql.SQL("SELECT {} FROM {} s").format(self._values(self._key_columns), self.staged)
+
+    def _values(self, columns: Iterable[ColumnSpec]) -> sql.Composed:
+        return sql.SQL(", ").join(
+            sql.SQL("{} AS {}").format(self._value(c), sql.Identifier(c.target)) for c in columns
+        )
+
+    def _value(self, column: ColumnSpec) -> sql.Composable:
+        cast = sql.SQL("s.{}::{}").format(sql.Identifier(column.name), sql.SQL(column.type))
+        if column.type == "text" and column.nullable and column.target in self._not_null:
+            return sql.SQL("coalesce({}, '')").format(cast)
+        return cast
+
+    @staticmethod
+    def _constant(name: str, value: Any) -> sql.Composed:
+        return sql.SQL("{} AS {}").format(sql.Literal(value), sql.Identifier(name))
+
+    def _update_action(self, new: str) -> sql.Composed:
+        return sql.SQL("UPDATE SET {} WHERE ({}) IS DISTINCT FROM ({})").format(
+            self._assignments(new), _list(self._others, "t."), _list(self._others, new)
+        )
+
+    def _assignments(self, new: str) -> sql.Composed:
+        place = sql.SQL(new)  # type: ignore[arg-type]  # one of this class's own aliases
+        brought = [
+            sql.SQL("{} = {}").format(sql.Identifier(c), place + sql.Identifier(c)) for c in self._others
+        ]
+        stamped = [
+            sql.SQL("{} = {}").format(sql.Identifier(name), sql.Literal(value))
+            for name, value in self.defaults.on_change.items()
+        ]
+        return sql.SQL(", ").join([*brought, *stamped])
+
+    def _match(self) -> sql.Composed:
+        # Plain equality where a null cannot be: an index serves it.
+        return sql.SQL(" AND ").join(
+            sql.SQL("t.{0} = n.{0}" if name in self._not_null else "t.{0} IS NOT DISTINCT FROM n.{0}").format(
+                sql.Identifier(name)
+            )
+            for name in self.key
+        )
+
+
+def _list(columns: Iterable[str], prefix: str = "") -> sql.Composed:
+    place = sql.SQL(prefix)  # type: ignore[arg-type]  # one of this module's own aliases
+    return sql.SQL(", ").join(place + sql.Identifier(column) for column in columns)

@@ -1,0 +1,1 @@
+"""Writes of the ingest app, a module for each noun."""

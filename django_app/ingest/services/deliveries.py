@@ -1,0 +1,226 @@
+"""Deliveries: registered, started in Airflow, checked, and their end."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+
+from django_app.ingest import landing_folder
+from django_app.ingest.airflow import Airflow
+from django_app.ingest.landing_folder import LandedFile
+from django_app.ingest.models import ATTEMPTS, CheckRun, Delivery
+from django_app.outbox import enqueue
+from hotclub import names
+from hotclub.errors import ConflictError, InvalidInputError
+
+logger = logging.getLogger(__name__)
+
+#: Tasks that this module sends, by name.
+LOAD = "django_app.ingest.tasks.delivery_load"
+
+_SEVERITIES = ("", "info", "warning", "critical")
+#: The states in which a check report is taken.
+_CHECKED_IN = (Delivery.Status.LANDED, Delivery.Status.CHECKING, Delivery.Status.ACCEPTED)
+
+
+class DeliveryBusyError(ConflictError):
+    """A delivery's row is held by a load, which may take long: nobody waits for it."""
+
+
+class DeliveryStateError(ConflictError):
+    """A delivery is not in the state that the call needs; the message says which it is in."""
+
+
+@transaction.atomic
+def delivery_register(*, file: LandedFile, archive_root: Path, now: dt.datetime) -> Delivery:
+    """Archive a landed file and write its delivery.
+
+    The same bytes for the same day are the same delivery. One that is final, or waits, gets another round of
+    attempts, because whoever delivers it again asks for that: the load is idempotent, and rows that it found no match
+    for may have one by now.
+
+    Raises:
+        OSError: the file cannot be read.
+        DeliveryBusyError: it is the file of a delivery that is being loaded now, for however long that takes.
+    """
+    landed_at = file.landed_at or now
+    digest, size, path = landing_folder.archive(file.path, archive_root)
+    row, created = Delivery.objects.get_or_create(
+        source=file.source,
+        tenant_id=file.tenant,
+        day=file.day,
+        sha256=digest,
+        defaults={"size_bytes": size, "archive_path": str(path), "landed_at": landed_at},
+    )
+    delivery = Delivery.objects.select_for_update(skip_locked=True).filter(pk=row.pk).first()
+    if delivery is None:
+        raise DeliveryBusyError(f"delivery {row.pk} is being loaded")
+    # With the same time it is the same file, which a crash kept from being removed.
+    if not created and delivery.landed_at < landed_at:
+        delivery.landed_at = landed_at
+        if delivery.is_final or delivery.status == Delivery.Status.WAITING:
+            delivery_retry(delivery)
+        delivery.save()
+    logger.info(
+        "delivery landed",
+        extra={"delivery": delivery.pk, "source": file.source, "tenant": file.tenant, "day": file.day,
+               "again": not created},
+    )  # fmt: skip
+    return delivery
+
+
+def delivery_retry(delivery: Delivery) -> None:
+    """Give a delivery another round of attempts; the caller holds its row and saves it."""
+    delivery.status = Delivery.Status.LANDED
+    delivery.attempt_limit = delivery.attempts + ATTEMPTS
+    delivery.dag_run_id = delivery.waits_for = ""
+    delivery.reasons, delivery.warnings, delivery.finished_at = [], [], None
+    delivery.started_at = None
+
+
+def delivery_start(*, delivery_id: Any, airflow: Airflow, now: dt.datetime) -> None:
+    """Ask Airflow for the run of a delivery's present attempt; start the first attempt where there is none.
+
+    The run's id is committed before Airflow is asked, and the same id never starts two runs.
+
+    Raises:
+        AirflowDownError, AirflowRefusedError: Airflow did not take it; the sweep will ask again.
+    """
+    with transaction.atomic():
+        delivery = Delivery.objects.select_for_update().get(pk=delivery_id)
+        if delivery.is_final:
+            return
+        if not delivery.dag_run_id:
+            next_attempt(delivery)
+        delivery.started_at = now
+        delivery.save()
+    airflow.run_start(
+        dag_id=names.ingest_dag_id(delivery.source),
+        run_id=delivery.dag_run_id,
+        # No more than its key: what else a run needs it asks Django for, so that nobody can type it in.
+        conf={"delivery": str(delivery.pk)},
+    )
+    Delivery.objects.filter(pk=delivery.pk, status=Delivery.Status.LANDED).update(
+        status=Delivery.Status.CHECKING, waits_for=""
+    )
+
+
+def next_attempt(delivery: Delivery) -> None:
+    """Count an attempt and name its DAG run; the caller holds the row and saves it."""
+    delivery.attempts += 1
+    delivery.dag_run_id = names.ingest_run_id(str(delivery.pk), delivery.attempts)
+
+
+@transaction.atomic
+def check_run_record(*, delivery_id: Any, report: dict[str, Any], now: dt.datetime) -> CheckRun:
+    """Write a check report and decide by the highest severity that failed: critical is rejected.
+
+    A repeated report of the same attempt replaces the first, until the load was asked for.
+
+    Args:
+        delivery_id: its key.
+        report: as in the design page, validated.
+        now: when it was decided.
+
+    Raises:
+        DeliveryStateError: the delivery is final, waits, or its load was asked for: nobody checks it now.
+        InvalidInputError: the report is of another source.
+    """
+    delivery = Delivery.objects.select_for_update().get(pk=delivery_id)
+    if delivery.status not in _CHECKED_IN:
+        raise DeliveryStateError(f"the delivery is {delivery.status}; a report is taken while it is checked")
+    if report["source"] != delivery.source:
+        raise InvalidInputError.of(
+            "source", f"the delivery is of {delivery.source}, not of {report['source']}"
+        )
+    failed = [result for result in report["results"] if not result["success"]]
+    severity = max((result["severity"] for result in failed), key=_SEVERITIES.index, default="")
+    rejected = severity == CheckRun.Severity.CRITICAL or (not report["success"] and not failed)
+    run, _ = CheckRun.objects.update_or_create(
+        delivery=delivery,
+        attempt=delivery.attempts,
+        defaults={
+            "decision": CheckRun.Decision.REJECTED if rejected else CheckRun.Decision.ACCEPTED,
+            "severity": severity,
+            "rows": report["rows"],
+            "contract_version": report["contract_version"],
+            "results": report["results"],
+            "started_at": report["started_at"],
+            "finished_at": report["finished_at"],
+        },
+    )
+    delivery.rows_staged = report["rows"]
+    delivery.warnings = _messages(failed, CheckRun.Severity.WARNING)
+    delivery.waits_for = ""
+    if rejected:
+        reasons = _messages(failed, CheckRun.Severity.CRITICAL)
+        delivery_finish(delivery, Delivery.Status.REJECTED, now, reasons or ["the check report says failure"])
+    else:
+        delivery.status = Delivery.Status.ACCEPTED
+        delivery.save()
+    logger.info("delivery checked", extra={"delivery": delivery.pk, "decision": run.decision})
+    return run
+
+
+def _messages(failed: list[dict[str, Any]], severity: str) -> list[str]:
+    return [result["message"] for result in failed if result["severity"] == severity]
+
+
+def delivery_finish(
+    delivery: Delivery, status: Delivery.Status, now: dt.datetime, reasons: list[str] | None = None
+) -> None:
+    """End a delivery; the caller holds its row."""
+    delivery.status = status
+    delivery.finished_at = now
+    delivery.reasons = reasons or []
+    delivery.waits_for = ""
+    delivery.save()
+
+
+@transaction.atomic
+def delivery_load_request(*, delivery_id: Any) -> Delivery:
+    """Note that an accepted delivery shall be loaded, and enqueue that after commit.
+
+    Raises:
+        DeliveryStateError: it was not accepted, or is final.
+    """
+    delivery = Delivery.objects.select_for_update().get(pk=delivery_id)
+    if delivery.status not in (Delivery.Status.ACCEPTED, Delivery.Status.LOADING):
+        raise DeliveryStateError(f"the delivery is {delivery.status}; only an accepted one can be loaded")
+    delivery.status = Delivery.Status.LOADING
+    delivery.save()
+    enqueue(LOAD, str(delivery.pk), queue=names.QUEUE_INGEST)
+    return delivery
+
+
+def delivery_fail(*, delivery_id: Any, reason: str, now: dt.datetime) -> None:
+    """Give a delivery up, with the reason."""
+    with transaction.atomic():
+        delivery = Delivery.objects.select_for_update().get(pk=delivery_id)
+        if not delivery.is_final:
+            delivery_finish(delivery, Delivery.Status.FAILED, now, [reason])
+            logger.error("delivery failed", extra={"delivery": delivery.pk, "reason": reason})
+
+
+@transaction.atomic
+def delivery_note(*, delivery_id: Any, waits_for: str) -> None:
+    """Write what a delivery on its way waits for, or why its last attempt failed.
+
+    One that is being loaded now is left alone, and so is one that waits for rows, which says itself what it waits for.
+    """
+    open_ones = Delivery.objects.select_for_update(skip_locked=True).exclude(status__in=Delivery.SETTLED)
+    delivery = open_ones.filter(pk=delivery_id).first()
+    if delivery is not None:
+        delivery.waits_for = waits_for
+        delivery.save(update_fields=["waits_for"])
+
+
+@transaction.atomic
+def delivery_restage(*, delivery_id: Any, reason: str) -> None:
+    """Take a load back whose staged rows are gone: its DAG run ends, and the next attempt stages the file again."""
+    loading = Delivery.objects.filter(pk=delivery_id, status=Delivery.Status.LOADING)
+    loading.update(status=Delivery.Status.LANDED, waits_for=reason)

@@ -1,0 +1,380 @@
+"""From staged text to Django's tables: one idempotent load in one transaction."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.apps import apps
+from django.db import connection, transaction
+from django.utils import timezone
+
+from django_app.ingest import selectors
+from django_app.ingest.column_defaults import defaults_of, values_of
+from django_app.ingest.load_statement import LoadStatement
+from django_app.ingest.models import Delivery, LoadedKeys
+from django_app.ingest.signals import delivery_loaded
+from hotclub import names
+from hotclub.contract import ColumnSpec, SourceContract
+from hotclub.errors import ContractError
+
+logger = logging.getLogger(__name__)
+
+Clock = Callable[[], dt.datetime]
+#: Unknown references shown by name, and rows by the line of the file; more are counted.
+SHOWN = 5
+#: A value in a message is cut to this length.
+SHOWN_CHARACTERS = 200
+#: How long rows without a match wait within their load for a delivery that is on its way.
+WAIT_AT_MOST = dt.timedelta(minutes=10)
+#: How long PostgreSQL may take over one statement of a load. Less than CELERY_TASK_SOFT_TIME_LIMIT, at which the
+#: process would go and the statement with its locks stay.
+LOAD_AT_MOST = dt.timedelta(minutes=40)
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What a load did.
+
+    Attributes:
+        staged: rows in the file.
+        loaded: rows of it that are in the table now.
+        changed: of those, new or different.
+        unmatched: rows of the file that found nothing to update.
+        required: columns that keep the source from inserting: the table wants them, the file lacks them.
+        key_hashes: one for each natural key in the file.
+    """
+
+    staged: int = 0
+    loaded: int = 0
+    changed: int = 0
+    unmatched: int = 0
+    required: list[str] = field(default_factory=list)
+    key_hashes: list[int] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+
+
+class NotStagedError(Exception):
+    """The staging table is not there: its DAG run is over, and another one will stage the file again."""
+
+
+class TooEarlyError(Exception):
+    """Something that this load depends on is still on its way; the message says what."""
+
+
+class _RefusedRowsError(Exception):
+    """What was written must not stay; the message is the reason of the refusal."""
+
+
+def delivery_load(*, delivery_id: Any, clock: Clock = timezone.now) -> bool:
+    """Load a delivery whose load was asked for; rows, rollups and status commit together.
+
+    Args:
+        delivery_id: its key.
+        clock: read when the load begins and when it ends.
+
+    Returns:
+        Whether this call loaded it. A second call finds it loaded, or being loaded, and does nothing.
+
+    Raises:
+        NotStagedError: nothing is staged.
+        TooEarlyError: what it depends on is still on its way; nothing was written.
+        DatabaseError: PostgreSQL refused; nothing was written.
+    """
+    with transaction.atomic():
+        # A slow load must not hold every worker process: who comes second leaves it to the first, or to the sweep.
+        delivery = Delivery.objects.select_for_update(skip_locked=True).filter(pk=delivery_id).first()
+        if delivery is None or delivery.status != Delivery.Status.LOADING:
+            return False
+        contract = selectors.source_contract(delivery.source)
+        _limit_statements()
+        _require_alone(delivery, contract)
+        if _superseded(delivery, clock):
+            return False
+        # Asked before the rows are read: what commits in between is then seen by the load.
+        awaited = _awaited(delivery, contract, clock())
+        result = rows_load(
+            contract=contract, delivery_id=str(delivery.pk), tenant=delivery.tenant_id, now=clock()
+        )
+        if result.unmatched and awaited is not None:
+            raise TooEarlyError(
+                f"{_rows(result.unmatched)} without a match: waits for the {awaited.source} of {awaited.day}"
+                f", which is {awaited.status}"
+            )
+        _record(delivery, contract, result, clock)
+        if delivery.status == Delivery.Status.LOADED:
+            delivery_loaded.send(sender=Delivery, delivery=delivery, contract=contract)
+            # What the signal's receivers did belongs to the load.
+            delivery.finished_at = clock()
+            delivery.save(update_fields=["finished_at"])
+    logger.info(
+        "delivery load",
+        extra={"delivery": delivery.pk, "status": delivery.status, "rows": result.loaded, "changed": result.changed},
+    )  # fmt: skip
+    return delivery.status == Delivery.Status.LOADED
+
+
+def _record(delivery: Delivery, contract: SourceContract, result: Loaded, clock: Clock) -> None:
+    """Write what the load did onto the delivery."""
+    delivery.rows_staged = result.staged
+    delivery.waits_for = ""
+    if result.refusals:
+        delivery.status, delivery.finished_at = Delivery.Status.REJECTED, clock()
+        delivery.reasons = result.refusals
+    elif result.staged and result.unmatched == result.staged:
+        # Nothing of it is in the table: that is no load. It goes on by itself once a delivery brings the rows.
+        delivery.status = Delivery.Status.WAITING
+        delivery.rows_loaded, delivery.rows_unmatched = 0, result.unmatched
+        delivery.waits_for = _what_is_missing(contract, result)
+    else:
+        delivery.status, delivery.finished_at = Delivery.Status.LOADED, clock()
+        delivery.rows_loaded, delivery.rows_changed = result.loaded, result.changed
+        delivery.rows_unchanged = result.loaded - result.changed
+        delivery.rows_unmatched = result.unmatched
+        delivery.warnings = [*delivery.warnings, *result.warnings, *_left_out(delivery, result)]
+        _keys_keep(delivery, result)
+        _supersede_waiting(delivery, clock)
+    delivery.save()
+
+
+def _what_is_missing(contract: SourceContract, result: Loaded) -> str:
+    key = ", ".join(contract.schema.natural_key)
+    return (
+        f"waits for rows of {contract.schema.table}: none of its {result.staged:,} rows has a ({key}) there, and a file of "
+        f"{contract.name} only updates, because it brings no {', '.join(result.required)}; it loads by itself once a "
+        "delivery brings the rows"
+    )
+
+
+def _left_out(delivery: Delivery, result: Loaded) -> list[str]:
+    """Return a warning where an earlier file of the same day had rows that this one lacks."""
+    earlier = selectors.loaded_before(delivery)
+    if earlier is None:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM (SELECT unnest(%s::bigint[]) EXCEPT SELECT unnest(%s::bigint[])) AS lacking",
+            [earlier.loaded_keys.hashes, result.key_hashes],
+        )
+        (count,) = cursor.fetchone()
+    if not count:
+        return []
+    landed = f"{earlier.landed_at:%Y-%m-%d %H:%M:%S} UTC"
+    are, stay = ("is", "stays as it is") if count == 1 else ("are", "stay as they are")
+    return [
+        f"{_rows(count)} of the file of the same day that landed at {landed} {are} not in this one, and {stay}"
+    ]
+
+
+def _keys_keep(delivery: Delivery, result: Loaded) -> None:
+    """Keep this delivery's keys, and no longer those of the files of the same day before it."""
+    LoadedKeys.objects.filter(delivery__in=selectors.same_day(delivery)).delete()
+    LoadedKeys.objects.update_or_create(delivery=delivery, defaults={"hashes": result.key_hashes})
+
+
+def _supersede_waiting(delivery: Delivery, clock: Clock) -> None:
+    """End what waits for rows and landed before: a later file of the same day was loaded and speaks for the day."""
+    waiting = selectors.same_day(delivery).filter(
+        status=Delivery.Status.WAITING, landed_at__lt=delivery.landed_at
+    )
+    waiting.update(
+        status=Delivery.Status.REJECTED, waits_for="", finished_at=clock(), reasons=[_superseded_by(delivery)]
+    )
+
+
+def _superseded_by(newer: Delivery) -> str:
+    return f"superseded by delivery {newer.pk}, a later file of the same day"
+
+
+def _limit_statements() -> None:
+    """Let PostgreSQL end a statement that takes too long, before the task's own limit ends the process over it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{LOAD_AT_MOST.seconds}s"])
+
+
+def _require_alone(delivery: Delivery, contract: SourceContract) -> None:
+    """Lock out other loads that could meet this one's rows, until this transaction ends.
+
+    Without this a correction whose load starts in the middle of this one could be overwritten by it. Where the
+    natural key does not tell days apart, files count in the order in which they landed, whatever their day; where it
+    does not tell tenants apart, one tenant's load could take over what another's writes at the same moment.
+
+    Raises:
+        TooEarlyError: another one loads now, or is on its way and counts first.
+    """
+    slot = f"ingest.load {delivery.source} {delivery.tenant_id}"
+    if contract.key_has_day:
+        slot += f" {delivery.day}"
+    else:
+        earlier = selectors.on_the_way_before(delivery)
+        if earlier is not None:
+            raise TooEarlyError(
+                f"waits for the {earlier.source} of {earlier.day}, which landed before and is {earlier.status}: "
+                "the natural key holds no day, so the later file has to be loaded last"
+            )
+    locks = {slot: "another file of the same source, tenant and day is being loaded"}
+    if contract.schema.tenant_path is not None and not contract.key_has_tenant:
+        locks[f"ingest.load {contract.schema.table}"] = (
+            f"another file is being loaded into {contract.schema.table}"
+        )
+    with connection.cursor() as cursor:
+        for lock, why in locks.items():
+            cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [lock])
+            if not cursor.fetchone()[0]:
+                raise TooEarlyError(why)
+
+
+def _superseded(delivery: Delivery, clock: Clock) -> bool:
+    """Return whether a later file of the same day was loaded, and reject this one for it.
+
+    Raises:
+        TooEarlyError: a later file is about to be loaded; what becomes of it decides.
+    """
+    newer = selectors.correction(delivery)
+    if newer is None:
+        return False
+    if newer.status == Delivery.Status.LOADING:
+        raise TooEarlyError(
+            f"waits for delivery {newer.pk}, a later file of the same day that is being loaded"
+        )
+    delivery.status, delivery.finished_at = Delivery.Status.REJECTED, clock()
+    delivery.reasons = [_superseded_by(newer)]
+    delivery.waits_for = ""
+    delivery.save()
+    logger.info("delivery superseded", extra={"delivery": delivery.pk, "by": newer.pk})
+    return True
+
+
+def _awaited(delivery: Delivery, contract: SourceContract, now: dt.datetime) -> Delivery | None:
+    """Return a delivery on its way that may bring the rows which this one can only update, for a while."""
+    if can_insert(contract) or now - (delivery.started_at or delivery.landed_at) > WAIT_AT_MOST:
+        return None
+    for other in selectors.siblings(delivery):
+        try:
+            theirs = selectors.source_contract(other.source)
+        except ContractError:
+            continue
+        if theirs.schema.table == contract.schema.table and can_insert(theirs):
+            return other
+    return None
+
+
+def can_insert(contract: SourceContract) -> bool:
+    """Return whether a source's file, with Django's defaults, has every column that a new row needs."""
+    brought = {c.target for c in contract.schema.columns}
+    # The moment only fills auto_now columns, which does not change what is required.
+    return not defaults_of(apps.get_model(contract.schema.django_model), brought, timezone.now()).required
+
+
+def rows_load(*, contract: SourceContract, delivery_id: str, tenant: str, now: dt.datetime) -> Loaded:
+    """Write a delivery's staged rows, inside the caller's transaction.
+
+    New rows get Django's own defaults for what the file lacks. Where a column that the table requires has neither,
+    rows are updated only: a file of outcomes cannot invent a flight. Rows that belong to another tenant, before or
+    after, refuse the delivery: nothing is written.
+
+    Args:
+        contract: the source's.
+        delivery_id: whose staging table.
+        tenant: whose rows they must be.
+        now: the value of ``auto_now`` columns.
+    """
+    model = apps.get_model(contract.schema.django_model)
+    defaults = defaults_of(model, {c.target for c in contract.schema.columns}, now)
+    statement = LoadStatement(contract, names.staging_table(delivery_id), defaults, shown=SHOWN)
+    result = Loaded(required=defaults.required)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [statement.staged_name])
+        if not cursor.fetchone()[0]:
+            raise NotStagedError("its staged rows are gone; the next run of its DAG stages the file again")
+        cursor.execute(statement.count())
+        result.staged = int(cursor.fetchone()[0])
+        for column in contract.schema.columns:
+            if column.references is not None:
+                _references_check(cursor, statement, column, result)
+        if result.refusals:
+            return result
+        # Times without an offset are in the source's own zone. Django reads times as if the zone never
+        # changed, so it is put back before anyone reads one.
+        _zone_set(cursor, contract.schema.timezone)
+        try:
+            with transaction.atomic():
+                _write(cursor, statement, contract, tenant, result)
+        except _RefusedRowsError as error:
+            result.refusals.append(str(error))
+        _zone_set(cursor, connection.timezone_name)
+    if 0 < result.unmatched < result.staged:
+        key = ", ".join(contract.schema.natural_key)
+        result.warnings.append(f"{_rows(result.unmatched)}: no row of {contract.schema.table} has the {key}")
+    return result
+
+
+def _write(
+    cursor: Any, statement: LoadStatement, contract: SourceContract, tenant: str, result: Loaded
+) -> None:
+    # Before: a row of another tenant could be written over so that it is this one's. After: for what is new.
+    _tenant_check(cursor, statement, tenant)
+    if statement.can_insert and statement.defaults.per_row:
+        _per_row_fill(cursor, statement)
+    cursor.execute(statement.upsert() if statement.can_insert else statement.update())
+    result.changed = cursor.rowcount
+    if statement.can_insert and statement.defaults.per_row:
+        cursor.execute(statement.per_row_drop())
+    _tenant_check(cursor, statement, tenant)
+    cursor.execute(statement.unmatched())
+    result.unmatched = int(cursor.fetchone()[0])
+    if result.unmatched and statement.can_insert:
+        raise _RefusedRowsError(
+            f"{_rows(result.unmatched)} did not reach {contract.schema.table}: a rule or trigger of the database dropped them"
+        )
+    result.loaded = result.staged - result.unmatched
+    cursor.execute(statement.key_hashes())
+    result.key_hashes = list(cursor.fetchone()[0])
+
+
+def _per_row_fill(cursor: Any, statement: LoadStatement) -> None:
+    cursor.execute(statement.row_numbers())
+    numbers = [number for (number,) in cursor.fetchall()]
+    cursor.execute(statement.per_row_table())
+    with cursor.copy(statement.per_row_copy()) as rows:
+        for number, values in zip(numbers, values_of(statement.defaults.per_row, len(numbers)), strict=True):
+            rows.write_row((number, *values))
+
+
+def _tenant_check(cursor: Any, statement: LoadStatement, tenant: str) -> None:
+    foreign = statement.foreign(tenant)
+    if foreign is None:
+        return
+    cursor.execute(foreign)
+    count, numbers = cursor.fetchone()
+    if not count:
+        return
+    more = f" and {count - SHOWN:,} more" if count > SHOWN else ""
+    shown = ", ".join(f"{number:,}" for number in numbers) + more
+    lines, verb = ("line", "does") if count == 1 else ("lines", "do")
+    what = f"{_rows(count)} ({lines} {shown}) {verb} not belong to {tenant}, the tenant that delivers"
+    raise _RefusedRowsError(f"{statement.tenant_columns}: {what}")
+
+
+def _zone_set(cursor: Any, zone: str) -> None:
+    cursor.execute("SELECT set_config('TimeZone', %s, true)", [zone])
+
+
+def _references_check(cursor: Any, statement: LoadStatement, column: ColumnSpec, result: Loaded) -> None:
+    cursor.execute(statement.unknown_references(column))
+    rows, different, values = cursor.fetchone()
+    if not rows:
+        return
+    table, _ = column.references or ("", "")
+    shown = ", ".join(value[:SHOWN_CHARACTERS] for value in values)
+    shown += f" and {different - SHOWN:,} more" if different > SHOWN else ""
+    message = f"{column.name}: {_rows(rows)} not in {table}: {shown}"
+    (result.refusals if column.reference_required else result.warnings).append(message)
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"

@@ -1,0 +1,1 @@
+"""Writes of the scoring app, a module for each noun."""

@@ -1,0 +1,124 @@
+"""Batches as they are accepted: the interval cut into chunks, one batch for each key."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from django_app.ingest.models import Delivery
+from django_app.outbox import enqueue
+from django_app.registry.selectors import ModelVersionRef
+from django_app.scoring import chunk_rows
+from django_app.scoring.intervals import Interval
+from django_app.scoring.models import Batch, BatchChunk
+from django_app.tenants.models import Tenant
+from hotclub import names
+from hotclub.callbacks import Clock
+from hotclub.errors import ConflictError
+
+logger = logging.getLogger(__name__)
+
+#: Sent by name: tasks import services, not the other way round.
+CHUNK_SCORE = "django_app.scoring.tasks.chunk_score"
+
+
+class KeyConflictError(ConflictError):
+    """An idempotency key that belongs to another batch."""
+
+
+def key_of_load(delivery: Delivery) -> str:
+    """Return the idempotency key of the batch that scores what a delivery, and all before it, loaded of a day.
+
+    It is the id of the ingest run that loaded the rows: whoever asks for their scores first, the score DAG or the
+    reconciliation, the other one finds the batch. A delivery that is loaded anew was loaded by another run.
+    """
+    return delivery.dag_run_id
+
+
+def batch_create(
+    *,
+    version: ModelVersionRef,
+    interval: Interval,
+    tenant: Tenant | None,
+    key: str | None,
+    user: Any,
+    clock: Clock,
+) -> tuple[Batch, bool]:
+    """Write a batch and its chunks, and enqueue them after commit.
+
+    Args:
+        version: what scores, whatever the alias points to later.
+        interval: which rows.
+        tenant: whose rows, None for every tenant's.
+        user: who asks, None for nobody in particular.
+        clock: the time; it is accepted at the beginning, and one without rows is finished at the end.
+        key: an idempotency key; the batch that has it already is returned as it is.
+
+    Returns:
+        The batch, and whether it is new.
+
+    Raises:
+        KeyConflictError: the key's batch is of another interval.
+    """
+    now = clock()
+    key = key or str(uuid.uuid4())
+    existing = Batch.objects.filter(tenant=tenant, model_name=version.registered.model_name, key=key).first()
+    if existing is not None:
+        return _same(existing, interval), False
+    try:
+        with transaction.atomic():
+            batch = Batch.objects.create(
+                **version.columns(),
+                key=key,
+                tenant=tenant,
+                day=interval.day,
+                start=interval.start,
+                end=interval.end,
+                requested_by=user,
+                created_at=now,
+            )
+            _chunks_create(batch=batch, version=version, clock=clock)
+    except IntegrityError:
+        # Someone else was first with this key; anything else is theirs to see.
+        existing = Batch.objects.filter(
+            tenant=tenant, model_name=version.registered.model_name, key=key
+        ).first()
+        if existing is None:
+            raise
+        return _same(existing, interval), False
+    logger.info(
+        "batch accepted",
+        extra={"batch": batch.pk, "model": batch.model_name, "version": batch.model_version, "rows": batch.rows_total},
+    )  # fmt: skip
+    return batch, True
+
+
+def _same(batch: Batch, interval: Interval) -> Batch:
+    if (batch.start, batch.end) != (interval.start, interval.end):
+        raise KeyConflictError(f"the key {batch.key!r} belongs to another batch: {batch.pk}")
+    return batch
+
+
+def _chunks_create(*, batch: Batch, version: ModelVersionRef, clock: Clock) -> None:
+    planned = chunk_rows.chunks(version.contract, batch)
+    now = clock()
+    chunks = BatchChunk.objects.bulk_create(
+        BatchChunk(
+            batch=batch,
+            number=number,
+            first_entity=entities[0],
+            planned=entities,
+            rows=len(entities),
+            enqueued_at=now,
+        )
+        for number, entities in enumerate(planned)
+    )
+    batch.rows_total = sum(chunk.rows for chunk in chunks)
+    if not chunks:
+        batch.status, batch.started_at, batch.finished_at = Batch.Status.DONE, batch.created_at, now
+    batch.save()
+    for chunk in chunks:
+        enqueue(CHUNK_SCORE, chunk.pk, queue=names.QUEUE_BATCHES)

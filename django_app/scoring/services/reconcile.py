@@ -1,0 +1,88 @@
+"""Days that were loaded and that nobody asked to score: a batch each, in case the event got lost on the way."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+
+from django_app.conf import hotclub_settings
+from django_app.ingest.models import Delivery
+from django_app.registry import selectors as registry
+from django_app.registry.selectors import ModelVersionRef, NoChampionError
+from django_app.scoring import selectors
+from django_app.scoring.intervals import Interval
+from django_app.scoring.services.batches import batch_create, key_of_load
+from hotclub import contract_files
+from hotclub.callbacks import Clock
+from hotclub.contract import ModelContract
+from hotclub.errors import ContractError, RegistryError
+
+logger = logging.getLogger(__name__)
+
+#: The orchestrator has this long after a load to ask for the batch itself.
+MIN_AGE = dt.timedelta(minutes=10)
+#: What was loaded longer ago is a replay's, by hand.
+MAX_AGE = dt.timedelta(days=2)
+#: The largest number of batches that one sweep makes for a model.
+MAX_BATCHES = 50
+
+
+def loaded_days_score(*, clock: Clock) -> int:
+    """Accept a batch for each loaded day without one, of every model that follows a source; return how many.
+
+    Models without a champion wait, as does everything while the model registry does not answer.
+    """
+    try:
+        contracts = contract_files.read_all(hotclub_settings.contracts).values()
+    except ContractError as error:
+        logger.warning("loaded days are not reconciled", extra={"error": str(error)})
+        return 0
+    models = [c for c in contracts if isinstance(c, ModelContract) and c.policy.score_on]
+    return sum(_model_score(model=contract, clock=clock) for contract in models)
+
+
+def _model_score(*, model: ModelContract, clock: Clock) -> int:
+    now = clock()
+    # Two deliveries of one day make one batch: it reads the rows as the newest of them left them.
+    missed: dict[tuple[str | None, dt.date], Delivery] = {}
+    for delivery in selectors.deliveries_without_batch(
+        model_name=model.name, source=model.policy.score_on or "", after=now - MAX_AGE, before=now - MIN_AGE
+    ):
+        tenant = delivery.tenant_id if model.schema.tenant_path is not None else None
+        missed.setdefault((tenant, delivery.day), delivery)
+    if not missed:
+        return 0
+    try:
+        version = registry.champion_with_view(model.name)
+    except NoChampionError as error:
+        logger.warning("loaded days wait", extra={"model": model.name, "error": str(error)})
+        return 0
+    except RegistryError as error:
+        logger.warning("loaded days wait for the model registry", extra={"error": str(error)})
+        return 0
+    return sum(
+        _delivery_score(delivery=d, version=version, clock=clock) for d in list(missed.values())[:MAX_BATCHES]
+    )
+
+
+def _delivery_score(*, delivery: Delivery, version: ModelVersionRef, clock: Clock) -> bool:
+    schema = version.contract.schema
+    try:
+        _, created = batch_create(
+            version=version,
+            interval=Interval.of_day(delivery.day, schema.timezone),
+            tenant=delivery.tenant if schema.tenant_path is not None else None,
+            key=key_of_load(delivery),
+            user=None,
+            clock=clock,
+        )
+    except Exception:  # one day that cannot be cut must not keep the others from being scored
+        logger.exception(
+            "loaded day not scored", extra={"delivery": delivery.pk, "model": version.registered.model_name}
+        )
+        return False
+    if created:
+        logger.warning(
+            "loaded day had no batch", extra={"delivery": delivery.pk, "model": version.registered.model_name}
+        )
+    return created

@@ -1,0 +1,66 @@
+"""What `check_model` says of a model's parameters, days and gates: the class, the attribute and the fix."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from django_app.contracts.declaration_checks import check_model
+from hotclub import declarations
+from hotclub.declarations import Category, MLModel, Number
+from hotclub.errors import ContractError
+
+
+@pytest.fixture(autouse=True)
+def _declared_for_a_moment() -> Iterator[None]:
+    """Take the test's declaration out of the table again."""
+    before = dict(declarations.models)
+    yield
+    declarations.models.clear()
+    declarations.models.update(before)
+
+
+def _declare(**attributes: Any) -> type[MLModel]:
+    declared: dict[str, Any] = {
+        "rows": None, "event_time": "at", "horizon": dt.timedelta(hours=1), "label": "late", "task": "binary",
+        "metric": "roc_auc", "features": {"hour": Number("hour"), "shop": Category("shop")},
+    }  # fmt: skip
+    return type("Momentary", (MLModel,), {"__module__": __name__, **declared, **attributes})
+
+
+def test_good_parameters_pass() -> None:
+    """Constraints by name and a list of metrics among them."""
+    check_model(
+        _declare(
+            parameters={
+                "max_depth": 4, "monotone_constraints": {"hour": 1}, "interaction_constraints": [["hour", "shop"]],
+                "eval_metric": ["logloss", "auc"], "early_stopping_rounds": None,
+            },
+            gates={"roc_auc": 0.7, "worse_than_champion_by": 0},
+        )
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("attributes", "words"),
+    [
+        ({"parameters": {"max_dept": 3}}, "Momentary.parameters['max_dept']: is no parameter of a model; did you mean"),
+        ({"parameters": {"objective": "count:poisson"}}, "Momentary.parameters['objective']: 'count:poisson' is an"),
+        ({"parameters": {"monotone_constraints": {"hours": 1}}}, "did you mean 'hour'?"),
+        ({"parameters": ["max_depth"]}, "Momentary.parameters: must be a dict"),
+        ({"evaluate_days": 0}, "Momentary.evaluate_days: must be a whole number of at least 1, got 0"),
+        ({"stopping_days": "30"}, "Momentary.stopping_days: must be a whole number of at least 1, got '30'"),
+        ({"evaluate_days": dt.timedelta(days=3)}, "Momentary.evaluate_days: must be a whole number"),
+        ({"gates": {"roc_auc": "0.7"}}, "Momentary.gates['roc_auc']: must be a number, got '0.7'"),
+        ({"gates": {"roc_auc": float("nan")}}, "Momentary.gates['roc_auc']: must be a number, got nan"),
+        ({"gates": {"worse_than_champion_by": None}}, "must be a number, got None"),
+    ],
+)  # fmt: skip
+def test_what_is_refused_names_its_place(attributes: dict[str, Any], words: str) -> None:
+    """Before anything is compiled, and so before anything is trained."""
+    with pytest.raises(ContractError) as refused:
+        check_model(_declare(**attributes))
+    assert words in str(refused.value)
