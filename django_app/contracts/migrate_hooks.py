@@ -56,7 +56,7 @@ def after(sender: AppConfig, *, using: str, verbosity: int, **kwargs: Any) -> No
         raise CommandError("Feature views need PostgreSQL; this database is " + connection.vendor)
     if not _records_are_there(connection):
         print(  # noqa: T201  # migrate prints
-            f"{names.WARNING}feature views were not looked after: the tables of the app registry are not up to date.\n"
+            f"{names.WARNING}feature views were not looked after: the tables of the app contracts are not up to date.\n"
             "  Fix: run migrate without the name of an app.",
             file=sys.stderr,
         )

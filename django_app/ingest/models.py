@@ -43,6 +43,7 @@ class Delivery(models.Model):
     attempts = models.PositiveIntegerField(default=0, help_text="runs of the ingest DAG so far")
     attempt_limit = models.PositiveIntegerField(default=ATTEMPTS)
     dag_run_id = models.CharField("Airflow run", max_length=250, blank=True)
+    loads = models.PositiveIntegerField(default=0, help_text="how often its rows were loaded")
     rows_staged = models.PositiveIntegerField(null=True, help_text="rows in the file")
     rows_loaded = models.PositiveIntegerField(null=True, help_text="rows that are in the table now")
     rows_changed = models.PositiveIntegerField(null=True, help_text="of those, new or different")

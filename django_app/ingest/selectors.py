@@ -10,6 +10,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from django_app.conf import hotclub_settings
 from django_app.ingest.models import CheckRun, Delivery, RefusedFile
+from django_app.tenants.models import Tenant
 from django_app.tenants.selectors import scoped
 from hotclub import contract_files
 from hotclub.contract import SourceContract
@@ -148,3 +149,11 @@ def stuck(now: dt.datetime, after: dt.timedelta) -> QuerySet[Delivery]:
     """
     waiting = Q(started_at__lt=now - after) | Q(started_at=None, landed_at__lt=now - after)
     return Delivery.objects.exclude(status__in=Delivery.SETTLED).filter(waiting).order_by("landed_at")
+
+
+def loads_of_day(*, source: str, day: dt.date, tenant: Tenant | None) -> list[tuple[str, int]]:
+    """Return key and number of loads of each delivery of a day that is loaded; of every tenant's where `tenant` is None."""
+    loaded = Delivery.objects.filter(source=source, day=day, status=Delivery.Status.LOADED)
+    if tenant is not None:
+        loaded = loaded.filter(tenant=tenant)
+    return [(str(key), loads) for key, loads in loaded.order_by("pk").values_list("pk", "loads")]

@@ -10,7 +10,6 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from django_app.ingest.models import Delivery
 from django_app.scoring.models import Batch, BatchChunk, Prediction, PredictionRequest
-from django_app.tenants.models import Tenant
 from django_app.tenants.selectors import scoped
 
 
@@ -38,11 +37,12 @@ def contract_fingerprints_in_use() -> set[str]:
 
 
 def deliveries_without_batch(
-    *, model_name: str, source: str, after: dt.datetime, before: dt.datetime
+    *, model_name: str, by_tenant: bool, source: str, after: dt.datetime, before: dt.datetime
 ) -> QuerySet[Delivery]:
     """Return deliveries of a source, loaded from `after` until `before`, whose day the model has not scored since.
 
-    Newest first. A batch over every tenant counts for each of them.
+    Newest first. A batch over every tenant counts for each of them. A day of which something was loaded after
+    `before` is left out: whoever asks for the scores of that load asks for these too.
     """
     scored = Batch.objects.filter(
         Q(tenant=OuterRef("tenant")) | Q(tenant=None),
@@ -50,18 +50,16 @@ def deliveries_without_batch(
         day=OuterRef("day"),
         created_at__gte=OuterRef("finished_at"),
     )
-    loaded = Delivery.objects.filter(
-        source=source, status=Delivery.Status.LOADED, finished_at__gt=after, finished_at__lte=before
+    loaded = Delivery.objects.filter(source=source, status=Delivery.Status.LOADED)
+    later = loaded.filter(day=OuterRef("day"), finished_at__gt=before)
+    if by_tenant:
+        later = later.filter(tenant=OuterRef("tenant"))
+    missed = (
+        loaded.filter(finished_at__gt=after, finished_at__lte=before)
+        .exclude(Exists(scored))
+        .exclude(Exists(later))
     )
-    return loaded.exclude(Exists(scored)).select_related("tenant").order_by("-finished_at", "pk")
-
-
-def newest_load(*, source: str, day: dt.date, tenant: Tenant | None) -> Delivery | None:
-    """Return the delivery of a day that was loaded last; of every tenant's where `tenant` is None."""
-    loaded = Delivery.objects.filter(source=source, day=day, status=Delivery.Status.LOADED)
-    if tenant is not None:
-        loaded = loaded.filter(tenant=tenant)
-    return loaded.order_by("-finished_at", "pk").first()
+    return missed.select_related("tenant").order_by("-finished_at", "pk")
 
 
 def chunks_enqueued_before(moment: dt.datetime) -> QuerySet[BatchChunk]:

@@ -22,7 +22,7 @@ INSTALLED_APPS = [
     "unfold", "unfold.contrib.filters", "django.contrib.admin", "django.contrib.auth", "django.contrib.contenttypes",
     "django.contrib.sessions", "django.contrib.messages", "rest_framework", "rest_framework.authtoken",
     "drf_spectacular", "people", "shop",
-    "django_app.tenants", "django_app.registry", "django_app.ingest", "django_app.scoring", "django_app.api",
+    "django_app.tenants", "django_app.contracts", "django_app.registry", "django_app.ingest", "django_app.scoring", "django_app.api",
 ]
 AUTH_USER_MODEL = "people.Person"
 DATABASES = {"default": {

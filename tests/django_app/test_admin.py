@@ -34,7 +34,7 @@ QUERIES = {
     "ingest.checkrun": 9,
     "ingest.delivery": 9,
     "ingest.refusedfile": 8,
-    "registry.contractversion": 8,
+    "contracts.contractversion": 8,
     "registry.mirrorproblem": 6,
     "registry.modelversion": 9,
     "registry.promotion": 9,
@@ -43,7 +43,7 @@ QUERIES = {
     "tenants.tenant": 5,
 }
 PINNED = {
-    "model": "arrival_delay",
+    "model_name": "arrival_delay",
     "model_version": "1",
     "package_digest": "d",
     "contract_fingerprint": "f",

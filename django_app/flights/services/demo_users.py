@@ -20,7 +20,7 @@ from django_app.tenants.services import (
 #: Group → app labels whose rows its members may look at in the admin.
 GROUPS = {
     "Data owners": ("tenants", "ingest", "scoring", "flights"),
-    "ML engineers": ("tenants", "registry", "ingest", "scoring", "flights"),
+    "ML engineers": ("tenants", "contracts", "registry", "ingest", "scoring", "flights"),
 }
 _OWNED = "EWR"
 

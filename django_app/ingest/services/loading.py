@@ -132,6 +132,7 @@ def _record(delivery: Delivery, contract: SourceContract, result: Loaded, clock:
         delivery.waits_for = _what_is_missing(contract, result)
     else:
         delivery.status, delivery.finished_at = Delivery.Status.LOADED, clock()
+        delivery.loads += 1
         delivery.rows_loaded, delivery.rows_changed = result.loaded, result.changed
         delivery.rows_unchanged = result.loaded - result.changed
         delivery.rows_unmatched = result.unmatched

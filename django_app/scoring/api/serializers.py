@@ -10,6 +10,7 @@ from rest_framework import serializers
 
 from django_app.api.strictness import StrictSerializer
 from django_app.scoring.models import Batch, Prediction, PredictionRequest
+from django_app.scoring.services.batches import LOAD_KEY_PREFIX
 
 
 @extend_schema_field(OpenApiTypes.OBJECT)
@@ -62,7 +63,10 @@ class BatchIn(StrictSerializer):
     day = serializers.DateField(required=False)
     start = serializers.DateTimeField(required=False)
     end = serializers.DateTimeField(required=False)
-    key = serializers.CharField(required=False, max_length=250, help_text="idempotency key")
+    key = serializers.CharField(required=False, max_length=200, help_text="idempotency key")
+    retry_failed = serializers.BooleanField(
+        default=False, help_text="where the key's batch failed: a new one takes its place"
+    )
     once_per_load = serializers.BooleanField(
         default=False,
         help_text="with a day: one batch for all that was loaded of it so far, whoever asks; a later load gets its own",
@@ -73,6 +77,12 @@ class BatchIn(StrictSerializer):
         max_length=150,
         help_text="from the service account: who started the DAG run; that person must be allowed to",
     )
+
+    def validate_key(self, value: str) -> str:
+        """Refuse the keys that Django makes itself: a batch under one would stand for another's rows."""
+        if value.startswith(LOAD_KEY_PREFIX):
+            raise serializers.ValidationError(f"must not begin with {LOAD_KEY_PREFIX!r}; choose another")
+        return value
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Require either a day or both ends."""

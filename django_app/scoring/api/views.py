@@ -28,7 +28,7 @@ from django_app.scoring.api.serializers import (
 )
 from django_app.scoring.intervals import Interval
 from django_app.scoring.models import Batch, PredictionRequest
-from django_app.scoring.services.batches import batch_create, key_of_load
+from django_app.scoring.services.batches import batch_create, load_key
 from django_app.scoring.services.requests import request_create
 from django_app.tenants.models import Tenant
 from django_app.tenants.selectors import (
@@ -173,18 +173,18 @@ class BatchViewSet(
             key=self._key(given, tenant),
             user=user,
             clock=timezone.now,
+            retry_failed=given["retry_failed"],
         )
         return Response(BatchOut(batch).data, status=202 if created else 200)
 
     @staticmethod
     def _key(given: dict[str, Any], tenant: Tenant | None) -> str | None:
-        """Return the key that is given, or that of the day's newest load where one batch for it is wanted."""
+        """Return the key that is given, or that of all that is loaded of the day where one batch for it is wanted."""
         key: str | None = given.get("key")
         if not (given["once_per_load"] and "day" in given):
             return key
         source = contract_files.find_model(given["model"], hotclub_settings.contracts).policy.score_on
-        delivery = selectors.newest_load(source=source or "", day=given["day"], tenant=tenant)
-        return key if delivery is None else key_of_load(delivery)
+        return load_key(source=source or "", day=given["day"], tenant=tenant) or key
 
     @staticmethod
     def _tenant_of(request: Request, user: Any, slug: str | None) -> Tenant | None:

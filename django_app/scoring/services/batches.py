@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import hashlib
+import itertools
 import logging
 import uuid
 from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from django_app.ingest.models import Delivery
+from django_app.ingest.selectors import loads_of_day
 from django_app.outbox import enqueue
 from django_app.registry.selectors import ModelVersionRef
 from django_app.scoring import chunk_rows
@@ -23,19 +26,30 @@ logger = logging.getLogger(__name__)
 
 #: Sent by name: tasks import services, not the other way round.
 CHUNK_SCORE = "django_app.scoring.tasks.chunk_score"
+#: Begins the keys that Django makes itself; no caller may send one.
+LOAD_KEY_PREFIX = "loads-"
 
 
 class KeyConflictError(ConflictError):
     """An idempotency key that belongs to another batch."""
 
 
-def key_of_load(delivery: Delivery) -> str:
-    """Return the idempotency key of the batch that scores what a delivery, and all before it, loaded of a day.
+def load_key(*, source: str, day: dt.date, tenant: Tenant | None) -> str | None:
+    """Return the idempotency key of the batch that scores all that is loaded of a day; None where nothing is.
 
-    It is the id of the ingest run that loaded the rows: whoever asks for their scores first, the score DAG or the
-    reconciliation, the other one finds the batch. A delivery that is loaded anew was loaded by another run.
+    One piece of work has one key: whoever asks for it first, the score DAG or the reconciliation, the other one finds
+    the batch, and so does an event that comes late. Another load of the day is another key.
+
+    Args:
+        source: whose deliveries bring the rows.
+        day: their day.
+        tenant: whose rows, None for every tenant's.
     """
-    return delivery.dag_run_id
+    loads = loads_of_day(source=source, day=day, tenant=tenant)
+    if not loads:
+        return None
+    digest = hashlib.sha256("\n".join(f"{delivery} {number}" for delivery, number in loads).encode())
+    return f"{LOAD_KEY_PREFIX}{digest.hexdigest()}"
 
 
 def batch_create(
@@ -46,6 +60,7 @@ def batch_create(
     key: str | None,
     user: Any,
     clock: Clock,
+    retry_failed: bool = False,
 ) -> tuple[Batch, bool]:
     """Write a batch and its chunks, and enqueue them after commit.
 
@@ -53,9 +68,10 @@ def batch_create(
         version: what scores, whatever the alias points to later.
         interval: which rows.
         tenant: whose rows, None for every tenant's.
+        key: an idempotency key; the batch that has it already is returned as it is.
         user: who asks, None for nobody in particular.
         clock: the time; it is accepted at the beginning, and one without rows is finished at the end.
-        key: an idempotency key; the batch that has it already is returned as it is.
+        retry_failed: where the key's batch failed, return its successor instead, and make one where there is none.
 
     Returns:
         The batch, and whether it is new.
@@ -64,8 +80,8 @@ def batch_create(
         KeyConflictError: the key's batch is of another interval.
     """
     now = clock()
-    key = key or str(uuid.uuid4())
-    existing = Batch.objects.filter(tenant=tenant, model_name=version.registered.model_name, key=key).first()
+    model_name = version.registered.model_name
+    key, existing = _place(model_name, tenant, key or str(uuid.uuid4()), retry_failed=retry_failed)
     if existing is not None:
         return _same(existing, interval), False
     try:
@@ -83,9 +99,7 @@ def batch_create(
             _chunks_create(batch=batch, version=version, clock=clock)
     except IntegrityError:
         # Someone else was first with this key; anything else is theirs to see.
-        existing = Batch.objects.filter(
-            tenant=tenant, model_name=version.registered.model_name, key=key
-        ).first()
+        existing = Batch.objects.filter(tenant=tenant, model_name=model_name, key=key).first()
         if existing is None:
             raise
         return _same(existing, interval), False
@@ -94,6 +108,18 @@ def batch_create(
         extra={"batch": batch.pk, "model": batch.model_name, "version": batch.model_version, "rows": batch.rows_total},
     )  # fmt: skip
     return batch, True
+
+
+def _place(
+    model_name: str, tenant: Tenant | None, key: str, *, retry_failed: bool
+) -> tuple[str, Batch | None]:
+    """Return the key under which a batch would be made, and the batch that is there already."""
+    for number in itertools.count(2):
+        existing = Batch.objects.filter(tenant=tenant, model_name=model_name, key=key).first()
+        if existing is None or not (retry_failed and existing.status == Batch.Status.FAILED):
+            break
+        key = f"{key.rpartition(' retry ')[0] or key} retry {number}"
+    return key, existing
 
 
 def _same(batch: Batch, interval: Interval) -> Batch:

@@ -11,7 +11,7 @@ from django_app.registry import selectors as registry
 from django_app.registry.selectors import ModelVersionRef, NoChampionError
 from django_app.scoring import selectors
 from django_app.scoring.intervals import Interval
-from django_app.scoring.services.batches import batch_create, key_of_load
+from django_app.scoring.services.batches import batch_create, load_key
 from hotclub import contract_files
 from hotclub.callbacks import Clock
 from hotclub.contract import ModelContract
@@ -46,7 +46,11 @@ def _model_score(*, model: ModelContract, clock: Clock) -> int:
     # Two deliveries of one day make one batch: it reads the rows as the newest of them left them.
     missed: dict[tuple[str | None, dt.date], Delivery] = {}
     for delivery in selectors.deliveries_without_batch(
-        model_name=model.name, source=model.policy.score_on or "", after=now - MAX_AGE, before=now - MIN_AGE
+        model_name=model.name,
+        by_tenant=model.schema.tenant_path is not None,
+        source=model.policy.score_on or "",
+        after=now - MAX_AGE,
+        before=now - MIN_AGE,
     ):
         tenant = delivery.tenant_id if model.schema.tenant_path is not None else None
         missed.setdefault((tenant, delivery.day), delivery)
@@ -67,12 +71,13 @@ def _model_score(*, model: ModelContract, clock: Clock) -> int:
 
 def _delivery_score(*, delivery: Delivery, version: ModelVersionRef, clock: Clock) -> bool:
     schema = version.contract.schema
+    tenant = delivery.tenant if schema.tenant_path is not None else None
     try:
         _, created = batch_create(
             version=version,
             interval=Interval.of_day(delivery.day, schema.timezone),
-            tenant=delivery.tenant if schema.tenant_path is not None else None,
-            key=key_of_load(delivery),
+            tenant=tenant,
+            key=load_key(source=delivery.source, day=delivery.day, tenant=tenant),
             user=None,
             clock=clock,
         )

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 NOW = dt.datetime(2013, 11, 1, 12, tzinfo=dt.UTC)
 PINNED = {
-    "model": "arrival_delay",
+    "model_name": "arrival_delay",
     "model_version": "1",
     "package_digest": "d",
     "contract_fingerprint": "f",

@@ -51,7 +51,7 @@ client = Client()
 client.force_login(user)
 pages = ["/api/v1/contracts/", "/api/v1/deliveries/", "/api/v1/batches/", "/api/v1/prediction-requests/", "/api/schema/"]
 pages += ["/admin/" + p for p in ("ingest/delivery/", "ingest/checkrun/", "scoring/batch/", "tenants/tenant/",
-    "registry/contractversion/", "registry/modelversion/", "registry/promotion/")]
+    "contracts/contractversion/", "registry/modelversion/", "registry/promotion/")]
 print("\\n".join(f"{client.get(page).status_code} {page}" for page in pages))
 """
 

@@ -260,11 +260,13 @@ client.force_login(get_user_model().objects.create_superuser("a", "a@example.org
 answer = client.get("/api/v1/contracts/")
 problems = answer.json()["results"][0]["view_problems"] if "results" in answer.json() else answer.json()[0]["view_problems"]
 print("api", answer.status_code, problems[0]["version"], "country does not exist" in problems[0]["reason"])
-answer = client.get("/admin/registry/contractversion/")
+answer = client.get("/admin/contracts/contractversion/")
 print("admin", answer.status_code, b"country does not exist" in answer.content)
 """
 BATCHES = """
 from django_app.contracts.view_problems import all_versions
+from django_app.registry import selectors as registry
+from django_app.scoring.services import chunks
 
 contract = all_versions()[0]
 registry.champion = lambda model: registry.ModelVersionRef(None, contract)
@@ -316,7 +318,7 @@ class TestWhoUsesWhat:
         contract = json.loads((migrated.folder / "shop/contracts/returned/0001.json").read_text())
         with psycopg.connect(migrated.database.url(names.ROLE_APP)) as app:
             app.execute(
-                "INSERT INTO registry_modelversion (model, version, aliases, run_id, experiment_id, contract_fingerprint,"
+                "INSERT INTO registry_modelversion (model_name, version, aliases, run_id, experiment_id, contract_fingerprint,"
                 " gates, metrics, description, registered_at, synced_at) VALUES ('returned', 1, '[\"champion\"]', '', '', %s,"
                 " '', '{}', '', now(), now())",
                 [contract["fingerprint"]],
@@ -389,13 +391,13 @@ class TestFailures:
         assert (done.returncode, "view mine" in done.stderr) == (1, True)
         assert {"ml_returned_v1"} <= _views(migrated)
 
-    def test_one_app_alone_before_the_registrys_own_tables(self, migrated: ForeignProject) -> None:
+    def test_one_app_alone_before_the_contracts_own_tables(self, migrated: ForeignProject) -> None:
         """`migrate shop` on tables of an older Hotclub does its work and says what is open."""
-        migrated.must("migrate", "registry", "0001")
+        migrated.must("migrate", "contracts", "zero")
         migrated.migration("wider", WIDER)
         done = migrated.manage("migrate", "shop")
         assert done.returncode == 0
-        assert "the tables of the app registry are not up to date" in done.stderr
+        assert "the tables of the app contracts are not up to date" in done.stderr
         assert migrated.manage("migrate").stderr == ""
 
     def test_a_contract_that_was_written_anew_gets_its_own_view(self, migrated: ForeignProject) -> None:

@@ -341,8 +341,8 @@ def test_a_load_that_is_taken_is_left_alone(database: Database, other: psycopg.C
     with psycopg.connect(database.url(names.ROLE_APP), autocommit=True) as outside:
         outside.execute(
             "INSERT INTO ingest_delivery (id, source, tenant_id, day, sha256, size_bytes, archive_path,"
-            " status, attempts, attempt_limit, dag_run_id, waits_for, reasons, warnings, landed_at)"
-            " VALUES (%s, 'flight_schedule', 'EWR', %s, '', 1, '', 'loading', 1, 5, '', '', '[]', '[]', %s)",
+            " status, attempts, attempt_limit, loads, dag_run_id, waits_for, reasons, warnings, landed_at)"
+            " VALUES (%s, 'flight_schedule', 'EWR', %s, '', 1, '', 'loading', 1, 5, 0, '', '', '[]', '[]', %s)",
             [key, DAY, NOW],
         )
         try:

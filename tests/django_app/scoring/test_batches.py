@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from django_app.contracts.usage import contract_usage
 from django_app.registry.selectors import ModelVersionRef
-from django_app.scoring import chunk_rows, intervals, tasks
+from django_app.scoring import chunk_rows, tasks
 from django_app.scoring.intervals import Interval
 from django_app.scoring.models import MAX_ATTEMPTS, Batch, BatchChunk, Prediction
 from django_app.scoring.predictors import predictor_for
@@ -34,7 +34,7 @@ def _clock() -> dt.datetime:
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Chunks of 100 rows, so that a day has several."""
     chunks = chunk_rows.chunks
-    monkeypatch.setattr(intervals, "chunks", lambda contract, batch: chunks(contract, batch, 100))
+    monkeypatch.setattr(chunk_rows, "chunks", lambda contract, batch: chunks(contract, batch, 100))
 
 
 def _create(

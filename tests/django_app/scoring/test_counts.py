@@ -11,7 +11,7 @@ import pytest
 
 from django_app.flights.models import Flight
 from django_app.registry.selectors import ModelVersionRef
-from django_app.scoring import chunk_rows, intervals, tasks
+from django_app.scoring import chunk_rows, tasks
 from django_app.scoring.intervals import Interval
 from django_app.scoring.models import Batch, Prediction, PredictionRequest
 from django_app.scoring.services import batches, chunks, requests
@@ -39,7 +39,7 @@ class Ticking:
 def _small_chunks(monkeypatch: pytest.MonkeyPatch, sent: list[Any]) -> None:
     """Chunks of 100 rows, so that a day has several."""
     chunks = chunk_rows.chunks
-    monkeypatch.setattr(intervals, "chunks", lambda contract, batch: chunks(contract, batch, 100))
+    monkeypatch.setattr(chunk_rows, "chunks", lambda contract, batch: chunks(contract, batch, 100))
 
 
 @pytest.fixture
@@ -240,13 +240,13 @@ def test_the_end_of_an_interval_is_left_out(ref: ModelVersionRef) -> None:
         Flight.objects.filter(scheduled_departure__gte=dt.datetime(2013, 10, 20, 12, tzinfo=dt.UTC))
         .order_by("scheduled_departure").values_list("scheduled_departure", flat=True).distinct()[:3]
     )  # fmt: skip
-    batches = [
+    found = [
         batches.batch_create(
             version=ref, interval=Interval.between(start, end), tenant=None, key=None, user=None, clock=lambda: NOW
         )[0]
         for start, end in ((times[0], times[1]), (times[1], times[2]), (times[0], times[2]))
     ]  # fmt: skip
-    first, second, both = (b.rows_total for b in batches)
+    first, second, both = (b.rows_total for b in found)
     assert first == Flight.objects.filter(scheduled_departure=times[0]).count() > 0
     assert second > 0
     assert first + second == both

@@ -49,6 +49,10 @@ def _delivery(minutes: float = 11, tenant: str = "EWR", **changes: Any) -> Deliv
     return Delivery.objects.create(**{**values, **changes})
 
 
+def _key(tenant: str = "EWR") -> str | None:
+    return batches.load_key(source="flight_schedule", day=DAY, tenant=Tenant.objects.get(pk=tenant))
+
+
 def _batch(ref: ModelVersionRef, minutes_ago: float, tenant: str | None = "EWR") -> None:
     batches.batch_create(
         version=ref,
@@ -61,12 +65,12 @@ def _batch(ref: ModelVersionRef, minutes_ago: float, tenant: str | None = "EWR")
 
 
 def test_a_loaded_day_without_a_batch_gets_one(ref: ModelVersionRef) -> None:
-    """Its key is the delivery's, so that it is made once; it covers the day of the tenant."""
-    delivery = _delivery()
+    """Its key is that of what is loaded, so that it is made once; it covers the day of the tenant."""
+    _delivery()
     assert reconcile.loaded_days_score(clock=_clock) == 1
     assert reconcile.loaded_days_score(clock=_clock) == 0
     batch = Batch.objects.get()
-    assert (batch.key, batch.model_name, batch.tenant_id) == (f"loaded-{delivery.pk}", "arrival_delay", "EWR")
+    assert (batch.key, batch.model_name, batch.tenant_id) == (_key(), "arrival_delay", "EWR")
     assert (batch.day, batch.status) == (DAY, "pending")
     assert batch.rows_total > 200
 
@@ -100,11 +104,32 @@ def test_only_a_batch_since_the_load_counts(
 
 
 def test_two_deliveries_of_a_day_are_one_batch() -> None:
-    """The rows are as the newest of them left them: one batch, under its key."""
+    """The rows are as the newest of them left them: one batch, under the key of both."""
     _delivery(20)
-    newest = _delivery(11)
+    _delivery(11)
     assert reconcile.loaded_days_score(clock=_clock) == 1
-    assert Batch.objects.get().key == f"loaded-{newest.pk}"
+    assert Batch.objects.get().key == _key()
+
+
+def test_a_day_with_a_fresh_load_waits_for_its_run() -> None:
+    """The score DAG is about to ask for the newer load's batch, which has these rows too: no second batch of them."""
+    _delivery(20)
+    _delivery(5)
+    assert reconcile.loaded_days_score(clock=_clock) == 0
+    _delivery(5, "JFK")
+    _delivery(20, "LGA")
+    assert reconcile.loaded_days_score(clock=_clock) == 1
+
+
+def test_another_load_of_the_same_delivery_is_another_batch(ref: ModelVersionRef) -> None:
+    """Its rows came anew, so they are scored anew: the key counts loads, not deliveries."""
+    delivery = _delivery(30)
+    before = _key()
+    assert reconcile.loaded_days_score(clock=_clock) == 1
+    Batch.objects.update(created_at=NOW - dt.timedelta(minutes=29))
+    Delivery.objects.filter(pk=delivery.pk).update(loads=2, finished_at=NOW - dt.timedelta(minutes=11))
+    assert _key() != before
+    assert reconcile.loaded_days_score(clock=_clock) == 1
 
 
 def test_a_day_that_cannot_be_cut_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,6 +177,7 @@ def test_reach_and_patience_to_the_second(ref: ModelVersionRef) -> None:
     _delivery(2 * 24 * 60 - 1 / 60, "LGA")
     found = selectors.deliveries_without_batch(
         model_name=ref.registered.model_name,
+        by_tenant=True,
         source="flight_schedule",
         after=NOW - reconcile.MAX_AGE,
         before=NOW - reconcile.MIN_AGE,
@@ -168,7 +194,7 @@ def test_a_batch_of_the_moment_of_the_load_counts(ref: ModelVersionRef) -> None:
 
 def test_one_sweep_makes_a_limited_number(monkeypatch: pytest.MonkeyPatch) -> None:
     """The newest come first; the rest is for the next sweep, and nothing is left at the end."""
-    monkeypatch.setattr(reconcile, "LIMIT", 2)
+    monkeypatch.setattr(reconcile, "MAX_BATCHES", 2)
     deliveries = [_delivery(11 + n, day=DAY + dt.timedelta(days=n)) for n in range(3)]
     assert reconcile.loaded_days_score(clock=_clock) == 2
     assert set(Batch.objects.values_list("day", flat=True)) == {d.day for d in deliveries[:2]}

@@ -155,6 +155,36 @@ class TestOncePerLoad:
         _loaded("JFK", 1)
         assert self._ask(api, "b", tenant="EWR") == (200, first[1])
 
+    def test_the_run_and_the_sweep_have_one_key(
+        self, ref: ModelVersionRef, api: Any, monkeypatch: pytest.MonkeyPatch, sent: list[Any]
+    ) -> None:
+        """A model with tenants: what the sweep made is what a late event's run gets, and the other way round."""
+        monkeypatch.setattr(registry, "champion", lambda model: ref)
+        _loaded("EWR", -20)
+        assert reconcile.loaded_days_score(clock=lambda: NOW) == 1
+        assert self._ask(api, "late-run", tenant="EWR") == (200, str(Batch.objects.get().pk))
+        Batch.objects.update(created_at=NOW - dt.timedelta(hours=1))
+        assert reconcile.loaded_days_score(clock=lambda: NOW) == 0
+
+    def test_a_failed_batch_has_one_successor(self, tenantless: ModelVersionRef, api: Any) -> None:
+        """However many runs find it failed: the first that asks to try again makes the next, the others get it."""
+        _loaded("EWR", 0)
+        first = self._ask(api, "a")[1]
+        Batch.objects.update(status="failed")
+        assert self._ask(api, "a") == (200, first)
+        second = self._ask(api, "a", retry_failed=True)
+        assert second[0] == 202
+        assert self._ask(api, "b", retry_failed=True) == (200, second[1])
+        Batch.objects.filter(pk=second[1]).update(status="failed")
+        assert self._ask(api, "b", retry_failed=True)[0] == 202
+        assert len(set(Batch.objects.values_list("key", flat=True))) == 3
+
+    def test_a_key_of_djangos_own_kind_is_refused(self, tenantless: ModelVersionRef, api: Any) -> None:
+        """Under it, somebody's batch would stand for that of what was loaded."""
+        body = {"model": "arrival_delay", "day": DAY.isoformat(), "key": "loads-1"}
+        answer = api("service").post(BATCHES, body, format="json")
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "key")
+
     def test_a_day_that_nobody_delivered_goes_by_the_key(self, tenantless: ModelVersionRef, api: Any) -> None:
         """By hand, for a day without a delivery: the run's own key counts, as ever."""
         assert self._ask(api, "a")[0] == 202

@@ -27,7 +27,7 @@ SCOPED = [model for model, page in admin.site._registry.items() if isinstance(pa
 
 def _rows(tenant: str, word: str, moment: dt.datetime, user: Any) -> None:
     pinned = {
-        "model": f"{word}_model", "model_version": "1", "package_digest": word, "contract_fingerprint": word,
+        "model_name": f"{word}_model", "model_version": "1", "package_digest": word, "contract_fingerprint": word,
         "contract_version": 1,
     }  # fmt: skip
     delivery = Delivery.objects.create(
@@ -96,7 +96,7 @@ def test_someone_who_sees_all_has_the_others_words(owner: Client, users: dict[st
     "query",
     [
         f"delivery__source={OTHER}", f"source={OTHER}", f"delivery__tenant__slug__exact={OTHER}", f"q={OTHER}",
-        f"finished_at__year={OTHER_YEAR}", f"model={OTHER}_model",
+        f"finished_at__year={OTHER_YEAR}", f"model_name={OTHER}_model",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("model", [Delivery, CheckRun, Batch])
@@ -195,7 +195,7 @@ def test_a_page_that_fails(users: dict[str, Any], monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize(
     "path",
-    ["tenants/tenant/a%00b/change/", "ingest/delivery/?source=%00", "ingest/delivery/?q=%00", "scoring/batch/?model=%00",
+    ["tenants/tenant/a%00b/change/", "ingest/delivery/?source=%00", "ingest/delivery/?q=%00", "scoring/batch/?model_name=%00",
      "flights/flight/?o=%00"],
 )  # fmt: skip
 def test_nul_in_an_address(owner: Client, path: str) -> None:
@@ -224,7 +224,7 @@ def test_dates_are_iso(owner: Client) -> None:
         assert "2013-11-01 12:34:56" in text
         assert "1 Nov" not in text
         assert "Nov. 1" not in text
-    assert "2013-11-01" in owner.get(_list(Delivery) + "?data_date__year=2013").content.decode()
+    assert "2013-11-01" in owner.get(_list(Delivery) + "?day__year=2013").content.decode()
 
 
 def test_a_date_is_read_as_it_is_written(users: dict[str, Any]) -> None:

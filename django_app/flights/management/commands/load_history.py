@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from django_app.flights.nycflights13 import DataFilesError
-from django_app.flights.services import history_load
+from django_app.flights.services.history_load import history_load
 
 
 class Command(BaseCommand):
