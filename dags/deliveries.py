@@ -2,29 +2,31 @@
 
 Who may start or change a run in Airflow can type anything into it: another tenant's name, a path of the machine. So
 nothing that a run or an XCom says is used but the key, and Django says whose the delivery is and where its file lies.
+Django decides, too: about a check report, whether a run is the delivery's own, and what is loaded.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import json
-import os
+import tempfile
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from airflow.sdk import Asset, Context
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from dags.operators import CommandOperator, WaitingOperator, call, reasons_of
+from dags.operators import CommandOperator, WaitingOperator, call
 from hotclub import names
 
-#: Statuses of a delivery of which nothing more comes by itself.
-_ENDED: Final = ("failed", "rejected")
+#: Statuses of a delivery that ended without its rows.
+_NOT_LOADED: Final = ("failed", "rejected")
 _WAITING: Final = "waiting"
 _LOADED: Final = "loaded"
 _LANDED: Final = "landed"
+#: The check report is decided about and the rows are read, or were: nothing is left to stage or check.
+_PAST_CHECKS: Final = ("loading", _LOADED)
 
 
 def delivery_key(text: object) -> str:
@@ -42,33 +44,13 @@ def delivery_key(text: object) -> str:
         ) from error
 
 
-def delivery_facts(key: str, source: str) -> dict[str, Any]:
-    """Return source, tenant, day, path and status of a delivery, as Django has them.
-
-    Raises:
-        AirflowFailException: there is none of this key, or it is of another source.
-    """
-    found = call("GET", f"deliveries/{key}/file/")
-    if found.get("source") != source:
-        raise AirflowFailException(
-            f"delivery {key} is of {found.get('source')}: its DAG is {names.ingest_dag_id(str(found.get('source')))}"
-        )
-    return found
-
-
-def report_path(key: str) -> Path:
-    """Return where a delivery's check report lies until Django has it: on disk that Airflow's workers share."""
-    home = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
-    return home / "check_reports" / f"{key}.json"
-
-
 def is_own(context: Context, facts: Mapping[str, Any]) -> bool:
     """Return whether this run is the one that Django started for the delivery's present attempt."""
     return bool(context["dag_run"].run_id == facts.get("dag_run_id"))
 
 
 def require_own(context: Context, key: str, facts: Mapping[str, Any]) -> None:
-    """Refuse to go on with an attempt that Django has followed by another; a run by hand may go on.
+    """Refuse to begin work of an attempt that Django has followed by another; a run by hand may go on.
 
     Raises:
         AirflowFailException: a later attempt's run is the delivery's own now.
@@ -81,63 +63,128 @@ def require_own(context: Context, key: str, facts: Mapping[str, Any]) -> None:
         )
 
 
-class DeliveryCommandOperator(CommandOperator):
+def require_source(found: Mapping[str, Any], source: str) -> None:
+    """Refuse a delivery of another source than this DAG's.
+
+    Raises:
+        AirflowFailException: with the DAG that is the delivery's.
+    """
+    if found.get("source") != source:
+        other = str(found.get("source"))
+        raise AirflowFailException(
+            f"delivery {found.get('id')} is of {other}: its DAG is {names.ingest_dag_id(other)}"
+        )
+
+
+def reasons_of(found: Mapping[str, Any]) -> str:
+    """Return a delivery's reasons, a line each."""
+    return "\n".join(f"- {reason}" for reason in found.get("reasons") or ["no reason given"])
+
+
+class _DeliveryCommandOperator(CommandOperator):
     """Runs a command of data_checks on the run's delivery.
 
     Args:
         source: the contract that this DAG is of.
-        command: ``stage``, ``check`` or ``unstage``.
         delivery: the delivery's UUID, templated.
     """
 
     template_fields: Sequence[str] = ("delivery",)
+    data_checks_command: str
 
-    def __init__(self, *, source: str, command: str, delivery: str, **kwargs: Any) -> None:
-        super().__init__(module="data_checks", command=command, options={}, **kwargs)
+    def __init__(self, *, source: str, delivery: str, **kwargs: Any) -> None:
+        super().__init__(module="data_checks", command=self.data_checks_command, options={}, **kwargs)
         self.source = source
         self.delivery = delivery
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Ask Django whose the delivery is, and run the command.
+        """Ask Django whose the delivery is and where it stands, and do this task's part.
 
         Raises:
             AirflowFailException: the delivery is over, or not of this DAG's source.
         """
         key = delivery_key(self.delivery)
-        facts = delivery_facts(key, self.source)
-        if self.command == "unstage":
-            return self._unstage(key, facts, context)
-        require_own(context, key, facts)
-        if facts["status"] in (*_ENDED, _WAITING):
-            raise AirflowFailException(
-                f"delivery {key} is {facts['status']}; land its file again, and it is checked anew"
-            )
-        self.options = self._options(key, facts)
-        return super().execute(context)
+        facts = call("GET", f"deliveries/{key}/file/")
+        require_source(facts, self.source)
+        return self.work(key, facts, context)
 
-    def _unstage(self, key: str, facts: Mapping[str, Any], context: Context) -> dict[str, Any]:
-        """Drop table and report, unless another run of the delivery uses them now."""
-        if not is_own(context, facts) and facts["status"] not in (*_ENDED, _WAITING, _LOADED):
+    def work(self, key: str, facts: Mapping[str, Any], context: Context) -> dict[str, Any]:
+        """Do the work where there is some; a task that is repeated after the load has none."""
+        require_own(context, key, facts)
+        status = facts["status"]
+        if status in (*_NOT_LOADED, _WAITING):
+            raise AirflowFailException(
+                f"delivery {key} is {status}; land its file again, and it is checked anew:\n{reasons_of(facts)}"
+            )
+        if status in _PAST_CHECKS:
+            self.log.info("Delivery %s is %s: nothing to do here", key, status)
+            return {"delivery": key, "status": status}
+        return self.run_on(key, facts, context)
+
+    def run_on(self, key: str, facts: Mapping[str, Any], context: Context) -> dict[str, Any]:
+        """Run the command on a delivery that is on its way to its load."""
+        raise NotImplementedError
+
+
+class DeliveryStageOperator(_DeliveryCommandOperator):
+    """Copies the delivered file into a staging table of text."""
+
+    data_checks_command = "stage"
+
+    def run_on(self, key: str, facts: Mapping[str, Any], context: Context) -> dict[str, Any]:
+        """Stage the file that Django archived."""
+        del context
+        return self.run_command({"source": self.source, "delivery": key, "file": facts["path"]})
+
+
+class DeliveryCheckOperator(_DeliveryCommandOperator):
+    """Runs the source's expectations on the staged rows, and gives Django the report, which decides.
+
+    A rejected delivery fails the task with its reasons.
+    """
+
+    data_checks_command = "check"
+
+    def run_on(self, key: str, facts: Mapping[str, Any], context: Context) -> dict[str, Any]:
+        """Check, and hand the report over before the task ends."""
+        with tempfile.TemporaryDirectory(prefix="hotclub-check-") as folder:
+            file = Path(folder) / "report.json"
+            summary = self.run_command(
+                {
+                    "source": self.source,
+                    "delivery": key,
+                    "tenant": facts["tenant"],
+                    "day": facts["day"],
+                    "report": str(file),
+                }
+            )
+            report = json.loads(file.read_text(encoding="utf-8"))
+        run = {"dag_run_id": context["dag_run"].run_id}
+        answer = call("POST", f"deliveries/{key}/check-runs/", {**report, **run})
+        if answer.get("decision") != "accepted":
+            raise AirflowFailException(f"delivery {key} was {answer.get('decision')}:\n{reasons_of(answer)}")
+        return {**summary, "decision": answer["decision"]}
+
+
+class DeliveryUnstageOperator(_DeliveryCommandOperator):
+    """Drops the delivery's staging table, unless another run of the delivery uses it now."""
+
+    data_checks_command = "unstage"
+
+    def work(self, key: str, facts: Mapping[str, Any], context: Context) -> dict[str, Any]:
+        """Drop the table, whatever became of the delivery."""
+        if not is_own(context, facts) and facts["status"] not in (*_NOT_LOADED, _WAITING, _LOADED):
             raise AirflowSkipException(
                 f"run {facts['dag_run_id'] or 'to come'} of delivery {key} cleans up itself"
             )
-        report_path(key).unlink(missing_ok=True)
-        self.options = {"delivery": key}
-        return super().execute(context)
-
-    def _options(self, key: str, facts: Mapping[str, Any]) -> dict[str, str]:
-        about = {"source": self.source, "delivery": key}
-        if self.command == "stage":
-            return {**about, "file": facts["path"]}
-        return {**about, "tenant": facts["tenant"], "day": facts["day"], "report": str(report_path(key))}
+        return self.run_command({"delivery": key})
 
 
 class DeliveryLoadOperator(WaitingOperator):
-    """Hands the check report to Django, which decides; an accepted delivery is loaded by Celery.
+    """Asks Django to load an accepted delivery, which Celery does, and waits for it.
 
-    When it is loaded, the asset gets the delivery's partition, which starts scoring. A rejected delivery
-    fails the task with its reasons. One that waits for rows of another delivery skips it: Django starts a new run
-    when they are there.
+    When it is loaded, the asset gets the delivery's partition, which starts scoring. One that waits for rows of
+    another delivery skips the task: Django starts a new run when they are there.
 
     Args:
         source: the contract that this DAG is of.
@@ -155,50 +202,24 @@ class DeliveryLoadOperator(WaitingOperator):
         self.asset = asset
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Post the report, ask for the load and defer. A delivery that is loaded already only adds its partition."""
+        """Ask for the load and defer. A delivery that is loaded already only adds its partition."""
         key = delivery_key(self.delivery)
-        facts = delivery_facts(key, self.source)
-        require_own(context, key, facts)
         path = f"deliveries/{key}/"
-        status = facts["status"]
-        if status == _LOADED:
-            self.log.info("Delivery %s is loaded already", key)
-            return self._loaded(context, facts)
-        if status in (*_ENDED, _WAITING):
-            raise AirflowFailException(
-                f"delivery {key} is {status} already:\n{reasons_of(call('GET', path))}"
-            )
-        if status not in ("accepted", "loading"):
-            self._submit(key, path)
-        # Again for one that is loading: an earlier run's table may have gone before it was read.
-        call("POST", f"{path}load/")
+        found = call("POST", f"{path}load/", {"dag_run_id": context["dag_run"].run_id})
+        require_source(found, self.source)
+        if found["status"] == _LOADED:
+            return self._loaded(context, found)
         # Taken back to landed is a load whose staged rows were gone: this run ends, and Django starts the next.
-        return self.wait_for(path, done=(_LOADED, _WAITING), failed=(*_ENDED, _LANDED))
+        return self.wait_for(path, done=(_LOADED, _WAITING), failed=(*_NOT_LOADED, _LANDED))
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Add the partition once the delivery is loaded."""
-        key = delivery_key(self.delivery)
-        found = self.require_done(event, f"delivery {key}")
-        if found.get("status") == _WAITING:
-            raise AirflowSkipException(f"delivery {key} {found.get('waits_for')}")
-        return self._loaded(context, delivery_facts(key, self.source))
+        found = self.require_done(event, f"delivery {delivery_key(self.delivery)}")
+        if found["status"] == _WAITING:
+            raise AirflowSkipException(f"delivery {found['id']} {found.get('waits_for')}")
+        return self._loaded(context, found)
 
-    def _submit(self, key: str, path: str) -> None:
-        """Give Django the report; from then on the file is not needed."""
-        file = report_path(key)
-        try:
-            report = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise AirflowException(
-                f"the check report {file} is not there ({error}); clear the task `check`"
-            ) from error
-        answer = call("POST", f"{path}check-runs/", report)
-        file.unlink(missing_ok=True)
-        if answer.get("decision") != "accepted":
-            raise AirflowFailException(f"delivery {key} was {answer.get('decision')}:\n{reasons_of(answer)}")
-        self.log.info("Accepted; loading")
-
-    def _loaded(self, context: Context, facts: Mapping[str, Any]) -> dict[str, Any]:
-        partition = names.partition_key(facts["tenant"], dt.date.fromisoformat(facts["day"]))
-        context["outlet_events"][self.asset].add_partitions(partition)
-        return {"delivery": facts["id"], "status": facts["status"], "partition": partition}
+    def _loaded(self, context: Context, found: Mapping[str, Any]) -> dict[str, Any]:
+        """Add the partition that Django names."""
+        context["outlet_events"][self.asset].add_partitions(found["partition"])
+        return {name: found[name] for name in ("id", "status", "partition")}

@@ -18,12 +18,14 @@ class ApiError(Exception):
     Attributes:
         status: the HTTP status.
         detail: the reason, from problem+json where Django sent it.
+        type: the problem's type, for refusals that a program tells apart.
     """
 
-    def __init__(self, method: str, path: str, status: int, detail: str) -> None:
+    def __init__(self, request: httpx.Request, status: int, detail: str, type_: str) -> None:
         self.status = status
         self.detail = detail
-        super().__init__(f"{method} {path}: {status}: {detail}")
+        self.type = type_
+        super().__init__(f"{request.method} {request.url.path}: {status}: {detail}")
 
     @property
     def is_final(self) -> bool:
@@ -64,8 +66,7 @@ def parse(response: httpx.Response) -> dict[str, Any]:
         body = {"detail": body}
     if response.is_success:
         return body
-    request = response.request
-    raise ApiError(request.method, request.url.path, response.status_code, _detail(response, body))
+    raise ApiError(response.request, response.status_code, _detail(response, body), str(body.get("type", "")))
 
 
 def call(method: str, path: str, json: dict[str, Any] | None = None) -> dict[str, Any]:

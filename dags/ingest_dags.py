@@ -7,7 +7,12 @@ import datetime as dt
 from airflow.sdk import DAG, Param, PartitionedAtRuntime
 
 from dags import contract_dags
-from dags.deliveries import DeliveryCommandOperator, DeliveryLoadOperator
+from dags.deliveries import (
+    DeliveryCheckOperator,
+    DeliveryLoadOperator,
+    DeliveryStageOperator,
+    DeliveryUnstageOperator,
+)
 from hotclub import names
 from hotclub.contract import SourceContract
 
@@ -20,16 +25,17 @@ def ingest_dag(contract: SourceContract) -> DAG:
 
     A run takes the delivery's key and no more: whose it is, its day and its file are asked of Django.
 
-    `stage` copies the file into a table of text, `check` runs the source's expectations there, `load` gives
-    Django the report: a critical failure rejects the delivery, else Celery loads it and the day becomes a
-    partition of the source's asset, which starts scoring. `unstage` drops the table, whatever happened.
+    `stage` copies the file into a table of text. `check` runs the source's expectations there and gives Django the
+    report: a critical failure rejects the delivery. `load` asks for an accepted delivery to be loaded, which Celery does,
+    and the day becomes a partition of the source's asset, which starts scoring. `unstage` drops the table, whatever
+    happened.
 
     **When a task fails**
 
-    - `stage`, `check`: the last lines of the log name a setting, a contract or a declared check. Fix it and
-      clear the task. Faults of the *file* never fail these two: they are in the report.
-    - `load`, "was rejected": the file is bad; the reasons are in the log and on the delivery in Django's admin.
+    - `check`, "was rejected": the file is bad; the reasons are in the log and on the delivery in Django's admin.
       Ask who delivers for a corrected file and land it under the same name: it is a new delivery.
+    - `stage`, `check`, anything else: the last lines of the log name a setting, a contract or a declared check. Fix it
+      and clear the task.
     - `load`, skipped: nothing of the file has a match yet. Django starts a new run by itself when a delivery brings
       the rows; the delivery says for which it waits.
     - `load`, anything else: the reason is on the delivery in the admin. Django's sweep starts a new run by itself,
@@ -50,19 +56,12 @@ def ingest_dag(contract: SourceContract) -> DAG:
         params=_PARAMS,
     )
     with dag:
-        stage, check, unstage = (
-            DeliveryCommandOperator(
-                task_id=command,
-                source=source,
-                command=command,
-                delivery=_DELIVERY,
-                execution_timeout=dt.timedelta(hours=1),
-            )
-            for command in ("stage", "check", "unstage")
-        )
-        load = DeliveryLoadOperator(
-            task_id="load", source=source, delivery=_DELIVERY, asset=contract_dags.asset(source)
-        )
+        run = {"source": source, "delivery": _DELIVERY}
+        limit = dt.timedelta(hours=1)
+        stage = DeliveryStageOperator(task_id="stage", execution_timeout=limit, **run)
+        check = DeliveryCheckOperator(task_id="check", execution_timeout=limit, **run)
+        load = DeliveryLoadOperator(task_id="load", asset=contract_dags.asset(source), **run)
+        unstage = DeliveryUnstageOperator(task_id="unstage", execution_timeout=limit, **run)
         stage >> check >> load >> unstage.as_teardown(setups=stage)
     return dag
 

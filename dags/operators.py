@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
-import json
 import os
+import signal
+import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NoReturn
+from pathlib import Path
+from typing import Any, Final, Literal, NoReturn
 
 import httpx
+from airflow.providers.standard.hooks.subprocess import SubprocessHook
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import (
     AirflowException,
@@ -19,10 +24,8 @@ from airflow.sdk.exceptions import (
 )
 
 from dags import command_environment, django_api
-from dags.commands import Command
 from dags.triggers import DjangoStatusTrigger
-from hotclub import names
-from hotclub.errors import InvalidInputError
+from hotclub import command_result, names
 
 #: Which interpreter runs a module; each part may have an environment of its own.
 INTERPRETERS: Final[Mapping[str, str]] = {
@@ -32,7 +35,8 @@ INTERPRETERS: Final[Mapping[str, str]] = {
 #: Exit codes after which running again changes nothing: something that a person must change (2), refused data (3),
 #: a fault that nobody foresaw (4). What is left, 1 and signals, may pass.
 FINAL_EXIT_CODES: Final = frozenset({2, 3, 4})
-_NO_CHAMPION: Final = 409
+#: What a command that is killed may take to end by itself.
+GRACE_SECONDS: Final = 10.0
 #: An Airflow connection that is not there, or whose address is none.
 _BAD_CONNECTION: Final = (
     AirflowNotFoundException,
@@ -62,23 +66,6 @@ def call(method: str, path: str, json: dict[str, Any] | None = None) -> dict[str
         ) from error
 
 
-def _day(value: object) -> str:
-    """Return a day as the API takes it.
-
-    Raises:
-        AirflowFailException: it is none; with an example.
-    """
-    parsed = names.parse_day(value)
-    if parsed is None:
-        raise AirflowFailException(f"{value!r} is not a day such as 2013-11-01")
-    return parsed.isoformat()
-
-
-def reasons_of(found: Mapping[str, Any]) -> str:
-    """Return a delivery's reasons, a line each."""
-    return "\n".join(f"- {reason}" for reason in found.get("reasons") or ["no reason given"])
-
-
 def _started_by(context: Context) -> dict[str, str]:
     """Return for whom Django is asked: nobody where Airflow started the run itself, for a day that was loaded.
 
@@ -91,7 +78,7 @@ def _started_by(context: Context) -> dict[str, str]:
 
 
 class CommandOperator(BaseOperator):
-    """Runs ``python -m <module> <command> --option value …``; the last line of stdout, a JSON object, is its XCom.
+    """Runs ``python -m <module> <command> --option value …``; the result that the command gives is its XCom.
 
     Output goes to the task's log line by line. Killing the task ends the command's process group.
 
@@ -109,57 +96,64 @@ class CommandOperator(BaseOperator):
         self.module = module
         self.command = command
         self.options = dict(options)
-        self._running: Command | None = None
+        self._hook = SubprocessHook()
 
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002  # Airflow's signature
-        """Run the command.
+        """Run the command."""
+        return self.run_command(self.options)
+
+    def run_command(self, options: Mapping[str, str]) -> dict[str, Any]:
+        """Run the command and return its result.
 
         Raises:
-            AirflowFailException: it failed in a way that a retry cannot mend.
-            AirflowException: it failed; with the last lines of its stderr.
+            AirflowFailException: it failed in a way that a retry cannot change, or gave no result.
+            AirflowException: it failed; its last line is in the message, and all of its output in the log.
         """
-        arguments = self.command_line()
-        self.log.info("Running %s", " ".join(arguments))
-        # Not this process's own: that has Airflow's keys and the service token.
-        given = command_environment.of_command(self.module, self.command, os.environ)
-        try:
-            self._running = Command(arguments, lambda line: self.log.info("%s", line), given)
-        except OSError as error:
-            raise AirflowFailException(f"{arguments[0]} cannot be started: {error}") from error
-        code = self._running.wait()
-        if code != 0:
+        arguments = self.command_line(options)
+        with tempfile.TemporaryDirectory(prefix="hotclub-command-") as folder:
+            file = Path(folder) / "result.json"
+            # Not this process's own environment: that has Airflow's keys and the service token.
+            environment = {
+                **command_environment.of_command(self.module, self.command, os.environ),
+                names.VARIABLE_RESULT_FILE: str(file),
+                "PYTHONUNBUFFERED": "1",
+            }
+            try:
+                ended = self._hook.run_command(arguments, env=environment, cwd=str(Path.cwd()))
+            except OSError as error:
+                raise AirflowFailException(f"{arguments[0]} cannot be started: {error}") from error
+            result = command_result.read(file)
+        what = f"{self.module} {self.command}"
+        if (code := ended.exit_code) != 0:
             how = f"exit code {code}" if code > 0 else f"signal {-code}"
-            said = "\n".join(self._running.errors) or "it said nothing on stderr"
             kind = AirflowFailException if code in FINAL_EXIT_CODES else AirflowException
-            raise kind(f"{self.module} {self.command}: {how}\n{said}")
-        return self._result(self._running.last_output)
+            raise kind(f"{what}: {how}: {ended.output or 'it printed nothing'}")
+        if result is None:
+            raise AirflowFailException(f"{what} gave no result; it must end with hotclub.command_result.give")
+        return result
 
-    def command_line(self) -> list[str]:
+    def command_line(self, options: Mapping[str, str]) -> list[str]:
         """Return interpreter, module and arguments."""
         python = os.environ.get(INTERPRETERS.get(self.module, "")) or sys.executable
-        options = [
+        given = [
             part
-            for name, value in self.options.items()
+            for name, value in options.items()
             if value not in ("", "None", None)
             for part in (f"--{name}", str(value))
         ]
-        return [python, "-m", self.module, self.command, *options]
+        return [python, "-m", self.module, self.command, *given]
 
     def on_kill(self) -> None:
-        """End the command with the task."""
-        if self._running is not None:
-            self._running.stop()
-
-    def _result(self, line: str) -> dict[str, Any]:
-        try:
-            result = json.loads(line)
-        except ValueError:
-            result = None
-        if not isinstance(result, dict):
-            raise AirflowFailException(
-                f"{self.module} {self.command}: the last line of stdout must be a JSON object, got {line[:200]!r}"
-            )
-        return result
+        """End the command with the task: SIGTERM for its process group, and SIGKILL for what is left of it."""
+        process = self._hook.sub_process
+        if process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            self._hook.send_sigterm()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_SECONDS)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 class WaitingOperator(BaseOperator):
@@ -190,40 +184,35 @@ class WaitingOperator(BaseOperator):
 
 
 class BatchOperator(WaitingOperator):
-    """Asks Django to score a slice of a model's feature view with the champion, and waits until it is done.
+    """Asks Django to score rows of a model with the champion, and waits until it is done.
 
-    The DAG run's id is the idempotency key: a retry finds the batch that the first attempt made. Without
-    a champion the task is skipped with Django's reason.
+    Django makes one batch of one piece of work, whoever asks for it; where that batch failed, asking again gets its
+    successor. Without a champion the task is skipped with Django's reason.
 
     Args:
-        model: the model's contract name.
-        slice_of: ``partition`` (tenant and day of the DAG run's partition key, or its conf ``tenant`` and
-            ``day``) or ``interval`` (the data interval, every tenant).
-        by_tenant: whether the model has tenants; without them a partition is its whole day.
+        model_name: the model's contract name.
+        rows_of: ``partition`` (the DAG run's partition key as it is, or its conf ``tenant`` and ``day``) or
+            ``interval`` (the data interval, every tenant).
     """
 
     ui_color = "#f6efdc"
 
-    def __init__(self, *, model: str, slice_of: str, by_tenant: bool = True, **kwargs: Any) -> None:
+    def __init__(self, *, model_name: str, rows_of: Literal["partition", "interval"], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.model = model
-        self.slice_of = slice_of
-        self.by_tenant = by_tenant
+        self.model_name = model_name
+        self.rows_of = rows_of
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Create the batch, or find it, and defer."""
-        run_id = context["dag_run"].run_id
-        body: dict[str, Any] = {
-            "model": self.model,
-            "key": run_id,
-            **self._slice(context),
-            **_started_by(context),
-        }
-        batch = self._create(body)
-        if batch.get("status") == "failed":
-            # A key belongs to its batch for ever: a task that was cleared after a failure needs a new one.
-            again = {"key": f"{run_id}-{context['ti'].try_number}", "once_per_load": False}
-            batch = self._create({**body, **again})
+        batch = self._create(
+            {
+                "model": self.model_name,
+                "key": context["dag_run"].run_id,
+                "retry_failed": True,
+                **self._rows(context),
+                **_started_by(context),
+            }
+        )
         if "id" not in batch:
             raise AirflowFailException(f"Django answered without a batch: {batch}; is that its address?")
         self.log.info("Batch %s", batch["id"])
@@ -234,33 +223,24 @@ class BatchOperator(WaitingOperator):
             return call("POST", "batches/", body)
         except AirflowException as error:
             refusal = error.__cause__
-            if isinstance(refusal, django_api.ApiError) and refusal.status == _NO_CHAMPION:
+            if isinstance(refusal, django_api.ApiError) and refusal.type == names.PROBLEM_NO_CHAMPION:
                 raise AirflowSkipException(refusal.detail) from error
             raise
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002  # as above
         """Return the finished batch: its id, version, and what became of its rows."""
-        batch = self.require_done(event, f"batch of {self.model}")
+        batch = self.require_done(event, f"batch of {self.model_name}")
         moved = batch.get("rows_vanished") or batch.get("rows_new") or not batch.get("rows_total")
         # What left or came meanwhile is no failure, and is not to be missed either.
         say = self.log.warning if moved else self.log.info
         say("Batch %s: %s", batch.get("id"), batch.get("summary"))
         return batch
 
-    def _slice(self, context: Context) -> dict[str, Any]:
-        if self.slice_of == "interval":
+    def _rows(self, context: Context) -> dict[str, Any]:
+        if self.rows_of == "interval":
             return self._interval(context)
-        key = getattr(context["dag_run"], "partition_key", None)
-        if key is None:
-            return self._by_hand(context)
-        try:
-            tenant, day = names.parse_partition_key(key)
-        except InvalidInputError as error:
-            raise AirflowFailException(str(error)) from error
-        if self.by_tenant:
-            return {"tenant": tenant, "day": day.isoformat()}
-        # Each tenant's delivery starts a run: together they are one batch, and a later load is another.
-        return {"day": day.isoformat(), "once_per_load": True}
+        partition = getattr(context["dag_run"], "partition_key", None)
+        return self._by_hand(context) if partition is None else {"partition": partition}
 
     @staticmethod
     def _interval(context: Context) -> dict[str, Any]:
@@ -273,13 +253,12 @@ class BatchOperator(WaitingOperator):
             )
         return {"start": start.isoformat(), "end": end.isoformat()}
 
-    def _by_hand(self, context: Context) -> dict[str, Any]:
-        tenant, day = (context["params"].get(name) for name in ("tenant", "day"))
-        example = {"tenant": "EWR", "day": "2013-11-01"} if self.by_tenant else {"day": "2013-11-01"}
-        if not day:
-            raise AirflowFailException(f"this run has no partition; trigger it with {json.dumps(example)}")
-        if tenant and not self.by_tenant:
+    @staticmethod
+    def _by_hand(context: Context) -> dict[str, Any]:
+        """Return what was typed into the run; Django says what is wrong with it."""
+        given = {name: str(value) for name in ("tenant", "day") if (value := context["params"].get(name))}
+        if "day" not in given:
             raise AirflowFailException(
-                f"{self.model} has no tenants; trigger it with {json.dumps(example)}, without one"
+                'this run has no partition; trigger it with {"day": "2013-11-01"}, and a tenant where the model has them'
             )
-        return {"day": _day(day), **({"tenant": str(tenant)} if tenant else {})}
+        return given

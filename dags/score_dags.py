@@ -22,14 +22,15 @@ def score_dag(contract: ModelContract) -> DAG:
     the version and what became of the rows: planned, scored, vanished (gone before they were read) and new (came
     after the batch was planned, and scored all the same). Anything but "all scored" is a warning in the log.
 
-    A model without tenants has one batch for all that was loaded of a day: the runs of further tenants get the batch
-    that is there, unless something was loaded since it was asked for.
+    What is loaded of a day has one batch, whoever asks for it first, this DAG or Django's own reconciliation: a run whose
+    event came late gets the batch that is there. Another load of the day gets a new one. A model without tenants
+    has one batch for every tenant's loads of the day together.
 
     **When it is skipped**: the model has no champion yet. Promote a version in MLflow: days that were loaded in
     the two days before are then scored by themselves, within minutes; clear the task for those before.
 
     **When it fails**: the reason of the batch is in the log and on the batch in Django's admin. Clear the task
-    once it is fixed; this run's id is the batch's key, so no row is scored twice by one version. What Django refuses
+    once it is fixed: a new batch takes the failed one's place. What Django refuses
     (a day that is none, a tenant that is not there) is not tried again.
 
     A day that was missed is scored by the replay DAG, or by triggering this one with a tenant and a day. Who
@@ -49,12 +50,7 @@ def score_dag(contract: ModelContract) -> DAG:
         params=_PARAMS if contract.schema.tenant_path is not None else {"day": _PARAMS["day"]},
     )
     with dag:
-        BatchOperator(
-            task_id="batch",
-            model=contract.name,
-            slice_of="partition",
-            by_tenant=contract.schema.tenant_path is not None,
-        )
+        BatchOperator(task_id="batch", model_name=contract.name, rows_of="partition")
     return dag
 
 
@@ -80,7 +76,7 @@ def replay_dag(contract: ModelContract) -> DAG:
         max_active_runs=2,
     )
     with dag:
-        BatchOperator(task_id="batch", model=contract.name, slice_of="interval")
+        BatchOperator(task_id="batch", model_name=contract.name, rows_of="interval")
     return dag
 
 

@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import json
 import sys
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
 from data_checks.errors import EXIT_REFUSED, EXIT_USAGE, CheckError, StagingError
 from data_checks.settings import Settings
-from hotclub import contract_files, names
+from hotclub import command_result, contract_files, names
 from hotclub.errors import HotclubError
 
 
@@ -74,7 +72,7 @@ def _stage(arguments: argparse.Namespace, settings: Settings) -> int:
 
     contract = contract_files.find_source(arguments.source, _roots(settings))
     staged = staging_tables.stage(_stager_url(settings), arguments.delivery, arguments.file, contract)
-    _print({"table": staged.table, "rows": staged.rows, "problem": staged.problem})
+    command_result.give({"table": staged.table, "rows": staged.rows, "problem": staged.problem})
     return 0
 
 
@@ -86,14 +84,14 @@ def _check(arguments: argparse.Namespace, settings: Settings) -> int:
     facts = DeliveryFacts(arguments.tenant, arguments.day)
     report = checks.check_delivery(_stager_url(settings), contract, arguments.delivery, facts, _now)
     report.write(arguments.report)
-    _print({**report.summary(), "report": str(arguments.report)})
+    command_result.give({**report.summary(), "report": str(arguments.report)})
     return 0
 
 
 def _unstage(arguments: argparse.Namespace, settings: Settings) -> int:
     from data_checks import staging_tables  # noqa: PLC0415  # see the module
 
-    _print(
+    command_result.give(
         {
             "delivery": arguments.delivery,
             "dropped": staging_tables.unstage(_stager_url(settings), arguments.delivery),
@@ -111,7 +109,7 @@ def _snapshot(arguments: argparse.Namespace, settings: Settings) -> int:
     failed = report.failed("critical")
     for result in failed:
         print(f"data_checks: {arguments.model}: {result.message}", file=sys.stderr)
-    _print({**report.summary(), "report": str(arguments.report)})
+    command_result.give({**report.summary(), "report": str(arguments.report)})
     return EXIT_REFUSED if failed else 0
 
 
@@ -147,7 +145,3 @@ def _stager_url(settings: Settings) -> str:
 
 def _now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
-
-
-def _print(result: dict[str, Any]) -> None:
-    print(json.dumps(result, default=str), flush=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,13 @@ class FieldError:
 
 
 class HotclubError(Exception):
-    """The base of every failure that Hotclub expects."""
+    """The base of every failure that Hotclub expects.
+
+    Attributes:
+        problem_type: what a program can tell it by over HTTP, where the status does not say enough.
+    """
+
+    problem_type: ClassVar[str] = "about:blank"
 
 
 class NotFoundError(HotclubError):

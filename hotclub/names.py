@@ -56,6 +56,9 @@ QUEUES: Final = (QUEUE_REQUESTS, QUEUE_BATCHES, QUEUE_INGEST, QUEUE_SWEEPS)
 #: Begins a line on standard error that `make up` repeats; indented lines that follow belong to it.
 WARNING: Final = "WARNING: "
 
+#: The `type` of the problem+json answer for a model without a version that may score.
+PROBLEM_NO_CHAMPION: Final = "urn:hotclub:problem:no-champion"
+
 # Airflow.
 CONNECTION_DJANGO: Final = "hotclub_django"
 
@@ -65,6 +68,9 @@ VARIABLE_CONTRACTS: Final = "HOTCLUB_CONTRACTS"
 VARIABLE_COMMAND_SECRETS: Final = "HOTCLUB_COMMAND_SECRETS"
 VARIABLE_STAGER_URL: Final = "HOTCLUB_STAGER_DATABASE_URL"
 VARIABLE_READER_URL: Final = "HOTCLUB_READER_DATABASE_URL"
+VARIABLE_RESULT_FILE: Final = (
+    "HOTCLUB_RESULT_FILE"  # where a command that a program started writes its result
+)
 VARIABLE_CHECKS_SOCKET: Final = "HOTCLUB_CHECKS_SOCKET"  # of `data_checks serve`, in whose forks checks run
 _TRAINING: Final = ("HOTCLUB_SNAPSHOTS", "HOTCLUB_CACHE", "HOTCLUB_MLFLOW_URL", "HOTCLUB_TRAINING_THREADS")
 #: Module and command of each process that Airflow's tasks start → the variables that it is given, beside
@@ -157,7 +163,7 @@ def parse_partition_key(key: str) -> tuple[str, dt.date]:
         parsed = None
     if not tenant or parsed is None:
         raise InvalidInputError.of(
-            "partition_key", f"{key!r} is not <tenant>.<YYYY-MM-DD>, such as EWR.2013-11-01"
+            "partition", f"{key!r} is not <tenant>.<YYYY-MM-DD>, such as EWR.2013-11-01"
         )
     return tenant, parsed
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import json
 import os
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
-from hotclub import contract_files, names
+from hotclub import command_result, contract_files, names
 from training import steps
 from training.failures import Exit, judge
 from training.run_folder import RunFolder
@@ -73,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
         code, words = judge(error)
         _say(f"training {options.command} {options.model}: {words}")
         return code
-    print(json.dumps(result))
+    command_result.give(result)
     return Exit.DONE
 
 

@@ -103,6 +103,12 @@ def _invalid(error: Any) -> Response:
     return _answer(422, "The request has fields that are not right.", list(error.errors))
 
 
+def _conflict(error: ConflictError) -> Response:
+    answer = _answer(409, str(error))
+    answer.data = {**(answer.data or {}), "type": error.problem_type}
+    return answer
+
+
 def _broken_contract(error: Exception) -> Response:
     # A file of this server is broken: nothing that the caller could change, and no path for them to read.
     logger.error("a contract cannot be read", extra={"error": str(error)})
@@ -123,7 +129,7 @@ def _unstorable(error: Exception) -> Response:
 _ANSWERS: tuple[tuple[type[Exception], Callable[[Any], Response]], ...] = (
     (InvalidInputError, _invalid),
     (NotFoundError, lambda error: _answer(404, str(error))),
-    (ConflictError, lambda error: _answer(409, str(error))),
+    (ConflictError, _conflict),
     (ContractError, _broken_contract),
     (UnavailableError, _unavailable),
     (DataError, _unstorable),

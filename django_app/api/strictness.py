@@ -34,14 +34,12 @@ class StrictView(_View):
     Attributes:
         filters: whose fields are the query parameters of the list.
         paged_actions: actions that answer a page at a time.
-        bodiless_actions: actions that take no body.
     """
 
     parser_classes = (StrictJSONParser,)
     content_negotiation_class = _ByAcceptAlone
     filters: type[serializers.Serializer[Any]] | None = None
     paged_actions: Collection[str] = ()
-    bodiless_actions: Collection[str] = ()
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Check query and body after login and permission, before the view's own method.
@@ -54,9 +52,8 @@ class StrictView(_View):
         if action is None:
             return  # a method that is not allowed: that is what the answer will say
         require_known(request, self._known(action))
-        # Parsed here even where a view does not look at it: a broken body is never accepted.
-        if request.method not in SAFE_METHODS and request.data and action in self.bodiless_actions:
-            raise InvalidInputError.of("", "takes no body; leave it out")
+        if request.method not in SAFE_METHODS:
+            request.data  # noqa: B018  # parsed here even where a view does not look at it: a broken body is never accepted
 
     def _known(self, action: str) -> list[str]:
         filters = self.filters().fields if self.filters is not None and action == "list" else ()

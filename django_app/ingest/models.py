@@ -10,6 +10,7 @@ from django.db import models
 from django.utils import timezone
 
 from django_app.tenants.models import Tenant
+from hotclub import names
 
 #: Runs of the ingest DAG that a delivery gets before it counts as failed.
 ATTEMPTS = 5
@@ -79,6 +80,11 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.source} {self.tenant_id} {self.day}"
+
+    @property
+    def partition(self) -> str:
+        """The partition of the source's asset that it is about."""
+        return names.partition_key(self.tenant_id, self.day)
 
     @property
     def is_final(self) -> bool:

@@ -25,50 +25,52 @@ def module(services: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return write
 
 
-def test_last_line_is_the_result_and_every_line_is_logged(module, capfd: pytest.CaptureFixture[str]) -> None:
-    """Lines of both streams reach the log as they come; the last line of stdout becomes the XCom."""
+GIVE = "from hotclub.command_result import give\n"
+
+
+def test_every_line_is_logged_and_the_result_is_what_was_given(
+    module, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Lines of both streams reach the log; the result is the one that was given, whatever is printed after it."""
     operator = module(
-        "import sys, json\nprint('working')\nprint('careful', file=sys.stderr)\nprint(json.dumps({'rows': 3, 'argv': sys.argv[1:]}))",
+        f"{GIVE}import sys\nprint('working')\nprint('careful', file=sys.stderr)\n"
+        "give({'rows': 3, 'argv': sys.argv[1:]})\nprint('a library says goodbye')\nprint('{}', file=sys.stderr)",
         model="late",
         nothing="",
         none="None",
     )
-    result = operator.execute({})
-    assert result == {"rows": 3, "argv": ["go", "--model", "late"]}
+    assert operator.execute({}) == {"rows": 3, "argv": ["go", "--model", "late"]}
     logged = "".join(capfd.readouterr())
-    assert "working" in logged
-    assert "careful" in logged
+    for line in ("working", "careful", "a library says goodbye"):
+        assert line in logged
 
 
 def test_much_output_on_both_streams_does_not_block(module) -> None:
-    """A command that fills both pipes many times over still ends."""
+    """A command that fills both streams many times over still ends."""
     operator = module(
-        "import sys\nfor i in range(20000):\n print('o' * 80)\n print('e' * 80, file=sys.stderr)\nprint('{\"n\": 1}')"
+        f"{GIVE}import sys\nfor i in range(20000):\n print('o' * 80)\n print('e' * 80, file=sys.stderr)\ngive({{'n': 1}})"
     )
     assert operator.execute({}) == {"n": 1}
 
 
 @pytest.mark.parametrize("code", [1, 2, 3, 4])
-def test_failure_carries_the_end_of_stderr(module, code: int) -> None:
-    """A non-zero exit fails the task with what stderr said last; arguments and refused data are not retried."""
+def test_failure_says_how_and_what_was_printed_last(module, code: int) -> None:
+    """A non-zero exit fails the task; what a person must change and refused data are not retried."""
     from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-    operator = module(
-        f"import sys\nfor i in range(99):\n print('line', i, file=sys.stderr)\nsys.exit({code})"
-    )
+    operator = module(f"import sys\nprint('toy: go: no such model', file=sys.stderr)\nsys.exit({code})")
     with pytest.raises(AirflowException) as error:
         operator.execute({})
     assert isinstance(error.value, AirflowFailException) is (code in (2, 3, 4))
-    assert str(error.value).startswith(f"toy go: exit code {code}\nline 69\n")
-    assert str(error.value).endswith("line 98")
+    assert str(error.value) == f"toy go: exit code {code}: toy: go: no such model"
 
 
-@pytest.mark.parametrize("output", ["", "done", "[1]"])
-def test_output_without_a_result_is_a_failure(module, output: str) -> None:
-    """A command that breaks the rule of the last line is told so."""
+@pytest.mark.parametrize("output", ["", "done", "[1]", '{"rows": 3}'])
+def test_a_command_without_a_result_is_a_failure(module, output: str) -> None:
+    """What is merely printed is no result, however it looks."""
     from airflow.sdk.exceptions import AirflowFailException
 
-    with pytest.raises(AirflowFailException, match="the last line of stdout must be a JSON object"):
+    with pytest.raises(AirflowFailException, match="toy go gave no result"):
         module(f"print({output!r})").execute({})
 
 
@@ -77,9 +79,9 @@ def test_interpreter_of_its_own(module, monkeypatch: pytest.MonkeyPatch) -> None
     from dags.operators import CommandOperator
 
     operator = CommandOperator(task_id="check", module="data_checks", command="check", options={})
-    assert operator.command_line()[0] == sys.executable
+    assert operator.command_line({})[0] == sys.executable
     monkeypatch.setenv("HOTCLUB_CHECKS_PYTHON", "/opt/checks/bin/python")
-    assert operator.command_line() == ["/opt/checks/bin/python", "-m", "data_checks", "check"]
+    assert operator.command_line({}) == ["/opt/checks/bin/python", "-m", "data_checks", "check"]
 
 
 def alive(pid: int) -> bool:
@@ -126,18 +128,31 @@ def test_command_that_ignores_the_signal_is_killed(
     module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the grace period nothing of the group is left, whatever it does with SIGTERM."""
-    from dags import commands
+    from airflow.sdk.exceptions import AirflowException
 
-    monkeypatch.setattr(commands, "_GRACE_SECONDS", 0.2)
-    (tmp_path / "toy.py").write_text(
-        "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('ready')\ntime.sleep(600)\n"
+    from dags import operators
+
+    monkeypatch.setattr(operators, "GRACE_SECONDS", 0.2)
+    pid = tmp_path / "pid"
+    operator = module(
+        "import os, signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        f"open({str(pid) + '.part'!r}, 'w').write(str(os.getpid()))\nos.rename({str(pid) + '.part'!r}, {str(pid)!r})\n"
+        "time.sleep(600)\n"
     )
-    ready = threading.Event()
-    command = commands.Command([sys.executable, str(tmp_path / "toy.py")], lambda line: ready.set())
-    waiter = threading.Thread(target=command.wait)
-    waiter.start()
-    assert ready.wait(30)
-    command.stop()
-    waiter.join(30)
-    assert not waiter.is_alive()
-    assert not alive(command.pid)
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            operator.execute({})
+        except AirflowException as error:
+            failures.append(error)
+
+    task = threading.Thread(target=run)
+    task.start()
+    while not pid.exists():
+        time.sleep(0.01)
+    operator.on_kill()
+    task.join(30)
+    assert not task.is_alive()
+    assert not alive(int(pid.read_text()))
+    assert "signal 9" in str(failures[0])

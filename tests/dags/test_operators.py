@@ -9,18 +9,20 @@ from typing import Any
 
 import pytest
 
+from hotclub import names
+
 
 def operator(**options: Any):
     """Return a batch operator of the model `late`."""
     from dags.operators import BatchOperator
 
-    return BatchOperator(**{"task_id": "batch", "model": "late", "slice_of": "partition", **options})
+    return BatchOperator(**{"task_id": "batch", "model_name": "late", "rows_of": "partition", **options})
 
 
-def context(key: str | None = None, try_number: int = 1, **params: Any) -> dict[str, Any]:
+def context(key: str | None = None, **params: Any) -> dict[str, Any]:
     """Return the part of a run's context that the operator reads."""
     run = SimpleNamespace(run_id="run-1", partition_key=key)
-    return {"dag_run": run, "params": params, "ti": SimpleNamespace(try_number=try_number)}
+    return {"dag_run": run, "params": params}
 
 
 def refusal(made: Any, of: dict[str, Any]) -> str:
@@ -32,53 +34,37 @@ def refusal(made: Any, of: dict[str, Any]) -> str:
     return str(failed.value)
 
 
-class TestSlices:
+class TestRows:
     """Which rows a run stands for; one that stands for none ends at once, with what to do."""
 
     @pytest.mark.parametrize("dates", [{}, {"data_interval_start": None, "data_interval_end": None}])
     def test_replay_without_a_date(self, dates: dict[str, None]) -> None:
         """A run that was triggered without a logical date has no interval in its context: no KeyError."""
-        words = refusal(operator(slice_of="interval"), {**context(), **dates})
+        words = refusal(operator(rows_of="interval"), {**context(), **dates})
         assert "this run has no data interval: trigger it with a logical date" in words
 
     def test_replay_with_a_date(self) -> None:
         """Its interval is the batch's."""
         start, end = (dt.datetime(2013, 11, day, tzinfo=dt.UTC) for day in (1, 2))
-        found = operator(slice_of="interval")._slice(
+        found = operator(rows_of="interval")._rows(
             {**context(), "data_interval_start": start, "data_interval_end": end}
         )
         assert found == {"start": "2013-11-01T00:00:00+00:00", "end": "2013-11-02T00:00:00+00:00"}
 
-    @pytest.mark.parametrize(
-        "day", ["2013-13-01", "yesterday", "20131101", "2013-W44-5", "2013-11-01T00:00:00", "1.11.2013"]
-    )
-    def test_score_with_a_day_that_is_none(self, day: str) -> None:
-        """By hand, in another form than a partition's."""
-        assert (
-            refusal(operator(), context(tenant="EWR", day=day)) == f"{day!r} is not a day such as 2013-11-01"
-        )
-
     def test_score_without_a_day(self) -> None:
-        """A tenant alone is no slice."""
+        """A tenant alone says no rows."""
         words = refusal(operator(), context(tenant="EWR", day=None))
-        assert words == 'this run has no partition; trigger it with {"tenant": "EWR", "day": "2013-11-01"}'
+        assert words.startswith('this run has no partition; trigger it with {"day": "2013-11-01"}')
 
-    def test_score_without_a_tenant_is_every_tenant(self) -> None:
-        """As the form of the run says."""
-        assert operator()._slice(context(tenant=None, day="2013-11-01")) == {"day": "2013-11-01"}
+    @pytest.mark.parametrize("given", [{"day": "2013-11-01"}, {"day": "1.11.2013", "tenant": "EWR"}])
+    def test_score_by_hand(self, given: dict[str, str]) -> None:
+        """What was typed goes to Django as it is, which says what is wrong with it."""
+        assert operator()._rows(context(**{"tenant": None, **given})) == given
 
-    @pytest.mark.parametrize("key", ["2013-11-01", "EWR/2013-11-01", "EWR.2013-11", "EWR", "", ".2013-11-01"])
-    def test_partition_of_another_form(self, key: str) -> None:
-        """The key that somebody wrote into a run by hand is told with an example, once."""
-        assert "is not <tenant>.<YYYY-MM-DD>, such as EWR.2013-11-01" in refusal(operator(), context(key))
-
-    def test_models_without_tenants(self) -> None:
-        """A partition is the day, once for what is loaded; by hand a tenant is refused and not offered."""
-        made = operator(by_tenant=False)
-        assert made._slice(context("EWR.2013-11-01")) == {"day": "2013-11-01", "once_per_load": True}
-        assert made._slice(context(day="2013-11-01")) == {"day": "2013-11-01"}
-        words = refusal(made, context(tenant="EWR", day="2013-11-01"))
-        assert words == 'late has no tenants; trigger it with {"day": "2013-11-01"}, without one'
+    @pytest.mark.parametrize("key", ["EWR.2013-11-01", "2013-11-01", ""])
+    def test_a_partition_goes_as_it_is(self, key: str) -> None:
+        """Tenant and day are Django's to read out of it."""
+        assert operator()._rows(context(key)) == {"partition": key}
 
 
 class TestAnswers:
@@ -104,12 +90,18 @@ class TestAnswers:
         assert not isinstance(failed.value, AirflowFailException)
 
     def test_no_champion_is_skipped(self, django_server) -> None:
-        """409 is no failure."""
+        """The problem's type says so: it is no failure."""
         from airflow.sdk.exceptions import AirflowSkipException
 
-        django_server.answer("POST", "batches/", (409, {"detail": "late has no champion"}))
+        refused = {"type": names.PROBLEM_NO_CHAMPION, "detail": "late has no champion"}
+        django_server.answer("POST", "batches/", (409, refused))
         with pytest.raises(AirflowSkipException, match="late has no champion"):
             operator().execute(self.BY_HAND)
+
+    def test_another_conflict_is_a_failure(self, django_server) -> None:
+        """A key that is another batch's, say: a day that is not scored must not look skipped."""
+        django_server.answer("POST", "batches/", (409, {"type": "about:blank", "detail": "another batch"}))
+        assert "another batch" in refusal(operator(), self.BY_HAND)
 
     @pytest.mark.parametrize("answer", [{}, ["b1"], {"detail": "welcome"}])
     def test_an_answer_that_is_no_batch(self, django_server, answer: Any) -> None:
@@ -123,21 +115,16 @@ class TestAnswers:
         monkeypatch.setenv("AIRFLOW_CONN_HOTCLUB_DJANGO", json.dumps({"conn_type": "http", "host": host}))
         assert "the Airflow connection hotclub_django cannot be used" in refusal(operator(), self.BY_HAND)
 
-    def test_after_a_failed_batch_a_cleared_task_makes_its_own(self, django_server) -> None:
-        """The key belongs to the failed batch, and so would the key of the load."""
+    def test_a_failed_batch_gets_its_successor_from_django(self, django_server) -> None:
+        """A task that is cleared sends the same body: Django knows what failed, and who made the next already."""
         from airflow.sdk.exceptions import TaskDeferred
 
-        django_server.answer(
-            "POST",
-            "batches/",
-            (200, {"id": "b1", "status": "failed"}),
-            (202, {"id": "b2", "status": "pending"}),
-        )
-        with pytest.raises(TaskDeferred):
-            operator(by_tenant=False).execute(context("EWR.2013-11-01", try_number=2))
-        (first, second) = (body for _, _, body in django_server.asked)
-        assert (first["key"], first["once_per_load"]) == ("run-1", True)
-        assert (second["key"], second["once_per_load"]) == ("run-1-2", False)
+        django_server.answer("POST", "batches/", (202, {"id": "b2", "status": "pending"}))
+        for _ in range(2):
+            with pytest.raises(TaskDeferred):
+                operator().execute(context("EWR.2013-11-01"))
+        body = {"model": "late", "key": "run-1", "retry_failed": True, "partition": "EWR.2013-11-01"}
+        assert [sent for _, _, sent in django_server.asked] == [body, body]
 
     @pytest.mark.parametrize(
         ("counts", "level"),

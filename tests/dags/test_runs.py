@@ -18,11 +18,8 @@ OBJECT = f"deliveries/{DELIVERY}/"
 FILE = f"{OBJECT}file/"
 
 
-def report_path(key: str) -> Path:
-    """Return where the check report of a delivery would lie."""
-    from dags.deliveries import report_path as path_of
-
-    return path_of(key)
+LOADED = {"id": DELIVERY, "source": "orders", "status": "loaded", "partition": "EWR.2013-11-01"}
+LOADING = {**LOADED, "status": "loading"}
 
 
 pytestmark = [pytest.mark.dag, pytest.mark.usefixtures("airflow_database", "contracts")]
@@ -54,7 +51,7 @@ def delivered(tmp_path: Path, django_server):
     """A function from CSV lines, and the statuses that Django tells one after the other, to the conf of the run."""
 
     def write(
-        *lines: str, statuses: tuple[str, ...] = ("checking", "checking", "checking", "loaded"), **facts: str
+        *lines: str, statuses: tuple[str, ...] = ("checking", "checking", "loaded"), **facts: str
     ) -> dict[str, str]:
         path = tmp_path / "delivered.csv"
         path.write_text("\n".join(["shop,number", *lines]) + "\n")
@@ -104,9 +101,9 @@ def test_good_delivery_is_loaded_and_becomes_a_partition(
     run, delivered, django_server, stager_url: str
 ) -> None:
     """Stage, check and load succeed in order; the asset gets tenant and day; nothing stays staged or on disk."""
-    django_server.answer("GET", OBJECT, (200, {"status": "loading"}), (200, {"status": "loaded"}))
+    django_server.answer("GET", OBJECT, (200, LOADING), (200, LOADED))
     django_server.answer("POST", f"{OBJECT}check-runs/", (200, {"decision": "accepted", "reasons": []}))
-    django_server.answer("POST", f"{OBJECT}load/", (202, {"status": "loading"}))
+    django_server.answer("POST", f"{OBJECT}load/", (202, LOADING))
     before = partitions()
     assert run("orders.ingest", delivered("EWR,1", "EWR,2")) == dict.fromkeys(
         ("stage", "check", "load", "unstage"), "success"
@@ -123,7 +120,6 @@ def test_good_delivery_is_loaded_and_becomes_a_partition(
     )  # fmt: skip
     assert partitions() == [*before, "EWR.2013-11-01"]
     assert not staged(stager_url)
-    assert not report_path(DELIVERY).exists()
 
 
 def test_rejected_delivery_fails_with_its_reasons(run, delivered, django_server, stager_url: str) -> None:
@@ -134,14 +130,13 @@ def test_rejected_delivery_fails_with_its_reasons(run, delivered, django_server,
         (200, {"decision": "rejected", "reasons": ["number must be at least 1"]}),
     )
     before = partitions()
-    states = run("orders.ingest", delivered("EWR,0", statuses=("checking",) * 3 + ("rejected",)))
-    assert states == {"stage": "success", "check": "success", "load": "failed", "unstage": "success"}
+    states = run("orders.ingest", delivered("EWR,0", statuses=("checking",) * 2 + ("rejected",)))
+    assert states == {"stage": "success", "check": "failed", "load": "upstream_failed", "unstage": "success"}
     report = next(body for method, path, body in django_server.asked if path.endswith("check-runs/"))
     assert [r["severity"] for r in report["results"] if not r["success"]] == ["critical"]
     assert ("POST", f"{OBJECT}load/") not in asked(django_server)
     assert partitions() == before
     assert not staged(stager_url)
-    assert not report_path(DELIVERY).exists()
 
 
 @pytest.mark.parametrize(
@@ -157,9 +152,9 @@ def test_what_a_person_types_into_a_run_counts_for_nothing(
     run, delivered, django_server, forged: dict[str, str]
 ) -> None:
     """Whose the delivery is, its day and its file are Django's word; only the key is the run's."""
-    django_server.answer("GET", OBJECT, (200, {"status": "loaded"}))
+    django_server.answer("GET", OBJECT, (200, LOADED))
     django_server.answer("POST", f"{OBJECT}check-runs/", (200, {"decision": "accepted", "reasons": []}))
-    django_server.answer("POST", f"{OBJECT}load/", (202, {"status": "loading"}))
+    django_server.answer("POST", f"{OBJECT}load/", (202, LOADING))
     before = partitions()
     assert run("orders.ingest", {**delivered("EWR,1"), **forged})["load"] == "success"
     report = next(body for method, path, body in django_server.asked if path.endswith("check-runs/"))
@@ -195,41 +190,81 @@ def test_a_delivery_that_is_not_there_fails_at_once(run, django_server) -> None:
 def test_delivery_that_waits_skips_the_load(run, delivered, django_server) -> None:
     """Nothing of the file matched: no partition, no failure; Django starts a new run when the rows are there."""
     django_server.answer(
-        "GET", OBJECT, (200, {"status": "waiting", "waits_for": "waits for rows of shop_order"})
+        "GET", OBJECT, (200, {**LOADED, "status": "waiting", "waits_for": "waits for rows of shop_order"})
     )
     django_server.answer("POST", f"{OBJECT}check-runs/", (200, {"decision": "accepted", "reasons": []}))
-    django_server.answer("POST", f"{OBJECT}load/", (202, {"status": "loading"}))
+    django_server.answer("POST", f"{OBJECT}load/", (202, LOADING))
     before = partitions()
-    states = run("orders.ingest", delivered("EWR,1", statuses=("checking",) * 3 + ("waiting",)))
+    states = run("orders.ingest", delivered("EWR,1", statuses=("checking",) * 2 + ("waiting",)))
     assert (states["load"], states["unstage"]) == ("skipped", "success")
     assert partitions() == before
 
 
 def test_delivery_that_is_loaded_already_only_adds_its_partition(run, delivered, django_server) -> None:
     """A run that was killed after the load does not load again, and its partition is not lost."""
+    django_server.answer("POST", f"{OBJECT}load/", (200, LOADED))
     before = partitions()
     assert run("orders.ingest", delivered("EWR,1", statuses=("loaded",)))["load"] == "success"
-    assert asked(django_server) == []
+    assert asked(django_server) == [("POST", f"{OBJECT}load/")]
     assert partitions() == [*before, "EWR.2013-11-01"]
 
 
-@pytest.mark.parametrize("status", ["accepted", "loading"])
-def test_delivery_whose_report_django_has_is_only_asked_to_load(
-    run, delivered, django_server, status: str
+def test_a_check_that_is_repeated_while_the_rows_load_does_nothing(
+    run, delivered, django_server, stager_url: str
 ) -> None:
-    """A new run of a delivery whose load lost its table stages anew and asks for the load, without a new report."""
-    django_server.answer("GET", OBJECT, (200, {"status": "loaded"}))
-    django_server.answer("POST", f"{OBJECT}load/", (202, {"status": "loading"}))
-    statuses = (status, status, status, "loaded")
-    assert run("orders.ingest", delivered("EWR,1", statuses=statuses))["load"] == "success"
+    """Cleared after its report was taken: the load goes on, and staging anew would take its table away."""
+    django_server.answer("GET", OBJECT, (200, LOADED))
+    django_server.answer("POST", f"{OBJECT}load/", (202, LOADING))
+    states = run("orders.ingest", delivered("EWR,1", statuses=("loading", "loading", "loaded")))
+    assert (states["stage"], states["check"], states["load"]) == ("success",) * 3
     assert asked(django_server) == [("POST", f"{OBJECT}load/"), ("GET", OBJECT)]
+
+
+def test_an_accepted_delivery_is_checked_anew(run, delivered, django_server) -> None:
+    """A new run of a delivery whose load lost its table stages and checks again: rows and report belong together."""
+    django_server.answer("GET", OBJECT, (200, LOADED))
+    django_server.answer("POST", f"{OBJECT}check-runs/", (200, {"decision": "accepted"}))
+    django_server.answer("POST", f"{OBJECT}load/", (202, LOADING))
+    statuses = ("accepted", "accepted", "loaded")
+    assert run("orders.ingest", delivered("EWR,1", statuses=statuses))["load"] == "success"
+    assert asked(django_server)[0] == ("POST", f"{OBJECT}check-runs/")
+
+
+def test_both_posts_name_their_run(run, delivered, django_server) -> None:
+    """So that Django, under its row lock, can refuse an attempt that another has followed."""
+    django_server.answer("GET", OBJECT, (200, LOADED))
+    django_server.answer("POST", f"{OBJECT}check-runs/", (200, {"decision": "accepted"}))
+    django_server.answer("POST", f"{OBJECT}load/", (202, LOADING))
+    run("orders.ingest", delivered("EWR,1"))
+    named = {body["dag_run_id"] for method, _, body in django_server.asked if method == "POST"}
+    assert len(named) == 1
+    assert named.pop().startswith("manual__")
+
+
+@pytest.mark.parametrize("posted", ["check-runs", "load"])
+def test_what_django_refuses_fails_the_task_for_good(run, delivered, django_server, posted: str) -> None:
+    """A run that another has followed, say: its partition is not added."""
+    django_server.answer("POST", f"{OBJECT}check-runs/", (200, {"decision": "accepted"}))
+    django_server.answer("POST", f"{OBJECT}{posted}/", (409, {"detail": "another run has taken over"}))
+    before = partitions()
+    states = run("orders.ingest", delivered("EWR,1"))
+    assert states["check" if posted == "check-runs" else "load"] == "failed"
+    assert partitions() == before
+
+
+def test_a_delivery_of_another_source_adds_no_partition(run, delivered, django_server) -> None:
+    """`load` cleared by itself with another key: the asset is not told of another source's day."""
+    django_server.answer("POST", f"{OBJECT}load/", (200, {**LOADED, "source": "others"}))
+    before = partitions()
+    assert run("orders.ingest", delivered("EWR,1", statuses=("loaded",)))["load"] == "failed"
+    assert partitions() == before
 
 
 def test_a_load_that_was_taken_back_ends_the_run(run, delivered, django_server) -> None:
     """Its staged rows had gone: waiting on would never end, and Django starts the next attempt when this one is over."""
-    django_server.answer("GET", OBJECT, (200, {"status": "loading"}), (200, {"status": "landed"}))
+    django_server.answer("GET", OBJECT, (200, LOADING), (200, {**LOADED, "status": "landed"}))
     django_server.answer("POST", f"{OBJECT}check-runs/", (200, {"decision": "accepted"}))
-    django_server.answer("POST", f"{OBJECT}load/", (202, {"status": "loading"}))
+    django_server.answer("POST", f"{OBJECT}load/", (202, LOADING))
     assert run("orders.ingest", delivered("EWR,1"))["load"] == "failed"
 
 
@@ -237,9 +272,9 @@ def test_a_run_leaves_what_another_run_of_the_delivery_uses(
     run, delivered, django_server, stager_url: str
 ) -> None:
     """A run by hand, or an older attempt, drops neither table nor report while the delivery is on its way."""
-    django_server.answer("GET", OBJECT, (200, {"status": "loaded"}))
+    django_server.answer("GET", OBJECT, (200, LOADED))
     django_server.answer("POST", f"{OBJECT}check-runs/", (200, {"decision": "accepted"}))
-    django_server.answer("POST", f"{OBJECT}load/", (202, {"status": "loading"}))
+    django_server.answer("POST", f"{OBJECT}load/", (202, LOADING))
     other = f"delivery-{DELIVERY}-2"
     conf = delivered("EWR,1", statuses=("checking",), dag_run_id=other)
     assert run("orders.ingest", conf)["unstage"] == "skipped"
@@ -274,25 +309,14 @@ def test_delivery_that_fails_in_its_load_fails_the_task(run, delivered, django_s
     """What Celery could not load is a failed task, and no partition."""
     django_server.answer("GET", OBJECT, (200, {"status": "rejected", "reasons": ["no such shop"]}))
     django_server.answer("POST", f"{OBJECT}check-runs/", (200, {"decision": "accepted"}))
-    django_server.answer("POST", f"{OBJECT}load/", (202, {"status": "loading"}))
+    django_server.answer("POST", f"{OBJECT}load/", (202, LOADING))
     before = partitions()
     assert run("orders.ingest", delivered("EWR,1"))["load"] == "failed"
     assert partitions() == before
 
 
-def test_cleared_task_after_a_failed_batch_gets_a_new_batch(run, django_server) -> None:
-    """A key whose batch failed is not used again."""
-    django_server.answer(
-        "POST", "batches/", (200, {"id": "b1", "status": "failed"}), (202, {"id": "b2", "status": "pending"})
-    )
-    django_server.answer("GET", "batches/b2/", (200, {"status": "done"}))
-    assert run("late.score", {"tenant": "EWR", "day": "2013-11-01"}) == {"batch": "success"}
-    first, second = (body["key"] for method, _, body in django_server.asked if method == "POST")
-    assert second == f"{first}-1"
-
-
 def test_score_waits_for_its_batch(run, django_server) -> None:
-    """The batch has the run's id as its key and the slice it was asked for."""
+    """The batch has the run's id as its key and the rows it was asked for."""
     django_server.answer("POST", "batches/", (202, {"id": "b1", "status": "pending"}))
     django_server.answer(
         "GET", "batches/b1/", (200, {"status": "running"}), (200, {"status": "done", "rows_done": 9})
@@ -306,8 +330,9 @@ def test_score_waits_for_its_batch(run, django_server) -> None:
 
 
 def test_score_without_a_champion_is_skipped(run, django_server) -> None:
-    """409 is no failure: there is nothing to score with yet."""
-    django_server.answer("POST", "batches/", (409, {"detail": "late has no champion"}))
+    """That is no failure: there is nothing to score with yet."""
+    refused = {"type": names.PROBLEM_NO_CHAMPION, "detail": "late has no champion"}
+    django_server.answer("POST", "batches/", (409, refused))
     assert run("late.score", {"tenant": "EWR", "day": "2013-11-01"}) == {"batch": "skipped"}
 
 
@@ -324,7 +349,7 @@ def test_replay_scores_its_data_interval(run, django_server) -> None:
     django_server.answer("GET", "batches/b1/", (200, {"status": "done"}))
     assert run("late.replay", {}) == {"batch": "success"}
     body = json.loads(json.dumps(django_server.asked[0][2]))
-    assert set(body) == {"model", "key", "start", "end", "on_behalf_of"}
+    assert set(body) == {"model", "key", "retry_failed", "start", "end", "on_behalf_of"}
     assert body["start"] < body["end"]
 
 
@@ -356,8 +381,8 @@ def test_who_started_a_run_is_told(
     run = SimpleNamespace(
         run_id="r", partition_key="EWR.2013-11-01", run_type=run_type, triggering_user_name=user
     )
-    operator = BatchOperator(task_id="batch", model="late", slice_of="partition")
+    operator = BatchOperator(task_id="batch", model_name="late", rows_of="partition")
     with pytest.raises(AirflowFailException, match="on_behalf_of: who is that"):
         operator.execute({"dag_run": run, "params": {}})
     ((_, _, body),) = django_server.asked
-    assert body == {"model": "late", "key": "r", "tenant": "EWR", "day": "2013-11-01", **sent}
+    assert body == {"model": "late", "key": "r", "retry_failed": True, "partition": "EWR.2013-11-01", **sent}

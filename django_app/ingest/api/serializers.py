@@ -6,14 +6,18 @@ from typing import Any
 
 from rest_framework import serializers
 
+from django_app.api.strictness import StrictSerializer
 from django_app.ingest.models import CheckRun, Delivery, RefusedFile
 
+_RUN = "the Airflow run that asks; an attempt that another has followed is refused"
 #: What PostgreSQL's integer holds.
 _MAX_INTEGER = 2**31 - 1
 
 
 class DeliveryOut(serializers.ModelSerializer[Delivery]):
     """A delivery with what became of it."""
+
+    partition = serializers.CharField(read_only=True, help_text="of the source's asset in Airflow")
 
     class Meta:
         model = Delivery
@@ -22,6 +26,7 @@ class DeliveryOut(serializers.ModelSerializer[Delivery]):
             "source",
             "tenant",
             "day",
+            "partition",
             "sha256",
             "size_bytes",
             "status",
@@ -49,7 +54,7 @@ class DeliveryFileOut(serializers.ModelSerializer[Delivery]):
 
     class Meta:
         model = Delivery
-        fields = ("id", "source", "tenant", "day", "path", "status", "dag_run_id")
+        fields = ("id", "source", "tenant", "day", "path", "status", "reasons", "dag_run_id")
         read_only_fields = fields
 
 
@@ -83,9 +88,18 @@ class CheckResultIn(serializers.Serializer[Any]):
     unexpected_examples = serializers.ListField(required=False, allow_null=True)
 
 
-class CheckReportIn(serializers.Serializer[Any]):
-    """A check report, as data_checks writes it."""
+class LoadIn(StrictSerializer):
+    """Who asks for a load."""
 
+    dag_run_id = serializers.CharField(allow_blank=True, max_length=250, help_text=_RUN)
+
+
+class CheckReportIn(serializers.Serializer[Any]):
+    """A check report, as data_checks writes it, and the run that it was made in."""
+
+    dag_run_id = serializers.CharField(
+        required=False, default="", allow_blank=True, max_length=250, help_text=_RUN
+    )
     source = serializers.CharField()
     delivery = serializers.UUIDField()
     rows = serializers.IntegerField(min_value=0, max_value=_MAX_INTEGER)

@@ -21,6 +21,7 @@ from django_app.ingest.api.serializers import (
     DeliveryFileOut,
     DeliveryFilters,
     DeliveryOut,
+    LoadIn,
     RefusedFileOut,
 )
 from django_app.ingest.models import Delivery, RefusedFile
@@ -39,7 +40,6 @@ class DeliveryViewSet(
     queryset = Delivery.objects.none()
     filters = DeliveryFilters
     paged_actions = ("list",)
-    bodiless_actions = ("load",)
 
     def get_queryset(self) -> QuerySet[Delivery]:
         """Return the caller's deliveries, filtered by ?source=, ?tenant=, ?day= and ?status=."""
@@ -70,16 +70,29 @@ class DeliveryViewSet(
         report.is_valid(raise_exception=True)
         if report.validated_data["delivery"] != delivery.pk:
             raise InvalidInputError.of("delivery", f"the report is about another delivery than {delivery.pk}")
-        plain = {**report.validated_data, "results": [dict(r) for r in request.data["results"]]}
-        run = deliveries.check_run_record(delivery_id=delivery.pk, report=plain, now=timezone.now())
+        checked = dict(report.validated_data)
+        run = deliveries.check_run_record(
+            delivery_id=delivery.pk,
+            dag_run_id=checked.pop("dag_run_id"),
+            # As it was sent: a result may hold more than is looked at here.
+            report={**checked, "results": [dict(result) for result in request.data["results"]]},
+            now=timezone.now(),
+        )
         return Response(CheckRunOut(run).data)
 
-    @extend_schema(request=None, responses={202: DeliveryOut, **problems(401, 403, 404, 409)})
+    @extend_schema(
+        request=LoadIn, responses={200: DeliveryOut, 202: DeliveryOut, **problems(401, 403, 404, 409, 422)}
+    )
     @action(detail=True, methods=["post"], permission_classes=[ActsForAnyTenant])
-    def load(self, _request: Request, **_: Any) -> Response:
-        """Ask for an accepted delivery to be loaded; a worker does it."""
-        delivery = deliveries.delivery_load_request(delivery_id=self.get_object().pk)
-        return Response(DeliveryOut(delivery).data, status=202)
+    def load(self, request: Request, **_: Any) -> Response:
+        """Ask for an accepted delivery to be loaded; a worker does it. 200 where it is loaded already."""
+        delivery = self.get_object()
+        body = LoadIn(data=request.data)
+        body.is_valid(raise_exception=True)
+        delivery = deliveries.delivery_load_request(delivery_id=delivery.pk, **body.validated_data)
+        return Response(
+            DeliveryOut(delivery).data, status=200 if delivery.status == Delivery.Status.LOADED else 202
+        )
 
 
 class RefusedFileViewSet(

@@ -116,7 +116,9 @@ def next_attempt(delivery: Delivery) -> None:
 
 
 @transaction.atomic
-def check_run_record(*, delivery_id: Any, report: dict[str, Any], now: dt.datetime) -> CheckRun:
+def check_run_record(
+    *, delivery_id: Any, report: dict[str, Any], now: dt.datetime, dag_run_id: str = ""
+) -> CheckRun:
     """Write a check report and decide by the highest severity that failed: critical is rejected.
 
     A repeated report of the same attempt replaces the first, until the load was asked for.
@@ -125,14 +127,17 @@ def check_run_record(*, delivery_id: Any, report: dict[str, Any], now: dt.dateti
         delivery_id: its key.
         report: as in the design page, validated.
         now: when it was decided.
+        dag_run_id: the Airflow run that checked it.
 
     Raises:
-        DeliveryStateError: the delivery is final, waits, or its load was asked for: nobody checks it now.
+        DeliveryStateError: the delivery is final, waits, or its load was asked for: nobody checks it now. Or another
+            attempt has followed the run.
         InvalidInputError: the report is of another source.
     """
     delivery = Delivery.objects.select_for_update().get(pk=delivery_id)
     if delivery.status not in _CHECKED_IN:
         raise DeliveryStateError(f"the delivery is {delivery.status}; a report is taken while it is checked")
+    _require_own_run(delivery, dag_run_id)
     if report["source"] != delivery.source:
         raise InvalidInputError.of(
             "source", f"the delivery is of {delivery.source}, not of {report['source']}"
@@ -166,6 +171,15 @@ def check_run_record(*, delivery_id: Any, report: dict[str, Any], now: dt.dateti
     return run
 
 
+def _require_own_run(delivery: Delivery, dag_run_id: str) -> None:
+    """Refuse an attempt that another has followed: its report or rows are not the newest. A run by hand may go on."""
+    attempts = names.ingest_run_id(str(delivery.pk), 0).removesuffix("0")
+    if dag_run_id.startswith(attempts) and dag_run_id != delivery.dag_run_id:
+        raise DeliveryStateError(
+            f"run {delivery.dag_run_id or 'to come'} has taken over delivery {delivery.pk}"
+        )
+
+
 def _messages(failed: list[dict[str, Any]], severity: str) -> list[str]:
     return [result["message"] for result in failed if result["severity"] == severity]
 
@@ -182,15 +196,25 @@ def delivery_finish(
 
 
 @transaction.atomic
-def delivery_load_request(*, delivery_id: Any) -> Delivery:
-    """Note that an accepted delivery shall be loaded, and enqueue that after commit.
+def delivery_load_request(*, delivery_id: Any, dag_run_id: str = "") -> Delivery:
+    """Note that an accepted delivery shall be loaded, and enqueue that after commit. A loaded one is returned as it is.
+
+    Args:
+        delivery_id: its key.
+        dag_run_id: the Airflow run that asks.
 
     Raises:
-        DeliveryStateError: it was not accepted, or is final.
+        DeliveryStateError: it was not accepted, or ended otherwise. Or another attempt has followed the run.
     """
     delivery = Delivery.objects.select_for_update().get(pk=delivery_id)
+    _require_own_run(delivery, dag_run_id)
+    if delivery.status == Delivery.Status.LOADED:
+        return delivery
     if delivery.status not in (Delivery.Status.ACCEPTED, Delivery.Status.LOADING):
-        raise DeliveryStateError(f"the delivery is {delivery.status}; only an accepted one can be loaded")
+        reasons = "".join(f"; {reason}" for reason in delivery.reasons)
+        raise DeliveryStateError(
+            f"the delivery is {delivery.status}; only an accepted one can be loaded{reasons}"
+        )
     delivery.status = Delivery.Status.LOADING
     delivery.save()
     enqueue(LOAD, str(delivery.pk), queue=names.QUEUE_INGEST)

@@ -56,7 +56,7 @@ class PredictionRequestOut(serializers.ModelSerializer[PredictionRequest]):
 
 
 class BatchIn(StrictSerializer):
-    """A slice to be scored: a day of the model's own zone, or event times from start until end."""
+    """Rows to be scored: a loaded partition, a day of the model's own zone, or event times from start until end."""
 
     model = serializers.CharField()
     tenant = serializers.CharField(required=False, allow_null=True, help_text="without it: every tenant")
@@ -67,9 +67,11 @@ class BatchIn(StrictSerializer):
     retry_failed = serializers.BooleanField(
         default=False, help_text="where the key's batch failed: a new one takes its place"
     )
-    once_per_load = serializers.BooleanField(
-        default=False,
-        help_text="with a day: one batch for all that was loaded of it so far, whoever asks; a later load gets its own",
+    partition = serializers.CharField(
+        required=False,
+        max_length=60,
+        help_text="instead of a day: a partition of the asset of the model's source, EWR.2013-11-01. One batch for all "
+        "that is loaded of that day, whoever asks; another load gets its own",
     )
     on_behalf_of = serializers.CharField(
         required=False,
@@ -85,8 +87,14 @@ class BatchIn(StrictSerializer):
         return value
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Require either a day or both ends."""
-        if "day" in attrs:
+        """Require one of a partition, a day, and both ends."""
+        if "partition" in attrs:
+            others = [name for name in ("tenant", "day", "start", "end") if name in attrs]
+            if others:
+                raise serializers.ValidationError(
+                    dict.fromkeys(others, "a partition says it already; leave it out")
+                )
+        elif "day" in attrs:
             if "start" in attrs or "end" in attrs:
                 raise serializers.ValidationError({"day": "give a day, or start and end, not both"})
         elif not ("start" in attrs and "end" in attrs):

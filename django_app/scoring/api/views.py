@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from django.db.models import QuerySet
@@ -37,7 +38,7 @@ from django_app.tenants.selectors import (
     tenants_writable_by,
     writes_every_tenant,
 )
-from hotclub import contract_files
+from hotclub import contract_files, names
 from hotclub.contract import ModelContract
 from hotclub.errors import ContractError, InvalidInputError
 
@@ -76,11 +77,15 @@ def _asker(request: Request, on_behalf_of: str | None) -> Any:
     return person
 
 
-def _champion(model_name: str, *, with_view: bool) -> ModelVersionRef:
+def _declared(model_name: str) -> ModelContract:
     try:
-        contract_files.find_model(model_name, hotclub_settings.contracts)
+        return contract_files.find_model(model_name, hotclub_settings.contracts)
     except ContractError as error:
         raise InvalidInputError.of("model", str(error)) from error
+
+
+def _champion(model_name: str, *, with_view: bool) -> ModelVersionRef:
+    _declared(model_name)
     return registry.champion_with_view(model_name) if with_view else registry.champion(model_name)
 
 
@@ -158,19 +163,27 @@ class BatchViewSet(
         body.is_valid(raise_exception=True)
         given = body.validated_data
         user = _asker(request, given.get("on_behalf_of"))
-        tenant = self._tenant_of(request, user, given.get("tenant"))
-        version = _champion(given["model"], with_view=True)
+        day: dt.date | None
+        if "partition" in given:
+            slug, day = names.parse_partition_key(given["partition"])
+            version = _champion(given["model"], with_view=True)
+            # The whole day where the version that scores knows no tenants.
+            tenant = self._tenant_of(request, user, slug if version.contract.schema.tenant_path else None)
+        else:
+            day = given.get("day")
+            tenant = self._tenant_of(request, user, given.get("tenant"))
+            version = _champion(given["model"], with_view=True)
         _refuse_needless_tenant(version.contract, tenant)
         interval = (
-            Interval.of_day(given["day"], version.contract.schema.timezone)
-            if "day" in given
-            else Interval.between(given["start"], given["end"])
+            Interval.between(given["start"], given["end"])
+            if day is None
+            else Interval.of_day(day, version.contract.schema.timezone)
         )
         batch, created = batch_create(
             version=version,
             interval=interval,
             tenant=tenant,
-            key=self._key(given, tenant),
+            key=self._key(given, day, tenant),
             user=user,
             clock=timezone.now,
             retry_failed=given["retry_failed"],
@@ -178,13 +191,13 @@ class BatchViewSet(
         return Response(BatchOut(batch).data, status=202 if created else 200)
 
     @staticmethod
-    def _key(given: dict[str, Any], tenant: Tenant | None) -> str | None:
-        """Return the key that is given, or that of all that is loaded of the day where one batch for it is wanted."""
+    def _key(given: dict[str, Any], day: dt.date | None, tenant: Tenant | None) -> str | None:
+        """Return the key of all that is loaded of a partition's day, else the one that is given."""
         key: str | None = given.get("key")
-        if not (given["once_per_load"] and "day" in given):
+        if "partition" not in given or day is None:
             return key
-        source = contract_files.find_model(given["model"], hotclub_settings.contracts).policy.score_on
-        return load_key(source=source or "", day=given["day"], tenant=tenant) or key
+        source = _declared(given["model"]).policy.score_on
+        return load_key(source=source or "", day=day, tenant=tenant) or key
 
     @staticmethod
     def _tenant_of(request: Request, user: Any, slug: str | None) -> Tenant | None:

@@ -57,9 +57,44 @@ def test_a_delivery_through_the_dags_calls(delivery: Delivery, api: Api, sent: l
     assert (decided.status_code, decided.json()) == (
         200, {"decision": "accepted", "severity": "", "reasons": [], "warnings": []},
     )  # fmt: skip
-    assert service.post(f"{path}load/").status_code == 202
+    assert service.post(f"{path}load/", {"dag_run_id": ""}).status_code == 202
     read = service.get(path).json()
     assert (read["status"], read["rows_staged"], read["day"]) == ("loading", 310, "2013-11-01")
+    assert read["partition"] == "EWR.2013-11-01"
+
+
+def test_a_load_that_is_done_is_answered_with_the_delivery(
+    delivery: Delivery, api: Api, sent: list[Any]
+) -> None:
+    """A task that asks again after the load gets what it needs for its partition; nothing is loaded again."""
+    Delivery.objects.filter(pk=delivery.pk).update(status="loaded")
+    answer = api("service").post(f"/api/v1/deliveries/{delivery.pk}/load/", {"dag_run_id": ""})
+    assert (answer.status_code, answer.json()["status"], answer.json()["partition"]) == (
+        200, "loaded", "EWR.2013-11-01",
+    )  # fmt: skip
+    assert sent == []
+
+
+@pytest.mark.parametrize(
+    ("run", "status"),
+    [("delivery-{}-1", 409), ("delivery-{}-2", 200), ("manual__2013-11-01", 200), ("", 200)],
+)
+def test_an_attempt_that_another_followed_has_no_say(
+    delivery: Delivery, api: Api, sent: list[Any], run: str, status: int
+) -> None:
+    """Its report is of an older check and its rows are staged no more; a run by hand may go on."""
+    Delivery.objects.filter(pk=delivery.pk).update(
+        status="checking", attempts=2, dag_run_id=f"delivery-{delivery.pk}-2"
+    )
+    service, path = api("service"), f"/api/v1/deliveries/{delivery.pk}/"
+    own = {"dag_run_id": run.format(delivery.pk)}
+    checked = service.post(f"{path}check-runs/", {**_report(delivery, success=True), **own})
+    assert checked.status_code == status
+    Delivery.objects.filter(pk=delivery.pk).update(status="accepted")
+    loaded = service.post(f"{path}load/", own)
+    assert loaded.status_code == (202 if status == 200 else 409)
+    delivery.refresh_from_db()
+    assert delivery.status == ("loading" if status == 200 else "accepted")
 
 
 def test_a_run_asks_whose_a_delivery_is(delivery: Delivery, api: Api) -> None:
@@ -67,7 +102,7 @@ def test_a_run_asks_whose_a_delivery_is(delivery: Delivery, api: Api) -> None:
     answer = api("service").get(f"/api/v1/deliveries/{delivery.pk}/file/").json()
     assert answer == {
         "id": str(delivery.pk), "source": "flight_schedule", "tenant": "EWR", "day": "2013-11-01",
-        "path": delivery.archive_path, "status": delivery.status, "dag_run_id": delivery.dag_run_id,
+        "path": delivery.archive_path, "status": delivery.status, "reasons": [], "dag_run_id": delivery.dag_run_id,
     }  # fmt: skip
 
 
@@ -78,10 +113,10 @@ def test_a_delivery_that_nobody_checks_takes_no_report_and_no_load(
     """409 with the state, and nothing changes: a run by hand cannot undo a decision."""
     Delivery.objects.filter(pk=delivery.pk).update(status=status)
     service, path = api("service"), f"/api/v1/deliveries/{delivery.pk}/"
-    for answer in (
-        service.post(f"{path}check-runs/", _report(delivery, success=True)),
-        service.post(f"{path}load/"),
-    ):
+    answers = [service.post(f"{path}check-runs/", _report(delivery, success=True))]
+    if status != "loaded":
+        answers.append(service.post(f"{path}load/", {"dag_run_id": ""}))
+    for answer in answers:
         assert (answer.status_code, status in answer.json()["detail"]) == (409, True)
     delivery.refresh_from_db()
     assert (delivery.status, delivery.check_runs.count()) == (status, 0)
@@ -92,7 +127,7 @@ def test_a_rejected_delivery_has_reasons(delivery: Delivery, api: Api) -> None:
     service, path = api("service"), f"/api/v1/deliveries/{delivery.pk}/"
     decided = service.post(f"{path}check-runs/", _report(delivery, success=False)).json()
     assert (decided["decision"], decided["reasons"]) == ("rejected", ["carrier must not be empty: 2 rows"])
-    refused = service.post(f"{path}load/")
+    refused = service.post(f"{path}load/", {"dag_run_id": ""})
     assert (refused.status_code, "rejected" in refused.json()["detail"]) == (409, True)
 
 

@@ -53,7 +53,7 @@ RECIPES = {
     "GET /api/v1/deliveries/{id}/": Recipe("object", "delivery"),
     "GET /api/v1/deliveries/{id}/file/": Recipe("object", "delivery", for_service=True),
     "POST /api/v1/deliveries/{id}/check-runs/": Recipe("object", "delivery", for_service=True),
-    "POST /api/v1/deliveries/{id}/load/": Recipe("object", "delivery", for_service=True),
+    "POST /api/v1/deliveries/{id}/load/": Recipe("object", "delivery", {"dag_run_id": ""}, for_service=True),
     "GET /api/v1/refused-files/": Recipe("list", "refused"),
     "GET /api/v1/refused-files/{id}/": Recipe("object", "refused"),
     "GET /api/v1/prediction-requests/": Recipe("list", "request"),

@@ -438,7 +438,7 @@ def test_a_report_that_says_failure_without_a_failed_result_is_no_acceptance() -
     assert (delivery.status, delivery.reasons) == ("rejected", ["the check report says failure"])
 
 
-@pytest.mark.parametrize("status", ["landed", "checking", "loaded", "waiting", "rejected", "failed"])
+@pytest.mark.parametrize("status", ["landed", "checking", "waiting", "rejected", "failed"])
 def test_only_accepted_deliveries_can_be_loaded(status: str) -> None:
     """A load of anything else is refused with the state it is in."""
     delivery = _delivery(status=status)

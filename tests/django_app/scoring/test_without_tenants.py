@@ -106,14 +106,9 @@ def _loaded(tenant: str, minute: int, status: str = "loaded", day: dt.date = DAY
 class TestOncePerLoad:
     """The batches that `<model>.score` asks for, a run for each tenant's delivery."""
 
-    def _ask(self, api: Any, run: str, **changes: Any) -> tuple[int, str]:
-        body = {
-            "model": "arrival_delay",
-            "day": DAY.isoformat(),
-            "key": run,
-            "once_per_load": True,
-            **changes,
-        }
+    def _ask(self, api: Any, run: str, tenant: str = "EWR", **changes: Any) -> tuple[int, str]:
+        partition = f"{tenant}.{DAY.isoformat()}"
+        body = {"model": "arrival_delay", "partition": partition, "key": run, **changes}
         answer = api("service").post(BATCHES, body, format="json")
         assert answer.status_code in (200, 202), answer.json()
         return answer.status_code, answer.json()["id"]

@@ -60,10 +60,12 @@ def test_a_command_gets_what_it_reads_and_nothing_else(command: tuple[str, str])
 
 @pytest.mark.usefixtures("services")
 def test_a_real_command_sees_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The operator's own process, which prints the names of its variables."""
+    """The operator's own process, which gives its environment as its result."""
     from dags.operators import CommandOperator
 
-    (tmp_path / "toy.py").write_text("import os, json\nprint(json.dumps(dict(os.environ)))")
+    (tmp_path / "toy.py").write_text(
+        "import os\nfrom hotclub.command_result import give\ngive(dict(os.environ))"
+    )
     for name, value in {**WORKER, "PYTHONPATH": str(tmp_path)}.items():
         monkeypatch.setenv(name, value)
     found = CommandOperator(task_id="toy", module="toy", command="go", options={}).execute({})
