@@ -55,14 +55,14 @@ class Owner(StrEnum):
 
 
 @dataclass(frozen=True)
-class Loaded:
+class ReadContracts:
     """What the contract folders hold: the newest version of each contract, and the reasons of the broken."""
 
     contracts: tuple[Contract, ...]
     broken: tuple[str, ...]
 
 
-def load(roots: list[Path]) -> Loaded:
+def load(roots: list[Path]) -> ReadContracts:
     """Read every contract, each for itself. Of two folders of one name the first counts."""
     contracts: dict[str, Contract] = {}
     broken: list[str] = []
@@ -74,7 +74,7 @@ def load(roots: list[Path]) -> Loaded:
             contracts[directory.name] = contract_files.read_newest(directory)
         except ContractError as error:
             broken.append(str(error))
-    return Loaded(tuple(contracts.values()), tuple(broken))
+    return ReadContracts(tuple(contracts.values()), tuple(broken))
 
 
 def sources() -> Iterator[SourceContract]:

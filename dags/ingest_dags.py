@@ -7,7 +7,7 @@ import datetime as dt
 from airflow.sdk import DAG, Param, PartitionedAtRuntime
 
 from dags import contract_dags
-from dags.deliveries import (
+from dags.delivery_operators import (
     DeliveryCheckOperator,
     DeliveryLoadOperator,
     DeliveryStageOperator,

@@ -42,12 +42,21 @@ def _file_of(tree: Path, module: str) -> Path:
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
+def _forbidden_pair(contract: dict[str, Any]) -> tuple[str, str]:
+    """Return two modules of which the first may not import the second."""
+    if contract["type"] == "layers":
+        (container,) = contract["containers"]
+        lower, upper = (contract["layers"][n].split(" | ")[0] for n in (-1, 0))
+        return f"{container}.{lower}", f"{container}.{upper}"
+    return contract["source_modules"][0], contract["forbidden_modules"][0]
+
+
 @pytest.mark.parametrize("contract", CONTRACTS, ids=[c["name"] for c in CONTRACTS])
 def test_planted_import_breaks_its_contract(tree: Path, contract: dict[str, Any]) -> None:
     """One forbidden import, planted in the first source module, makes the linter fail and name the contract."""
-    file = _file_of(tree, contract["source_modules"][0])
-    with file.open("a") as source:
-        source.write(f"\nimport {contract['forbidden_modules'][0]}\n")
+    importer, imported = _forbidden_pair(contract)
+    with _file_of(tree, importer).open("a") as source:
+        source.write(f"\nimport {imported}\n")
     done = _lint(tree)
     assert done.returncode == 1, done.stdout
     assert f"{contract['name']} BROKEN" in " ".join(done.stdout.split())

@@ -11,7 +11,7 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from django_app.api.bodies import StrictJSONParser
+from django_app.api.json_body import StrictJSONParser
 from django_app.api.pagination import Pages
 from hotclub.errors import FieldError, InvalidInputError
 

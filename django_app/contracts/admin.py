@@ -8,7 +8,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from django_app.contracts.models import ContractVersion
-from django_app.tenants.admin import ReadOnly, pretty_json
+from django_app.tenants.admin_base import ReadOnly, pretty_json
 
 
 @admin.register(ContractVersion)

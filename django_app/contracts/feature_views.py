@@ -14,7 +14,7 @@ from django.db import DatabaseError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import sql
 
-from django_app.postgresql import sqlstate
+from django_app.psycopg_errors import sqlstate
 from hotclub import names
 from hotclub.contract import ModelContract
 from hotclub.errors import ContractError

@@ -18,7 +18,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_app.contracts import feature_views
 from django_app.contracts.feature_views import Definition
-from django_app.postgresql import error_of
+from django_app.psycopg_errors import error_of
 from hotclub.contract import ModelContract
 
 #: Only such a statement can be in conflict with a view, or take one away.

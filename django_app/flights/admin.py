@@ -18,7 +18,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from django_app.flights.models import Airport, Carrier, Flight, HourlyWeather, Plane
 from django_app.flights.services.history import LATE
-from django_app.tenants.admin import ReadOnlyAdmin, TenantFilter
+from django_app.tenants.admin_base import ReadOnlyAdmin, TenantFilter
 
 admin.site.unregister(User)
 admin.site.unregister(Group)

@@ -9,7 +9,7 @@ from django.dispatch import receiver
 
 from django_app.flights.models import Flight
 from django_app.flights.nycflights13 import NEW_YORK
-from django_app.flights.services.history import KNOWN_BEFORE, REACH, history_refresh
+from django_app.flights.services.history import KNOWN_BEFORE, MAX_WINDOW, history_refresh
 from django_app.ingest.models import Delivery
 from django_app.ingest.signals import delivery_loaded
 from hotclub import names
@@ -30,5 +30,5 @@ def refresh_history(delivery: Delivery, contract: SourceContract, **_: Any) -> N
         return
     start, end = names.day_interval(delivery.day, NEW_YORK)
     if any(column.target == "landed_at" for column in contract.schema.columns):
-        end += _LATEST + REACH + KNOWN_BEFORE
+        end += _LATEST + MAX_WINDOW + KNOWN_BEFORE
     history_refresh(start, end)

@@ -16,7 +16,7 @@ from unfold.decorators import display
 
 from django_app.conf import hotclub_settings
 from django_app.ingest.models import CheckRun, Delivery, RefusedFile
-from django_app.tenants.admin import OwnValuesFilter, ReadOnlyAdmin, TenantFilter
+from django_app.tenants.admin_base import OwnValuesFilter, ReadOnlyAdmin, TenantFilter
 from hotclub import names
 
 _BADGES = {

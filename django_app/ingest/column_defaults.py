@@ -6,10 +6,13 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.apps import apps
 from django.db import connection
 from django.db.models import CharField, Field, Model, TextField
 from django.db.models.fields import NOT_PROVIDED
 from django.utils import timezone
+
+from hotclub.contract import SourceContract
 
 
 @dataclass(slots=True)
@@ -58,6 +61,13 @@ def defaults_of(model: type[Model], brought: set[str], now: dt.datetime) -> Defa
         elif not model_field.null:
             found.required.append(column)
     return found
+
+
+def can_insert(contract: SourceContract) -> bool:
+    """Return whether a source's file, with Django's defaults, has every column that a new row needs."""
+    brought = {c.target for c in contract.schema.columns}
+    # The moment only fills auto_now columns, which does not change what is required.
+    return not defaults_of(apps.get_model(contract.schema.django_model), brought, timezone.now()).required
 
 
 def values_of(fields: list[Field[Any, Any]], rows: int) -> list[tuple[Any, ...]]:

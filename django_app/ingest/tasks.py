@@ -11,21 +11,20 @@ from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
 from django_app.conf import hotclub_settings
-from django_app.ingest import database_errors, selectors
+from django_app.ingest import load_errors, selectors
 from django_app.ingest.airflow import Airflow, AirflowDownError, AirflowRefusedError
-from django_app.ingest.services import deliveries, loading
+from django_app.ingest.services import deliveries, landed_files, loading
 from django_app.ingest.services import sweep as sweeping
-from django_app.ingest.services.landed_files import landed_files_register
 
 logger = logging.getLogger(__name__)
 
 
 @shared_task
-def deliveries_find() -> None:
+def landed_files_register() -> None:
     """Register what has landed and start its DAG runs."""
     now = timezone.now()
     try:
-        found = landed_files_register(
+        found = landed_files.landed_files_register(
             landing_root=hotclub_settings.landing, archive_root=hotclub_settings.archive, now=now
         )
     except OSError as error:
@@ -72,8 +71,8 @@ def delivery_load(delivery_id: str) -> None:
 
 
 def _refused(delivery_id: str, error: BaseException) -> None:
-    if database_errors.passes(error) and not database_errors.took_too_long(error):
-        shown = database_errors.shown(error)
+    if load_errors.passes(error) and not load_errors.took_too_long(error):
+        shown = load_errors.shown(error)
         logger.warning("load waits for the sweep", extra={"delivery": delivery_id, "error": shown})
         deliveries.delivery_note(
             delivery_id=delivery_id, waits_for=f"the load is tried again; the last failure: {shown}"
@@ -81,7 +80,7 @@ def _refused(delivery_id: str, error: BaseException) -> None:
         return
     table, key = selectors.target_of(delivery_id)
     deliveries.delivery_fail(
-        delivery_id=delivery_id, reason=database_errors.reason(error, table, key), now=timezone.now()
+        delivery_id=delivery_id, reason=load_errors.reason(error, table, key), now=timezone.now()
     )
 
 

@@ -10,7 +10,7 @@ from unfold.decorators import display
 
 from django_app.conf import hotclub_settings
 from django_app.registry.models import MirrorProblem, ModelVersion, Promotion
-from django_app.tenants.admin import ReadOnly, pretty_json
+from django_app.tenants.admin_base import ReadOnly, pretty_json
 
 
 def _short(value: object) -> str:

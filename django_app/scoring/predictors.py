@@ -13,7 +13,7 @@ from hotclub.package_cache import PackageCache
 from hotclub.predictor import Predictor
 
 #: Predictors kept in a process; each is some megabytes.
-KEPT = 4
+MAX_KEPT = 4
 
 
 def predictor_for(work: Batch | PredictionRequest) -> Predictor:
@@ -29,7 +29,7 @@ def predictor_for(work: Batch | PredictionRequest) -> Predictor:
     return _load(work.model_name, work.model_version, work.package_digest, work.contract_fingerprint)
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=MAX_KEPT)
 def _load(model_name: str, version: str, digest: str, fingerprint: str) -> Predictor:
     registry = MlflowRegistry(hotclub_settings.mlflow_url)
     try:

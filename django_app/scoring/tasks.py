@@ -8,7 +8,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from django_app.scoring.services import chunks, reconcile, requests
-from django_app.scoring.services import sweep as sweeping
+from django_app.scoring.services import resend as sweeping
 from hotclub.errors import ContractError, PackageError, RegistryError, RegistryNotFoundError
 
 #: Failures that the same package would meet again.

@@ -294,7 +294,7 @@ def test_an_attempt_that_another_followed_goes_no_further(run_id: str, own: bool
 
     from airflow.sdk.exceptions import AirflowFailException
 
-    from dags.deliveries import require_own
+    from dags.delivery_operators import require_own
 
     context: Any = {"dag_run": SimpleNamespace(run_id=run_id)}
     facts = {"dag_run_id": f"delivery-{DELIVERY}-2"}

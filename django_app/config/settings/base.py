@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from django_app.config.admin_site import UNFOLD as UNFOLD  # noqa: PLC0414  # a setting of this module
 from django_app.config.environment import Environment
 from hotclub import names
 
@@ -98,7 +99,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["django_app.api.bodies.StrictJSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["django_app.api.json_body.StrictJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_PAGINATION_CLASS": "django_app.api.pagination.Pages",
     "EXCEPTION_HANDLER": "django_app.api.exception_handlers.handler",
@@ -120,15 +121,6 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "BatchStatus": "django_app.scoring.models.Batch.Status",
         "PredictionRequestStatus": "django_app.scoring.models.PredictionRequest.Status",
     },
-}
-
-UNFOLD: dict[str, Any] = {
-    "SITE_TITLE": "Hotclub",
-    "SITE_HEADER": "Hotclub",
-    "SITE_SYMBOL": "music_note",
-    "SHOW_HISTORY": True,
-    "SHOW_VIEW_ON_SITE": False,
-    "SIDEBAR": {"show_search": True, "show_all_applications": True},
 }
 
 # What the reusable apps read. They know these names and nothing of `Environment`.
@@ -166,8 +158,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 # `expires`: beats that pile up while no worker runs are worth one run, not hundreds.
 CELERY_BEAT_SCHEDULE = {
-    "deliveries-find": {
-        "task": "django_app.ingest.tasks.deliveries_find",
+    "landed-files-register": {
+        "task": "django_app.ingest.tasks.landed_files_register",
         "schedule": 2.0,
         "options": {"queue": names.QUEUE_INGEST, "expires": 5},
     },

@@ -10,7 +10,7 @@ from rest_framework import viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from django_app.api.openapi import problems
+from django_app.api.openapi_problems import problems
 from django_app.api.strictness import StrictView
 from django_app.conf import hotclub_settings
 from django_app.contracts.api.serializers import ContractDetailOut, ContractOut

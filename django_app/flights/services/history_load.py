@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import io
-from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,11 +17,10 @@ from django_app.flights import nycflights13
 from django_app.flights.models import Airport, Carrier, Flight, HourlyWeather, Plane
 from django_app.flights.services.history import history_refresh
 from django_app.tenants.services import tenant_ensure
+from hotclub.callbacks import ProgressCallback
 
-Report = Callable[[str], None]
 
-
-def history_load(*, start: dt.date, end: dt.date, report: Report) -> None:
+def history_load(*, start: dt.date, end: dt.date, report: ProgressCallback) -> None:
     """Load airports, carriers, planes, the year's weather, and the flights of [start, end); then the rollups.
 
     Loading again changes nothing: rows are matched by their natural keys. Weather is loaded for the whole
@@ -97,7 +95,7 @@ def rows_upsert(*, model: Any, key: tuple[str, ...], table: pa.Table) -> int:
     return int(changed)
 
 
-def _load(model: Any, key: tuple[str, ...], table: pa.Table, report: Report) -> None:
+def _load(model: Any, key: tuple[str, ...], table: pa.Table, report: ProgressCallback) -> None:
     changed = rows_upsert(model=model, key=key, table=table)
     report(
         f"{model._meta.verbose_name_plural}: {table.num_rows:,} rows, {changed:,} of them new or different"
@@ -114,7 +112,7 @@ def _midnight(day: dt.date) -> dt.datetime:
     return dt.datetime.combine(day, dt.time(), tzinfo=ZoneInfo(nycflights13.NEW_YORK)).astimezone(dt.UTC)
 
 
-def _analyze(report: Report) -> None:
+def _analyze(report: ProgressCallback) -> None:
     """Give the planner statistics now: autovacuum would, but a minute after the first query needs them."""
     tables = [model._meta.db_table for model in apps.get_app_config("flights").get_models()]
     with connection.cursor() as cursor:

@@ -12,7 +12,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from django_app.api.openapi import problems
+from django_app.api.openapi_problems import problems
 from django_app.api.strictness import StrictView
 from django_app.ingest import selectors
 from django_app.ingest.api.serializers import (

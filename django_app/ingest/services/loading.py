@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,30 +12,30 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from django_app.ingest import selectors
-from django_app.ingest.column_defaults import defaults_of, values_of
+from django_app.ingest.column_defaults import can_insert, defaults_of, values_of
 from django_app.ingest.load_statement import LoadStatement
 from django_app.ingest.models import Delivery, LoadedKeys
 from django_app.ingest.signals import delivery_loaded
 from hotclub import names
+from hotclub.callbacks import Clock
 from hotclub.contract import ColumnSpec, SourceContract
 from hotclub.errors import ContractError
 
 logger = logging.getLogger(__name__)
 
-Clock = Callable[[], dt.datetime]
 #: Unknown references shown by name, and rows by the line of the file; more are counted.
-SHOWN = 5
+MAX_SHOWN = 5
 #: A value in a message is cut to this length.
-SHOWN_CHARACTERS = 200
+MAX_VALUE_LENGTH = 200
 #: How long rows without a match wait within their load for a delivery that is on its way.
-WAIT_AT_MOST = dt.timedelta(minutes=10)
+MAX_WAIT = dt.timedelta(minutes=10)
 #: How long PostgreSQL may take over one statement of a load. Less than CELERY_TASK_SOFT_TIME_LIMIT, at which the
 #: process would go and the statement with its locks stay.
-LOAD_AT_MOST = dt.timedelta(minutes=40)
+MAX_STATEMENT_TIME = dt.timedelta(minutes=40)
 
 
 @dataclass(slots=True)
-class Loaded:
+class LoadResult:
     """What a load did.
 
     Attributes:
@@ -118,7 +117,7 @@ def delivery_load(*, delivery_id: Any, clock: Clock = timezone.now) -> bool:
     return delivery.status == Delivery.Status.LOADED
 
 
-def _record(delivery: Delivery, contract: SourceContract, result: Loaded, clock: Clock) -> None:
+def _record(delivery: Delivery, contract: SourceContract, result: LoadResult, clock: Clock) -> None:
     """Write what the load did onto the delivery."""
     delivery.rows_staged = result.staged
     delivery.waits_for = ""
@@ -142,7 +141,7 @@ def _record(delivery: Delivery, contract: SourceContract, result: Loaded, clock:
     delivery.save()
 
 
-def _what_is_missing(contract: SourceContract, result: Loaded) -> str:
+def _what_is_missing(contract: SourceContract, result: LoadResult) -> str:
     key = ", ".join(contract.schema.natural_key)
     return (
         f"waits for rows of {contract.schema.table}: none of its {result.staged:,} rows has a ({key}) there, and a file of "
@@ -151,7 +150,7 @@ def _what_is_missing(contract: SourceContract, result: Loaded) -> str:
     )
 
 
-def _left_out(delivery: Delivery, result: Loaded) -> list[str]:
+def _left_out(delivery: Delivery, result: LoadResult) -> list[str]:
     """Return a warning where an earlier file of the same day had rows that this one lacks."""
     earlier = selectors.loaded_before(delivery)
     if earlier is None:
@@ -171,7 +170,7 @@ def _left_out(delivery: Delivery, result: Loaded) -> list[str]:
     ]
 
 
-def _keys_keep(delivery: Delivery, result: Loaded) -> None:
+def _keys_keep(delivery: Delivery, result: LoadResult) -> None:
     """Keep this delivery's keys, and no longer those of the files of the same day before it."""
     LoadedKeys.objects.filter(delivery__in=selectors.same_day(delivery)).delete()
     LoadedKeys.objects.update_or_create(delivery=delivery, defaults={"hashes": result.key_hashes})
@@ -194,7 +193,7 @@ def _superseded_by(newer: Delivery) -> str:
 def _limit_statements() -> None:
     """Let PostgreSQL end a statement that takes too long, before the task's own limit ends the process over it."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{LOAD_AT_MOST.seconds}s"])
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{MAX_STATEMENT_TIME.seconds}s"])
 
 
 def _require_alone(delivery: Delivery, contract: SourceContract) -> None:
@@ -252,7 +251,7 @@ def _superseded(delivery: Delivery, clock: Clock) -> bool:
 
 def _awaited(delivery: Delivery, contract: SourceContract, now: dt.datetime) -> Delivery | None:
     """Return a delivery on its way that may bring the rows which this one can only update, for a while."""
-    if can_insert(contract) or now - (delivery.started_at or delivery.landed_at) > WAIT_AT_MOST:
+    if can_insert(contract) or now - (delivery.started_at or delivery.landed_at) > MAX_WAIT:
         return None
     for other in selectors.siblings(delivery):
         try:
@@ -264,14 +263,7 @@ def _awaited(delivery: Delivery, contract: SourceContract, now: dt.datetime) -> 
     return None
 
 
-def can_insert(contract: SourceContract) -> bool:
-    """Return whether a source's file, with Django's defaults, has every column that a new row needs."""
-    brought = {c.target for c in contract.schema.columns}
-    # The moment only fills auto_now columns, which does not change what is required.
-    return not defaults_of(apps.get_model(contract.schema.django_model), brought, timezone.now()).required
-
-
-def rows_load(*, contract: SourceContract, delivery_id: str, tenant: str, now: dt.datetime) -> Loaded:
+def rows_load(*, contract: SourceContract, delivery_id: str, tenant: str, now: dt.datetime) -> LoadResult:
     """Write a delivery's staged rows, inside the caller's transaction.
 
     New rows get Django's own defaults for what the file lacks. Where a column that the table requires has neither,
@@ -286,8 +278,8 @@ def rows_load(*, contract: SourceContract, delivery_id: str, tenant: str, now: d
     """
     model = apps.get_model(contract.schema.django_model)
     defaults = defaults_of(model, {c.target for c in contract.schema.columns}, now)
-    statement = LoadStatement(contract, names.staging_table(delivery_id), defaults, shown=SHOWN)
-    result = Loaded(required=defaults.required)
+    statement = LoadStatement(contract, names.staging_table(delivery_id), defaults, shown=MAX_SHOWN)
+    result = LoadResult(required=defaults.required)
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [statement.staged_name])
         if not cursor.fetchone()[0]:
@@ -315,7 +307,7 @@ def rows_load(*, contract: SourceContract, delivery_id: str, tenant: str, now: d
 
 
 def _write(
-    cursor: Any, statement: LoadStatement, contract: SourceContract, tenant: str, result: Loaded
+    cursor: Any, statement: LoadStatement, contract: SourceContract, tenant: str, result: LoadResult
 ) -> None:
     # Before: a row of another tenant could be written over so that it is this one's. After: for what is new.
     _tenant_check(cursor, statement, tenant)
@@ -354,7 +346,7 @@ def _tenant_check(cursor: Any, statement: LoadStatement, tenant: str) -> None:
     count, numbers = cursor.fetchone()
     if not count:
         return
-    more = f" and {count - SHOWN:,} more" if count > SHOWN else ""
+    more = f" and {count - MAX_SHOWN:,} more" if count > MAX_SHOWN else ""
     shown = ", ".join(f"{number:,}" for number in numbers) + more
     lines, verb = ("line", "does") if count == 1 else ("lines", "do")
     what = f"{_rows(count)} ({lines} {shown}) {verb} not belong to {tenant}, the tenant that delivers"
@@ -365,14 +357,14 @@ def _zone_set(cursor: Any, zone: str) -> None:
     cursor.execute("SELECT set_config('TimeZone', %s, true)", [zone])
 
 
-def _references_check(cursor: Any, statement: LoadStatement, column: ColumnSpec, result: Loaded) -> None:
+def _references_check(cursor: Any, statement: LoadStatement, column: ColumnSpec, result: LoadResult) -> None:
     cursor.execute(statement.unknown_references(column))
     rows, different, values = cursor.fetchone()
     if not rows:
         return
     table, _ = column.references or ("", "")
-    shown = ", ".join(value[:SHOWN_CHARACTERS] for value in values)
-    shown += f" and {different - SHOWN:,} more" if different > SHOWN else ""
+    shown = ", ".join(value[:MAX_VALUE_LENGTH] for value in values)
+    shown += f" and {different - MAX_SHOWN:,} more" if different > MAX_SHOWN else ""
     message = f"{column.name}: {_rows(rows)} not in {table}: {shown}"
     (result.refusals if column.reference_required else result.warnings).append(message)
 

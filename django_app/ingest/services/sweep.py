@@ -10,6 +10,7 @@ from django.db import transaction
 
 from django_app.ingest import selectors
 from django_app.ingest.airflow import Airflow, AirflowDownError, AirflowRefusedError
+from django_app.ingest.column_defaults import can_insert
 from django_app.ingest.models import Delivery
 from django_app.ingest.services.deliveries import (
     LOAD,
@@ -19,7 +20,6 @@ from django_app.ingest.services.deliveries import (
     delivery_start,
     next_attempt,
 )
-from django_app.ingest.services.loading import can_insert
 from django_app.outbox import enqueue
 from hotclub import names
 from hotclub.contract import SourceContract

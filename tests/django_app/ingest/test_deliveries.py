@@ -272,7 +272,7 @@ def test_finding_goes_on_after_a_refusal(
     _land(settings)
     airflow.refused["flight_outcome.ingest"] = 400
     monkeypatch.setattr(Airflow, "from_settings", airflow.client)
-    tasks.deliveries_find()
+    tasks.landed_files_register()
     started = Delivery.objects.get(source="flight_schedule")
     assert list(airflow.runs) == [f"delivery-{started.pk}-1"]
     assert Delivery.objects.get(source="flight_outcome").status == "landed"

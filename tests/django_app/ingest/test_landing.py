@@ -272,7 +272,7 @@ def test_a_landing_folder_that_is_a_file_ends_the_task_in_words(
 ) -> None:
     """The setting is wrong: said once a turn, without a trace of ours."""
     settings.HOTCLUB_LANDING.write_text("no folder")
-    tasks.deliveries_find()
+    tasks.landed_files_register()
     assert "the landing folder cannot be read" in caplog.text
 
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django_app.flights.models import Flight, OriginHistory
 from django_app.ingest import selectors, tasks
 from django_app.ingest.models import Delivery
-from django_app.ingest.services.loading import WAIT_AT_MOST, TooEarlyError, delivery_load, rows_load
+from django_app.ingest.services.loading import MAX_WAIT, TooEarlyError, delivery_load, rows_load
 from hotclub import names
 from tests.conftest import Database
 
@@ -282,8 +282,8 @@ def test_outcomes_do_not_wait_in_their_load_for_ever(stage: Stage) -> None:
     delivery = _delivery("flight_outcome", "2", started_at=NOW)
     stage(str(delivery.pk), [_outcome(1)])
     with pytest.raises(TooEarlyError):
-        delivery_load(delivery_id=delivery.pk, clock=at(NOW + WAIT_AT_MOST))
-    late = NOW + WAIT_AT_MOST + dt.timedelta(seconds=1)
+        delivery_load(delivery_id=delivery.pk, clock=at(NOW + MAX_WAIT))
+    late = NOW + MAX_WAIT + dt.timedelta(seconds=1)
     assert delivery_load(delivery_id=delivery.pk, clock=at(late)) is False
     delivery.refresh_from_db()
     assert (delivery.status, delivery.rows_unmatched, delivery.finished_at) == ("waiting", 1, None)

@@ -16,7 +16,7 @@ from django.db import connection, models
 from django.db.models.functions import Now
 
 from django_app.contracts.source_columns import compile_columns
-from django_app.ingest import database_errors, selectors, tasks
+from django_app.ingest import load_errors, selectors, tasks
 from django_app.ingest.column_defaults import defaults_of
 from django_app.ingest.load_statement import LoadStatement
 from django_app.ingest.models import Delivery
@@ -273,14 +273,14 @@ def test_a_key_that_the_table_reads_more_loosely_is_final(
 )
 def test_what_passes_is_told_by_its_sqlstate(error: type[psycopg.Error], passing: bool) -> None:
     """Not by psycopg's classes, which lump the final and the passing together."""
-    assert database_errors.passes(error("x")) is passing
+    assert load_errors.passes(error("x")) is passing
 
 
 def test_a_statement_that_takes_too_long_is_final(
     contract: SourceContract, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """PostgreSQL ends it before the task's limit ends the process: the same rows would take as long again."""
-    monkeypatch.setattr(loading, "LOAD_AT_MOST", dt.timedelta(seconds=1))
+    monkeypatch.setattr(loading, "MAX_STATEMENT_TIME", dt.timedelta(seconds=1))
     with connection.cursor() as cursor:
         cursor.execute(
             "CREATE FUNCTION pg_temp.slow() RETURNS trigger LANGUAGE plpgsql AS"
@@ -296,7 +296,7 @@ def test_a_statement_that_takes_too_long_is_final(
 
 def test_a_load_ends_before_its_task_does(settings: Any) -> None:
     """Else the process would go, and the statement with its locks stay."""
-    assert loading.LOAD_AT_MOST.total_seconds() < settings.CELERY_TASK_SOFT_TIME_LIMIT
+    assert loading.MAX_STATEMENT_TIME.total_seconds() < settings.CELERY_TASK_SOFT_TIME_LIMIT
 
 
 @pytest.mark.parametrize("status", ["landed", "checking", "accepted", "loading"])

@@ -16,7 +16,7 @@ from django_app.scoring import chunk_rows, tasks
 from django_app.scoring.intervals import Interval
 from django_app.scoring.models import MAX_ATTEMPTS, Batch, BatchChunk, Prediction
 from django_app.scoring.predictors import predictor_for
-from django_app.scoring.services import batches, chunks, sweep
+from django_app.scoring.services import batches, chunks, resend
 from django_app.tenants.models import Tenant
 from hotclub.errors import RegistryNotFoundError
 
@@ -166,7 +166,7 @@ def test_the_sweep_finds_lost_chunks_within_a_minute(
     for seconds, expected in ((20, 0), (40, batch.chunks.count()), (50, 0)):
         sent.clear()
         with django_capture_on_commit_callbacks(execute=True):
-            sweep.scoring_sweep(now=NOW + dt.timedelta(seconds=seconds))
+            resend.scoring_sweep(now=NOW + dt.timedelta(seconds=seconds))
         assert len(sent) == expected
 
 

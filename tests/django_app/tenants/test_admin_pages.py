@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from django_app.ingest.models import CheckRun, Delivery
 from django_app.scoring.models import Batch, PredictionRequest
-from django_app.tenants.admin import OwnValuesFilter, ScopedAdmin, TenantFilter
+from django_app.tenants.admin_base import OwnValuesFilter, ScopedAdmin, TenantFilter
 from django_app.tenants.models import Tenant
 
 pytestmark = [pytest.mark.django_db, pytest.mark.integration]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import psycopg
 from django.db import InterfaceError, OperationalError
 
-from django_app.postgresql import error_of, sqlstate
+from django_app.psycopg_errors import error_of, sqlstate
 from hotclub.sqlstate import passes as state_passes
 
-_LONGEST = 500
+_MAX_LENGTH = 500
 
 
 def passes(error: BaseException) -> bool:
@@ -47,12 +47,12 @@ def reason(error: BaseException, table: str, key: str) -> str:
         cause = error_of(error)
         detail = (cause.diag.message_detail or "") if cause is not None else ""
         words = ": ".join(filter(None, (_primary(error), detail)))
-    return f"PostgreSQL refused the rows: {words}"[:_LONGEST]
+    return f"PostgreSQL refused the rows: {words}"[:_MAX_LENGTH]
 
 
 def shown(error: BaseException) -> str:
     """Return the first line of a failure, for what is tried again."""
-    return _primary(error)[:_LONGEST]
+    return _primary(error)[:_MAX_LENGTH]
 
 
 def _primary(error: BaseException) -> str:
