@@ -70,7 +70,7 @@ class DeliveryViewSet(
         report.is_valid(raise_exception=True)
         if report.validated_data["delivery"] != delivery.pk:
             raise InvalidInputError.of("delivery", f"the report is about another delivery than {delivery.pk}")
-        plain = {**report.validated_data, "results": [dict(r) for r in request.data["results"]]}
+        plain = {**report.validated_data, "results": [dict(r) for r in report.initial_data["results"]]}
         run = deliveries.check_run_record(delivery_id=delivery.pk, report=plain, now=timezone.now())
         return Response(CheckRunOut(run).data)
 
