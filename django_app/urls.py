@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from django.urls import include, path, re_path
+from typing import Any
+
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import SimpleRouter
 
@@ -17,8 +19,8 @@ for prefix, viewset, basename in (*CONTRACTS, *INGEST, *SCORING):
     router.register(prefix, viewset, basename=basename)
 
 # The schema tells nothing that the public source does not; the data behind it needs a token.
-OPEN = {"authentication_classes": [], "permission_classes": []}
-api = [
+OPEN: dict[str, Any] = {"authentication_classes": [], "permission_classes": []}
+api: list[URLPattern | URLResolver] = [
     path("v1/", include((router.urls, "api"), namespace="v1")),
     path("schema/", SpectacularAPIView.as_view(**OPEN), name="schema"),
     path("docs/", SpectacularSwaggerView.as_view(url_name="schema", **OPEN), name="docs"),

@@ -67,7 +67,8 @@ def _taken(port: int) -> bool:
 def _holder(port: int) -> str:
     try:
         for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+            listens = connection.status == psutil.CONN_LISTEN and connection.laddr
+            if listens and listens.port == port and connection.pid:
                 return f" by process {connection.pid}, {psutil.Process(connection.pid).name()}"
     except psutil.Error:
         pass

@@ -116,8 +116,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(made) == len(pairs):
         return made
     seen: set[str] = set()
+    again: list[str] = []
+    for name, _ in pairs:
+        if name in seen:
+            again.append(name)
+        seen.add(name)
     repeated = _Repeated(made)
-    repeated.repeated = tuple(name for name, _ in pairs if name in seen or seen.add(name))
+    repeated.repeated = tuple(again)
     return repeated
 
 

@@ -10,6 +10,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from django_app.api import exception_handlers
+from hotclub.errors import FieldError
 
 _HOST = (
     "The server does not know the host name that it was asked by. Use the address in HOTCLUB_DJANGO_URL, or add "
@@ -64,7 +65,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def _answer(
-    request: HttpRequest, code: int, detail: str, errors: list[exception_handlers.FieldError] | None = None
+    request: HttpRequest, code: int, detail: str, errors: list[FieldError] | None = None
 ) -> HttpResponse:
     if request.path.startswith(reverse("schema").removesuffix("schema/")):
         return exception_handlers.respond(code, detail, errors)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rest_framework import serializers
-from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
+from rest_framework.parsers import BaseParser
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -16,7 +17,10 @@ from django_app.api.pagination import Pages
 from hotclub.errors import FieldError, InvalidInputError
 
 # A mixin for views; for the type checker it is one.
-_View = APIView if TYPE_CHECKING else object
+if TYPE_CHECKING:
+    _View = APIView
+else:
+    _View = object
 
 
 class _ByAcceptAlone(DefaultContentNegotiation):
@@ -36,8 +40,8 @@ class StrictView(_View):
         paged_actions: actions that answer a page at a time.
     """
 
-    parser_classes = (StrictJSONParser,)
-    content_negotiation_class = _ByAcceptAlone
+    parser_classes: Sequence[type[BaseParser]] = (StrictJSONParser,)
+    content_negotiation_class: type[BaseContentNegotiation] = _ByAcceptAlone
     filters: type[serializers.Serializer[Any]] | None = None
     paged_actions: Collection[str] = ()
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin
-from unfold.decorators import display
 
 from django_app.contracts.models import ContractVersion
 from django_app.tenants.admin_base import ReadOnly, pretty_json
+from django_app.typed_admin import ModelAdmin, display
 
 
 @admin.register(ContractVersion)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from django_app.conf import contracts_root
 from django_app.contracts import compiler
 from hotclub import contract_files, declarations
 from hotclub.contract import Contract
+
+_Declared: TypeAlias = type[declarations.MLModel] | type[declarations.Source]
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,12 @@ def pending() -> list[Change]:
     return [change for cls in _declared() if (change := _change(cls)) is not None]
 
 
-def _declared() -> Iterator[type[declarations.MLModel | declarations.Source]]:
+def _declared() -> Iterator[_Declared]:
     yield from declarations.sources.values()
     yield from declarations.models.values()
 
 
-def _compile(cls: type, version: int, policy_revision: int, *, typed_values: bool = True) -> Contract:
+def _compile(cls: _Declared, version: int, policy_revision: int, *, typed_values: bool = True) -> Contract:
     if issubclass(cls, declarations.MLModel):
         return compiler.compile_model(
             cls, version=version, policy_revision=policy_revision, typed_values=typed_values
@@ -49,7 +52,7 @@ def _compile(cls: type, version: int, policy_revision: int, *, typed_values: boo
     return compiler.compile_source(cls, version=version, policy_revision=policy_revision)
 
 
-def _change(cls: type[declarations.MLModel | declarations.Source]) -> Change | None:
+def _change(cls: _Declared) -> Change | None:
     root = contracts_root(compiler.app_label_of(cls))
     written = contract_files.read_versions(root / cls.name)
     if not written:

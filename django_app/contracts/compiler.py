@@ -182,7 +182,8 @@ def _annotated(cls: type[declarations.MLModel], inner: dict[str, Any]) -> models
             rows = rows.annotate(**{_PREFIX + name: expression})
         except (FieldError, FieldDoesNotExist, ValueError, TypeError) as error:
             raise ContractError(f"{label_of(cls)}: {name}: {error}") from error
-    return rows.values(*(_PREFIX + name for name in inner)).query
+    query: models.sql.Query = rows.values(*(_PREFIX + name for name in inner)).query
+    return query
 
 
 def _outer_columns(

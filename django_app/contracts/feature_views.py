@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import cast
 
 import psycopg
 from django.db import DatabaseError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.postgresql.base import DatabaseWrapper
 from psycopg import sql
 
 from django_app.psycopg_errors import sqlstate
@@ -99,9 +102,7 @@ def build(
         if definition is not None and definition.fingerprint == contract.fingerprint:
             reason = put_back(connection, definition, contract)
         else:
-            reason = _attempt(
-                connection, lambda c=contract: _create(connection, c, replace=name_of(c) in there)
-            )
+            reason = _attempt(connection, partial(_create, connection, contract, replace=name in there))
         if reason:
             broken[name] = reason
         else:
@@ -236,7 +237,8 @@ def require_maker(connection: BaseDatabaseWrapper) -> str | None:
 
 def _may_act_as(connection: BaseDatabaseWrapper) -> str:
     """Return the right that `SET ROLE` needs, as `pg_has_role` calls it: a right of its own since PostgreSQL 16."""
-    return "SET" if connection.pg_version >= 160000 else "MEMBER"
+    # The stubs know only the base class of all backends; here it is always PostgreSQL.
+    return "SET" if cast("DatabaseWrapper", connection).pg_version >= 160000 else "MEMBER"
 
 
 def _role_of(connection: BaseDatabaseWrapper, owner: str) -> str | None:

@@ -65,15 +65,13 @@ def _column(cls: type[Source], name: str, field_name: str) -> ColumnSpec:
         )
     if field.generated:
         raise ContractError(f"{where}: {field_name} is computed by the database; leave the column out")
-    value = field.target_field if isinstance(field, models.ForeignKey) else field
+    is_reference = isinstance(field, models.ForeignKey)
+    value = field.target_field if is_reference else field
     kind = value.get_internal_type()
     if kind not in _TYPES:
         raise ContractError(f"{where}: a {kind} cannot be loaded from a file")
     # Dates and texts have bounds too, and no number to hold them to.
     minimum, maximum = _bounds(value, kind) if _TYPES[kind] in _NUMBERS else (None, None)
-    references = None
-    if isinstance(field, models.ForeignKey):
-        references = (field.related_model._meta.db_table, value.column)
     return ColumnSpec(
         name=name,
         target=field.column,
@@ -83,8 +81,8 @@ def _column(cls: type[Source], name: str, field_name: str) -> ColumnSpec:
         minimum=minimum,
         maximum=maximum,
         choices=tuple(str(choice[0]) for choice in field.flatchoices),
-        references=references,
-        reference_required=isinstance(field, models.ForeignKey) and field.db_constraint,
+        references=(field.related_model._meta.db_table, value.column) if is_reference else None,
+        reference_required=is_reference and field.db_constraint,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from django_app.contracts.signals import contracts_in_use
 from hotclub.contract import Contract, ModelContract
@@ -46,7 +47,9 @@ def contract_usage(*, fresh: bool) -> Usage:
     """
     reasons: dict[str, str] = {}
     doubts = []
-    for _, answer in contracts_in_use.send(sender=None, fresh=fresh):
+    # Django's stubs say that every receiver returns a text.
+    answers = cast("list[tuple[object, InUse]]", contracts_in_use.send(sender=None, fresh=fresh))
+    for _, answer in answers:
         for fingerprint, reason in answer.reasons.items():
             known = reasons.get(fingerprint)
             reasons[fingerprint] = f"{known} and {reason}" if known else reason

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -11,14 +11,19 @@ from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from rest_framework.authtoken.models import TokenProxy
-from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RangeDateFilter
-from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from django_app.flights.models import Airport, Carrier, Flight, HourlyWeather, Plane
 from django_app.flights.services.history import LATE
 from django_app.tenants.admin_base import ReadOnlyAdmin, TenantFilter
+from django_app.typed_admin import ModelAdmin, display
+
+# Generic for the type checker, and not at run time.
+if TYPE_CHECKING:
+    _DjangoUserAdmin = DjangoUserAdmin[User]
+else:
+    _DjangoUserAdmin = DjangoUserAdmin
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -27,7 +32,7 @@ admin.site.unregister(TokenProxy)
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):
+class UserAdmin(_DjangoUserAdmin, ModelAdmin):
     """Django's own, in the admin's look."""
 
     form = UserChangeForm

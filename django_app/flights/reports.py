@@ -73,7 +73,7 @@ def _statement(contract: ModelContract) -> sql.Composed:
         columns=listed + sql.SQL(", ") if keys else sql.SQL(""),
         view=sql.Identifier(names.SCHEMA_FEATURES, names.view_name(contract.name, contract.version)),
         listed=listed,
-        type=sql.SQL(contract.schema.entity_type),  # type: ignore[arg-type]  # a contract's own word
+        type=sql.SQL(contract.schema.entity_type),  # a contract's own word
         same=sql.SQL(" AND ").join(same) if same else sql.SQL("true"),
     )
 

@@ -10,16 +10,15 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
-from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import RangeDateFilter
-from unfold.decorators import display
 
 from django_app.conf import hotclub_settings
 from django_app.ingest.models import CheckRun, Delivery, RefusedFile
 from django_app.tenants.admin_base import OwnValuesFilter, ReadOnlyAdmin, TenantFilter
+from django_app.typed_admin import TabularInline, display
 from hotclub import names
 
-_BADGES = {
+_BADGES: dict[str, str] = {
     Delivery.Status.LANDED: "info",
     Delivery.Status.CHECKING: "info",
     Delivery.Status.ACCEPTED: "info",

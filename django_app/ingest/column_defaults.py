@@ -31,6 +31,11 @@ class Defaults:
     on_change: dict[str, Any] = field(default_factory=dict)
     required: list[str] = field(default_factory=list)
 
+    @property
+    def per_row_columns(self) -> list[str]:
+        """The columns of `per_row`, in its order."""
+        return [f.column for f in self.per_row if f.column is not None]
+
 
 def defaults_of(model: type[Model], brought: set[str], now: dt.datetime) -> Defaults:
     """Return what completes a new row of a model.

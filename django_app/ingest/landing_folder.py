@@ -138,9 +138,12 @@ def _landed(
     landed_at = _stamp(rest[0]) if path.suffix == TAKEN and rest else None
     if landed_at is not None and names.parse_day(day) is not None:
         return LandedFile(path, folders, names.parse_day(day), None, status.st_size, landed_at=landed_at)
-    problem = _place_problem(folders) or _name_problem(path.name)
     return LandedFile(
-        path, folders, names.parse_day(path.name.removesuffix(_SUFFIX)), problem, status.st_size
+        path,
+        folders,
+        names.parse_day(path.name.removesuffix(_SUFFIX)),
+        _place_problem(folders) or _name_problem(path.name),
+        status.st_size,
     )
 
 

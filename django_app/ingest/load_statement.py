@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from django.apps import apps
 from django.db import connection
+from django.db.backends.postgresql.operations import DatabaseOperations
 from django.db.models import F
 from psycopg import sql
 
@@ -51,7 +52,7 @@ class LoadStatement:
     def upsert(self) -> sql.Composed:
         """Insert every staged row, or bring the row of its key up to date where something differs."""
         constants = self.defaults.constants
-        per_row = [f.column for f in self.defaults.per_row]
+        per_row = self.defaults.per_row_columns
         columns = [*(c.target for c in self.columns), *constants, *per_row]
         values = [
             self._values(self.columns),
@@ -88,14 +89,14 @@ class LoadStatement:
 
     def per_row_table(self) -> sql.Composed:
         """Make the table of defaults that are functions; `per_row_copy` fills it."""
-        columns = _list([f.column for f in self.defaults.per_row])
+        columns = _list(self.defaults.per_row_columns)
         return sql.SQL(
             "CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT 0::bigint AS {}, {} FROM {} LIMIT 0"
         ).format(sql.Identifier(_PER_ROW), _ROW, columns, self.target)
 
     def per_row_copy(self) -> sql.Composed:
         """Fill it: a staged row's number and its values."""
-        columns = _list([names.COLUMN_ROW, *(f.column for f in self.defaults.per_row)])
+        columns = _list([names.COLUMN_ROW, *self.defaults.per_row_columns])
         return sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(_PER_ROW), columns)
 
     def per_row_drop(self) -> sql.Composed:
@@ -136,7 +137,8 @@ class LoadStatement:
         # Django knows how its field paths join. A path that leads nowhere is not the tenant's either.
         # The model's own ordering would sort the whole table for each row.
         own = self._model._base_manager.filter(**{self._tenant: tenant}).order_by().values(hotclub_pk=F("pk"))
-        composed = connection.ops.compose_sql(*own.query.sql_with_params())
+        # The stubs know only the base class of all backends; here it is always PostgreSQL.
+        composed = cast("DatabaseOperations", connection.ops).compose_sql(*own.query.sql_with_params())
         return sql.SQL(
             "SELECT count(*), (array_agg(n.{row} ORDER BY n.{row}))[:{shown}] FROM"
             " (SELECT s.{row}, {values} FROM {staged} s) n JOIN {target} t ON {match}"
@@ -205,7 +207,7 @@ class LoadStatement:
         )
 
     def _assignments(self, new: str) -> sql.Composed:
-        place = sql.SQL(new)  # type: ignore[arg-type]  # one of this class's own aliases
+        place = sql.SQL(new)  # one of this class's own aliases
         brought = [
             sql.SQL("{} = {}").format(sql.Identifier(c), place + sql.Identifier(c)) for c in self._others
         ]
@@ -226,5 +228,5 @@ class LoadStatement:
 
 
 def _list(columns: Iterable[str], prefix: str = "") -> sql.Composed:
-    place = sql.SQL(prefix)  # type: ignore[arg-type]  # one of this module's own aliases
+    place = sql.SQL(prefix)  # one of this module's own aliases
     return sql.SQL(", ").join(place + sql.Identifier(column) for column in columns)

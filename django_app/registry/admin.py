@@ -5,12 +5,11 @@ from __future__ import annotations
 from django.contrib import admin
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin
-from unfold.decorators import display
 
 from django_app.conf import hotclub_settings
 from django_app.registry.models import MirrorProblem, ModelVersion, Promotion
 from django_app.tenants.admin_base import ReadOnly, pretty_json
+from django_app.typed_admin import ModelAdmin, display
 
 
 def _short(value: object) -> str:

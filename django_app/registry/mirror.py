@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from django.core.exceptions import ValidationError
+from django.db.models import Field
 
 from django_app.registry.models import ModelVersion, Promotion
 from hotclub import names
@@ -76,12 +77,16 @@ def metrics(values: Mapping[str, float]) -> dict[str, float | str]:
     }
 
 
+def _field(name: str) -> Field[Any, Any]:
+    return cast("Field[Any, Any]", ModelVersion._meta.get_field(name))  # a column, never a reverse relation
+
+
 def _text(name: str, text: str, problems: list[str]) -> str:
     if "\0" in text:
         problems.append(f"its {name} has a NUL character, which is replaced here")
         text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
     try:
-        ModelVersion._meta.get_field(name).run_validators(text)
+        _field(name).run_validators(text)
     except ValidationError:
         problems.append(f"its {name} is too long and is left out here: {text[:40]!r}")
         return ""

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import RangeDateFilter
-from unfold.decorators import display
 
 from django_app.conf import hotclub_settings
 from django_app.scoring.models import Batch, BatchChunk, PredictionRequest
 from django_app.tenants.admin_base import OwnValuesFilter, ReadOnlyAdmin, TenantFilter
+from django_app.typed_admin import TabularInline, display
 
 _BADGES = {"pending": "info", "running": "info", "done": "success", "failed": "danger"}
 
@@ -25,7 +24,7 @@ class _ScoredAdmin(ReadOnlyAdmin):
     """What admins of scored work share."""
 
     list_filter_submit = True
-    list_select_related = ("tenant",)
+    list_select_related: ClassVar[tuple[str, ...]] = ("tenant",)
     date_hierarchy = "created_at"
 
     @display(description="status", ordering="status", label=_BADGES)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db import connection
 from psycopg import sql
 
@@ -44,7 +42,7 @@ def copy_statement(contract: ModelContract, batch: Batch, chunk: BatchChunk) -> 
 
 def _entities(contract: ModelContract, batch: Batch, chunk: BatchChunk) -> sql.Composable:
     """Return the condition on a chunk's entities, see `BatchChunk`."""
-    kind = sql.SQL(contract.schema.entity_type)  # type: ignore[arg-type]  # a contract's own word
+    kind = sql.SQL(contract.schema.entity_type)  # a contract's own word
     after = batch.chunks.filter(number=chunk.number + 1).first()
     parts = []
     if chunk.number > 0:
@@ -59,7 +57,7 @@ def _view(contract: ModelContract) -> sql.Identifier:
 
 
 def _where(batch: Batch) -> sql.Composed:
-    parts: list[Any] = [
+    parts: list[sql.Composable] = [
         sql.SQL("event_time >= {} AND event_time < {}").format(
             sql.Literal(batch.start), sql.Literal(batch.end)
         )

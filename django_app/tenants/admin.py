@@ -7,10 +7,10 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
-from unfold.admin import TabularInline
 
 from django_app.tenants.admin_base import ScopedAdmin
 from django_app.tenants.models import Membership, Tenant
+from django_app.typed_admin import TabularInline
 
 
 class MembershipInline(TabularInline):
@@ -33,7 +33,8 @@ class TenantAdmin(ScopedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
         """Add the number of members."""
-        return super().get_queryset(request).annotate(member_count=Count("memberships"))
+        tenants: QuerySet[Tenant] = super().get_queryset(request).annotate(member_count=Count("memberships"))
+        return tenants
 
     @admin.display(description="members", ordering="member_count")
     def members(self, tenant: Any) -> int:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin
 
 from django_app.tenants.selectors import scoped, tenants_of
+from django_app.typed_admin import ModelAdmin
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise
 
 
 class TenantFilter(admin.RelatedFieldListFilter):
@@ -20,11 +23,11 @@ class TenantFilter(admin.RelatedFieldListFilter):
 
     def field_choices(
         self, field: Any, request: HttpRequest, model_admin: admin.ModelAdmin[Any]
-    ) -> list[tuple[str, str]]:
+    ) -> list[tuple[str, _StrOrPromise]]:
         """Return key and name of each tenant that the user may see."""
         ordering = self.field_admin_ordering(field, request, model_admin)
         mine = {"pk__in": tenants_of(request.user).values("pk")}
-        choices: list[tuple[str, str]] = field.get_choices(
+        choices: list[tuple[str, _StrOrPromise]] = field.get_choices(
             include_blank=False, ordering=ordering, limit_choices_to=mine
         )
         return choices

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from django.contrib.auth import get_user_model
 from django.db.models import Model, QuerySet
@@ -10,22 +10,36 @@ from rest_framework.authtoken.models import Token
 
 from django_app.tenants.models import Membership, Tenant
 
-if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-
 _M = TypeVar("_M", bound=Model)
 
 ACT_FOR_ANY = "tenants.act_for_any_tenant"
 
 
-def sees_every_tenant(user: AbstractBaseUser | AnonymousUser | Any) -> bool:
+class Person(Protocol):
+    """What is asked of a user: Django's own, a project's custom one, or nobody (`AnonymousUser`)."""
+
+    @property
+    def pk(self) -> Any:
+        """The key; None for nobody."""
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the account is switched on."""
+
+    @property
+    def is_superuser(self) -> bool:
+        """Whether the user has every permission."""
+
+    def has_perm(self, perm: str) -> bool:
+        """Return whether the user has a permission, named ``app.codename``."""
+
+
+def sees_every_tenant(user: Person) -> bool:
     """Return whether the user is active and a superuser or holds `act_for_any_tenant`."""
     return bool(user.is_active and (user.is_superuser or user.has_perm(ACT_FOR_ANY)))
 
 
-def scoped(
-    queryset: QuerySet[_M], user: AbstractBaseUser | AnonymousUser | Any, path: str = "tenant"
-) -> QuerySet[_M]:
+def scoped(queryset: QuerySet[_M], user: Person, path: str = "tenant") -> QuerySet[_M]:
     """Return the rows that the user may see.
 
     Args:
@@ -41,12 +55,12 @@ def scoped(
     return queryset.filter(**{f"{path}__in": mine})
 
 
-def tenants_of(user: AbstractBaseUser | AnonymousUser | Any) -> QuerySet[Tenant]:
+def tenants_of(user: Person) -> QuerySet[Tenant]:
     """Return the tenants that the user may see."""
     return scoped(Tenant.objects.all(), user, path="pk")
 
 
-def tenants_writable_by(user: AbstractBaseUser | AnonymousUser | Any) -> QuerySet[Tenant]:
+def tenants_writable_by(user: Person) -> QuerySet[Tenant]:
     """Return the tenants that the user may start work for: a viewer only looks."""
     if sees_every_tenant(user):
         return Tenant.objects.all()
@@ -54,7 +68,7 @@ def tenants_writable_by(user: AbstractBaseUser | AnonymousUser | Any) -> QuerySe
     return tenants_of(user).filter(pk__in=mine.values("tenant"))
 
 
-def writes_every_tenant(user: AbstractBaseUser | AnonymousUser | Any) -> bool:
+def writes_every_tenant(user: Person) -> bool:
     """Return whether there is no tenant, of those there are, that the user may not start work for."""
     if sees_every_tenant(user):
         return True

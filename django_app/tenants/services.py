@@ -36,10 +36,9 @@ def staff_ensure(*, username: str, password: str, superuser: bool = False) -> tu
     Returns:
         The user, and whether they are new. One who was there keeps password, rights and state.
     """
-    model = get_user_model()
-    user, created = model._default_manager.get_or_create(**{model.USERNAME_FIELD: username})
+    user, created = _user_get_or_create(username)
     if created:
-        user.is_staff, user.is_superuser = True, superuser  # type: ignore[attr-defined]  # as below
+        user.is_staff, user.is_superuser = True, superuser
         user.set_password(password)
         user.save()
     return user, created
@@ -66,14 +65,20 @@ def service_account_ensure(*, username: str, key: str) -> Any:
     Returns:
         The user. It has no password, so the token is its only way in.
     """
-    model = get_user_model()
-    user, created = model._default_manager.get_or_create(**{model.USERNAME_FIELD: username})
+    user, created = _user_get_or_create(username)
     if created:
         user.set_unusable_password()
         user.save()
-        user.user_permissions.add(  # type: ignore[attr-defined]  # a custom user model has it through PermissionsMixin
+        user.user_permissions.add(
             Permission.objects.get(content_type__app_label="tenants", codename="act_for_any_tenant")
         )
     Token.objects.filter(user=user).exclude(key=key).delete()
     Token.objects.get_or_create(user=user, key=key)
     return user
+
+
+def _user_get_or_create(username: str) -> tuple[Any, bool]:
+    model = get_user_model()
+    # Any: a custom user model has `user_permissions` and the rest through PermissionsMixin.
+    name: dict[str, Any] = {model.USERNAME_FIELD: username}
+    return model._default_manager.get_or_create(**name)

@@ -70,7 +70,7 @@ class RefusedFileOut(serializers.ModelSerializer[RefusedFile]):
 class DeliveryFilters(serializers.Serializer[Any]):
     """Query parameters of the list."""
 
-    source = serializers.CharField(required=False)
+    source = serializers.CharField(required=False)  # type: ignore[assignment]  # a declared field; REST framework takes it out of the class
     tenant = serializers.CharField(required=False)
     day = serializers.DateField(required=False)
     status = serializers.ChoiceField(choices=Delivery.Status.choices, required=False)
@@ -100,7 +100,7 @@ class CheckReportIn(serializers.Serializer[Any]):
     dag_run_id = serializers.CharField(
         required=False, default="", allow_blank=True, max_length=250, help_text=_RUN
     )
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]  # a declared field; REST framework takes it out of the class
     delivery = serializers.UUIDField()
     rows = serializers.IntegerField(min_value=0, max_value=_MAX_INTEGER)
     contract_version = serializers.IntegerField(min_value=1, max_value=_MAX_INTEGER)

@@ -75,7 +75,7 @@ class DeliveryViewSet(
             delivery_id=delivery.pk,
             dag_run_id=checked.pop("dag_run_id"),
             # As it was sent: a result may hold more than is looked at here.
-            report={**checked, "results": [dict(result) for result in request.data["results"]]},
+            report={**checked, "results": [dict(result) for result in report.initial_data["results"]]},
             now=timezone.now(),
         )
         return Response(CheckRunOut(run).data)

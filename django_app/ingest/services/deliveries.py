@@ -45,8 +45,11 @@ def delivery_register(*, file: LandedFile, archive_root: Path, now: dt.datetime)
 
     Raises:
         OSError: the file cannot be read.
+        ValueError: the file's name is not a day; `LandedFile.problem` says so before.
         DeliveryBusyError: it is the file of a delivery that is being loaded now, for however long that takes.
     """
+    if file.day is None:
+        raise ValueError(f"the name of {file.path} is not a day, so it cannot be a delivery")
     landed_at = file.landed_at or now
     digest, size, path = landing_folder.archive(file.path, archive_root)
     row, created = Delivery.objects.get_or_create(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import uuid
 from collections.abc import Mapping
 
 from django.db import transaction
@@ -73,7 +74,7 @@ def deliveries_rematch(*, now: dt.datetime) -> int:
 
 @transaction.atomic
 def _rematch(
-    delivery_id: object, contracts: Mapping[str, SourceContract], shared: list[str], now: dt.datetime
+    delivery_id: uuid.UUID, contracts: Mapping[str, SourceContract], shared: list[str], now: dt.datetime
 ) -> bool:
     found = selectors.unmatched(now - REMATCH_FOR, shared).select_for_update(skip_locked=True)
     delivery = found.filter(pk=delivery_id).first()

@@ -215,6 +215,7 @@ class BatchViewSet(
     @action(detail=True, methods=["get"], serializer_class=PredictionOut)
     def results(self, _request: Request, **_: Any) -> Response:
         """Return the scores, by entity, a page at a time."""
-        rows = selectors.predictions(self.get_object())
-        page = self.paginate_queryset(rows)  # type: ignore[arg-type]  # the page is of another model than the view
+        # Any: the page is of another model than the view.
+        rows: QuerySet[Any] = selectors.predictions(self.get_object())
+        page = self.paginate_queryset(rows)
         return self.get_paginated_response(PredictionOut(page, many=True).data)

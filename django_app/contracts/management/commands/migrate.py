@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import CommandError
+from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands import migrate
 from django.db import Error, connections
 
@@ -19,7 +18,7 @@ from hotclub.errors import ContractError
 class Command(migrate.Command):
     """Django's own. ``--check`` fails for a missing feature view too; ``--keep-views`` refuses to lose one."""
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
         """Add Hotclub's option to Django's."""
         super().add_arguments(parser)
         parser.add_argument(
