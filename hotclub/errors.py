@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,13 @@ class FieldError:
 
 
 class HotclubError(Exception):
-    """The base of every failure that Hotclub expects."""
+    """The base of every failure that Hotclub expects.
+
+    Attributes:
+        problem_type: the ``type`` of its answer over HTTP (RFC 9457), for failures that callers must tell apart.
+    """
+
+    problem_type: ClassVar[str] = "about:blank"
 
 
 class NotFoundError(HotclubError):

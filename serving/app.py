@@ -12,6 +12,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi_offline import FastAPIOffline
 
+from hotclub import problem_json
 from hotclub.errors import InvalidInputError
 from hotclub.mlflow_rest import MlflowRegistry
 from hotclub.model_registry import ModelRegistry
@@ -24,7 +25,7 @@ from serving.settings import Settings
 from serving.state_file import StateFile
 from serving.watcher import Pace, Watcher
 
-_PROBLEM = {"content": {exception_handlers.CONTENT_TYPE: {"schema": {"type": "object"}}}}
+_PROBLEM = {"content": {problem_json.MEDIA_TYPE: {"schema": problem_json.SCHEMA}}}
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     404: {"description": "No such model; the known names are in the answer.", **_PROBLEM},
     413: {"description": "Too many rows or bytes.", **_PROBLEM},

@@ -17,6 +17,8 @@ from hotclub.model_registry import RegisteredVersion
 class NoChampionError(ConflictError):
     """The model has no version that may be used; the message says what to do."""
 
+    problem_type = names.PROBLEM_NO_CHAMPION
+
 
 @dataclass(frozen=True)
 class ModelVersionRef:

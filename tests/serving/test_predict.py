@@ -124,7 +124,7 @@ def test_unknown_model_and_path(ask) -> None:
     """A model that is not there is 404 with the known names."""
     response = ask({"instances": [ROW]}, "arival_delay")
     assert response.status_code == 404
-    assert response.json()["known"] == [MODEL]
+    assert (response.json()["known"], response.json()["errors"]) == ([MODEL], [])
     assert response.headers["content-type"] == "application/problem+json"
 
 
