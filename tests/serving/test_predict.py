@@ -220,22 +220,3 @@ def test_metrics_count_requests_rows_and_strange_values(serve, registry: MemoryR
             assert 'version="2"' in live[0]
 
     asyncio.run(test())
-
-
-def test_logs_are_json_lines() -> None:
-    """A record becomes one line of JSON with UTC time, level and message, its traceback inside."""
-    import logging
-    import sys
-
-    from serving.logs import JsonFormatter
-
-    try:
-        int("two\nlines")
-    except ValueError:
-        info = sys.exc_info()
-    record = logging.LogRecord("serving.watcher", logging.WARNING, __file__, 1, "%s refused", ("1",), info)
-    line = JsonFormatter().format(record)
-    assert "\n" not in line
-    read = json.loads(line)
-    assert (read["level"], read["logger"], read["message"]) == ("warning", "serving.watcher", "1 refused")
-    assert "two" in read["traceback"]
