@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _stage(arguments: argparse.Namespace, settings: Settings) -> int:
     from data_checks import staging_tables  # noqa: PLC0415  # see the module
 
-    contract = contract_files.find_source(arguments.source, _roots(settings))
+    contract = contract_files.find_source(arguments.source, contract_files.folders())
     staged = staging_tables.stage(_stager_url(settings), arguments.delivery, arguments.file, contract)
     _print({"table": staged.table, "rows": staged.rows, "problem": staged.problem})
     return 0
@@ -82,7 +82,7 @@ def _check(arguments: argparse.Namespace, settings: Settings) -> int:
     from data_checks import checks  # noqa: PLC0415  # see the module
     from data_checks.delivery_suite import DeliveryFacts  # noqa: PLC0415  # see the module
 
-    contract = contract_files.find_source(arguments.source, _roots(settings))
+    contract = contract_files.find_source(arguments.source, contract_files.folders())
     facts = DeliveryFacts(arguments.tenant, arguments.day)
     report = checks.check_delivery(_stager_url(settings), contract, arguments.delivery, facts, _now)
     report.write(arguments.report)
@@ -102,10 +102,10 @@ def _unstage(arguments: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def _snapshot(arguments: argparse.Namespace, settings: Settings) -> int:
+def _snapshot(arguments: argparse.Namespace, _settings: Settings) -> int:
     from data_checks import checks  # noqa: PLC0415  # see the module
 
-    contract = contract_files.find_model(arguments.model, _roots(settings))
+    contract = contract_files.find_model(arguments.model, contract_files.folders())
     report = checks.check_snapshot(contract, arguments.parquet, _now)
     report.write(arguments.report)
     failed = report.failed("critical")
@@ -131,10 +131,6 @@ def _file(value: str) -> Path:
     if not path.is_file():
         raise argparse.ArgumentTypeError(f"{value} is no file")
     return path
-
-
-def _roots(settings: Settings) -> list[Path]:
-    return contract_files.split_folders(settings.contracts)
 
 
 def _stager_url(settings: Settings) -> str:

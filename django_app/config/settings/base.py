@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from django_app.config.environment import Environment
 from hotclub import names
 
 env = Environment()
-PROJECT = Path(__file__).resolve().parents[2]
 
 SECRET_KEY = env.secret_key.get_secret_value() if env.secret_key else ""
 DEBUG = False
@@ -132,7 +130,6 @@ UNFOLD: dict[str, Any] = {
 }
 
 # What the reusable apps read. They know these names and nothing of `Environment`.
-HOTCLUB_CONTRACTS = env.contract_folders(PROJECT / "flights" / "contracts")
 HOTCLUB_LANDING = env.landing
 HOTCLUB_ARCHIVE = env.archive
 HOTCLUB_CACHE = env.cache
