@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from data_checks.errors import EXIT_REFUSED, EXIT_USAGE, CheckError, StagingError
 from data_checks.settings import Settings
-from hotclub import contract_files, names
+from hotclub import contract_files, names, severities
 from hotclub.errors import HotclubError
 
 
@@ -108,7 +108,7 @@ def _snapshot(arguments: argparse.Namespace, _settings: Settings) -> int:
     contract = contract_files.find_model(arguments.model, contract_files.folders())
     report = checks.check_snapshot(contract, arguments.parquet, _now)
     report.write(arguments.report)
-    failed = report.failed("critical")
+    failed = report.failed(severities.CRITICAL)
     for result in failed:
         print(f"data_checks: {arguments.model}: {result.message}", file=sys.stderr)
     _print({**report.summary(), "report": str(arguments.report)})

@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from django_app.ingest.models import CheckRun, Delivery, RefusedFile
+from hotclub import severities
 
 #: What PostgreSQL's integer holds.
 _MAX_INTEGER = 2**31 - 1
@@ -75,7 +76,7 @@ class CheckResultIn(serializers.Serializer[Any]):
     """One expectation's result. What else a result holds is kept as it is."""
 
     expectation = serializers.CharField()
-    severity = serializers.ChoiceField(choices=("critical", "warning", "info"))
+    severity = serializers.ChoiceField(choices=severities.ORDER)
     success = serializers.BooleanField()
     message = serializers.CharField(allow_blank=True)
     arguments = serializers.DictField(required=False)
