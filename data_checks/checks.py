@@ -15,7 +15,7 @@ from data_checks.errors import SnapshotError, StagingError
 from data_checks.expectation_plan import Planned
 from data_checks.report import Report, Result
 from data_checks.snapshot_suite import snapshot_suite
-from hotclub import names
+from hotclub import names, severities
 from hotclub.contract import ModelContract, SourceContract
 
 Clock = Callable[[], dt.datetime]
@@ -115,7 +115,7 @@ def _not_a_table(expectation: str, problem: str) -> Result:
         if expectation == staging_tables.OTHER_COLUMNS
         else f"the file cannot be read as a CSV table: {problem}"
     )
-    return Result(expectation, {}, "critical", False, 1, [], told)
+    return Result(expectation, {}, severities.CRITICAL, False, 1, [], told)
 
 
 def _long_row(lines: tuple[int, int]) -> Result:
@@ -123,9 +123,11 @@ def _long_row(lines: tuple[int, int]) -> Result:
     told = (
         f"a quote that opens on line {first:,} closes on line {last:,}: is one missing? It is read as one row"
     )
-    return Result("RowsAreShort", {"lines": list(lines)}, "warning", False, 1, [], told)
+    return Result("RowsAreShort", {"lines": list(lines)}, severities.WARNING, False, 1, [], told)
 
 
 def _missing_columns(expected: list[str], missing: list[str]) -> Result:
     message = f"the snapshot must have the contract's columns; missing: {words.listed(missing, words.name)}"
-    return Result("ExpectTableColumnsToMatchSet", {"column_set": expected}, "critical", False, 1, [], message)
+    return Result(
+        "ExpectTableColumnsToMatchSet", {"column_set": expected}, severities.CRITICAL, False, 1, [], message
+    )

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from data_checks.errors import EXIT_REFUSED, EXIT_USAGE, CheckError, StagingError
 from data_checks.settings import Settings
-from hotclub import command_result, contract_files, names
+from hotclub import command_result, contract_files, names, severities
 from hotclub.errors import HotclubError
 
 
@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _stage(arguments: argparse.Namespace, settings: Settings) -> int:
     from data_checks import staging_tables  # noqa: PLC0415  # see the module
 
-    contract = contract_files.find_source(arguments.source, _roots(settings))
+    contract = contract_files.find_source(arguments.source, contract_files.folders())
     staged = staging_tables.stage(_stager_url(settings), arguments.delivery, arguments.file, contract)
     command_result.give({"table": staged.table, "rows": staged.rows, "problem": staged.problem})
     return 0
@@ -80,7 +80,7 @@ def _check(arguments: argparse.Namespace, settings: Settings) -> int:
     from data_checks import checks  # noqa: PLC0415  # see the module
     from data_checks.delivery_suite import DeliveryFacts  # noqa: PLC0415  # see the module
 
-    contract = contract_files.find_source(arguments.source, _roots(settings))
+    contract = contract_files.find_source(arguments.source, contract_files.folders())
     facts = DeliveryFacts(arguments.tenant, arguments.day)
     report = checks.check_delivery(_stager_url(settings), contract, arguments.delivery, facts, _now)
     report.write(arguments.report)
@@ -100,13 +100,13 @@ def _unstage(arguments: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def _snapshot(arguments: argparse.Namespace, settings: Settings) -> int:
+def _snapshot(arguments: argparse.Namespace, _settings: Settings) -> int:
     from data_checks import checks  # noqa: PLC0415  # see the module
 
-    contract = contract_files.find_model(arguments.model, _roots(settings))
+    contract = contract_files.find_model(arguments.model, contract_files.folders())
     report = checks.check_snapshot(contract, arguments.parquet, _now)
     report.write(arguments.report)
-    failed = report.failed("critical")
+    failed = report.failed(severities.CRITICAL)
     for result in failed:
         print(f"data_checks: {arguments.model}: {result.message}", file=sys.stderr)
     command_result.give({**report.summary(), "report": str(arguments.report)})
@@ -129,10 +129,6 @@ def _file(value: str) -> Path:
     if not path.is_file():
         raise argparse.ArgumentTypeError(f"{value} is no file")
     return path
-
-
-def _roots(settings: Settings) -> list[Path]:
-    return contract_files.split_folders(settings.contracts)
 
 
 def _stager_url(settings: Settings) -> str:

@@ -18,7 +18,7 @@ from data_checks.errors import CheckError
 from data_checks.expectation_plan import COLUMN_ARGUMENTS, COLUMN_LIST_ARGUMENTS, Planned, Planner
 from data_checks.staging_tables import aliases
 from data_checks.values import BATCH, clock_query, form_of, is_value
-from hotclub import names
+from hotclub import names, severities
 from hotclub.contract import CheckSpec, ColumnSpec, SourceContract
 
 _ROW: Final = sql.Identifier(names.COLUMN_ROW).as_string()
@@ -109,7 +109,9 @@ class _SourceSuite:
         exact = f"{shown} must have at most {digits.decimals} decimals (more are rounded)"
         return [
             self._planner.query(f"{rows} abs({rounded}) >= 1e{whole}::numeric", arguments, fits),
-            self._planner.query(f"{rows} {place} <> {rounded}", arguments, exact, severity="warning"),
+            self._planner.query(
+                f"{rows} {place} <> {rounded}", arguments, exact, severity=severities.WARNING
+            ),
         ]
 
     def _clock(self, column: ColumnSpec) -> list[Planned]:

@@ -12,9 +12,9 @@ from great_expectations.expectations.expectation import Expectation
 
 from data_checks import words
 from data_checks.errors import CheckError
-from data_checks.report import Severity
 from data_checks.staging_tables import On
 from data_checks.values import BATCH
+from hotclub.severities import CRITICAL, Severity
 
 #: The arguments of Great Expectations' classes that name columns.
 COLUMN_ARGUMENTS: Final = ("column", "column_A", "column_B")
@@ -67,7 +67,7 @@ class Planner:
         arguments: Mapping[str, Any],
         describes: str,
         *,
-        severity: Severity = "critical",
+        severity: Severity = CRITICAL,
         on: On = "typed",
     ) -> Planned:
         """Plan a class of Great Expectations with arguments that name columns as the contract does.
@@ -92,7 +92,7 @@ class Planner:
         arguments: Mapping[str, Any],
         describes: str,
         *,
-        severity: Severity = "critical",
+        severity: Severity = CRITICAL,
         on: On = "typed",
         reported_as: str = "",
     ) -> Planned:

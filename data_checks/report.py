@@ -7,11 +7,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from data_checks import words
-
-Severity = Literal["critical", "warning", "info"]
+from hotclub import severities
+from hotclub.severities import Severity
 
 #: How many unexpected rows a result shows; its count is exact whatever this is.
 EXAMPLES: Final = 20
@@ -99,8 +99,8 @@ class Report:
             "rows": self.rows,
             "success": self.success,
             "expectations": len(self.results),
-            **{f"{s}_failed": len(self.failed(s)) for s in ("critical", "warning", "info")},
-            "reasons": [result.message for result in self.failed("critical")][:EXAMPLES],
+            **{f"{s}_failed": len(self.failed(s)) for s in reversed(severities.ORDER)},
+            "reasons": [result.message for result in self.failed(severities.CRITICAL)][:EXAMPLES],
         }
 
     def write(self, path: Path) -> None:

@@ -11,12 +11,10 @@ class Settings(BaseSettings):
 
     Attributes:
         stager_database_url: PostgreSQL as role hotclub_stager; needed by stage, check and unstage only.
-        contracts: folders of contract files, separated as in PATH.
         checks_socket: of the process in whose forks commands run; `__main__` reads it before anything else is imported.
     """
 
     model_config = SettingsConfigDict(env_prefix="HOTCLUB_", extra="ignore")
 
     stager_database_url: SecretStr | None = None
-    contracts: str = ""
     checks_socket: str = ""

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
-from hotclub import names
+from hotclub import names, severities
 from hotclub.errors import ContractError
+from hotclub.severities import SeriousSeverity, Severity
 
 FORMAT = 1
 FeatureType = Literal["number", "boolean", "category"]
@@ -130,7 +131,7 @@ class CheckSpec:
     """An expectation's name, severity and arguments."""
 
     expectation: str
-    severity: Literal["critical", "warning", "info"]
+    severity: Severity
     arguments: dict[str, Any]
 
 
@@ -143,7 +144,7 @@ class SourcePolicy:
 
     checks: tuple[CheckSpec, ...]
     doc: str = ""
-    ambiguous_times: Literal["warning", "critical"] = "warning"
+    ambiguous_times: SeriousSeverity = severities.WARNING
 
 
 #: Attributes whose names in the file are shorter, as they were from the first: a fingerprint is over the file's names.
@@ -269,7 +270,7 @@ class SourceContract(_Contract):
         """Return the contract file's content."""
         content = self._envelope("source", self.schema, self.policy)
         # Absent is the default: a policy written before there was a choice stays the same.
-        if self.policy.ambiguous_times == "warning":
+        if self.policy.ambiguous_times == severities.WARNING:
             del content["policy"]["ambiguous_times"]
         return content
 
@@ -302,7 +303,7 @@ class SourceContract(_Contract):
             policy=SourcePolicy(
                 checks=tuple(CheckSpec(**c) for c in policy["checks"]),
                 doc=policy.get("doc", ""),
-                ambiguous_times=policy.get("ambiguous_times", "warning"),
+                ambiguous_times=policy.get("ambiguous_times", severities.WARNING),
             ),
         )
 

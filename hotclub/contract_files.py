@@ -12,22 +12,23 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from hotclub import names
 from hotclub.contract import Contract, ModelContract, SourceContract, from_json
 from hotclub.errors import ContractError, UnknownContractError
 
-ENVIRONMENT = "HOTCLUB_CONTRACTS"
 _VERSION = re.compile(r"^(\d{4,})\.json$")
 _POLICY = re.compile(r"^(\d{4,})\.policy-(\d{4,})\.json$")
 
 
 def folders(environment: Mapping[str, str] = os.environ) -> list[Path]:
-    """Return the folders that ``HOTCLUB_CONTRACTS`` names in an environment."""
-    return split_folders(environment.get(ENVIRONMENT, ""))
-
-
-def split_folders(value: str) -> list[Path]:
-    """Return the folders of a value of ``HOTCLUB_CONTRACTS``, separated as in PATH; empty parts are nothing."""
+    """Return the folders that ``HOTCLUB_CONTRACTS`` names in an environment, separated as in PATH; empty parts are nothing."""
+    value = environment.get(names.VARIABLE_CONTRACTS, "")
     return [Path(part) for part in value.split(os.pathsep) if part]
+
+
+def join_folders(roots: Iterable[Path]) -> str:
+    """Return the value of ``HOTCLUB_CONTRACTS`` that names these folders."""
+    return os.pathsep.join(map(str, roots))
 
 
 def contract_dirs(roots: Iterable[Path]) -> list[Path]:
@@ -110,7 +111,7 @@ def find(name: str, roots: Iterable[Path]) -> Contract:
     for directory in known:
         if directory.name == name:
             return read_newest(directory)
-    listed = ", ".join(d.name for d in known) or f"none; is {ENVIRONMENT} set?"
+    listed = ", ".join(d.name for d in known) or f"none; is {names.VARIABLE_CONTRACTS} set?"
     raise UnknownContractError(f"no contract named {name!r}; there are: {listed}")
 
 

@@ -12,10 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from hotclub import severities
 from hotclub.errors import ContractError
+from hotclub.severities import SeriousSeverity, Severity
 
 Task = Literal["binary", "multiclass", "regression"]
-Severity = Literal["critical", "warning", "info"]
 
 _SNAKE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,39}$")
@@ -98,11 +99,12 @@ class Check:
     severity: Severity
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
-    def __init__(self, expectation: str, *, severity: Severity = "critical", **arguments: Any) -> None:
-        if severity not in ("critical", "warning", "info"):
-            raise ContractError(
-                f"Check({expectation!r}): severity {severity!r} is not one of critical, warning, info"
-            )
+    def __init__(
+        self, expectation: str, *, severity: Severity = severities.CRITICAL, **arguments: Any
+    ) -> None:
+        if severity not in severities.ORDER:
+            known = ", ".join(reversed(severities.ORDER))
+            raise ContractError(f"Check({expectation!r}): severity {severity!r} is not one of {known}")
         object.__setattr__(self, "expectation", expectation)
         object.__setattr__(self, "severity", severity)
         object.__setattr__(self, "arguments", arguments)
@@ -151,7 +153,7 @@ class Source:
     tenant: ClassVar[str | None] = None
     checks: ClassVar[Sequence[Check]] = ()
     timezone: ClassVar[str] = "UTC"
-    ambiguous_times: ClassVar[Literal["warning", "critical"]] = "warning"
+    ambiguous_times: ClassVar[SeriousSeverity] = severities.WARNING
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Register the declaration under its contract name."""

@@ -32,7 +32,7 @@ class HotclubError(Exception):
     """The base of every failure that Hotclub expects.
 
     Attributes:
-        problem_type: what a program can tell it by over HTTP, where the status does not say enough.
+        problem_type: the ``type`` of its answer over HTTP (RFC 9457), for failures that callers must tell apart.
     """
 
     problem_type: ClassVar[str] = "about:blank"

@@ -56,7 +56,7 @@ QUEUES: Final = (QUEUE_REQUESTS, QUEUE_BATCHES, QUEUE_INGEST, QUEUE_SWEEPS)
 #: Begins a line on standard error that `make up` repeats; indented lines that follow belong to it.
 WARNING: Final = "WARNING: "
 
-#: The `type` of the problem+json answer for a model without a version that may score.
+# Types of problems (RFC 9457) that callers act on.
 PROBLEM_NO_CHAMPION: Final = "urn:hotclub:problem:no-champion"
 
 # Airflow.

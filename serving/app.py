@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -12,11 +13,12 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi_offline import FastAPIOffline
 
+from hotclub import logs, problem_json
 from hotclub.errors import InvalidInputError
 from hotclub.mlflow_rest import MlflowRegistry
 from hotclub.model_registry import ModelRegistry
 from hotclub.package_cache import PackageCache
-from serving import exception_handlers, logs, openapi, predict
+from serving import exception_handlers, openapi, predict
 from serving.lookup import FeatureLookup
 from serving.prometheus import Metrics
 from serving.served_model import ServedModel
@@ -24,7 +26,7 @@ from serving.settings import Settings
 from serving.state_file import StateFile
 from serving.watcher import Pace, Watcher
 
-_PROBLEM = {"content": {exception_handlers.CONTENT_TYPE: {"schema": {"type": "object"}}}}
+_PROBLEM = {"content": {problem_json.MEDIA_TYPE: {"schema": problem_json.SCHEMA}}}
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     404: {"description": "No such model; the known names are in the answer.", **_PROBLEM},
     413: {"description": "Too many rows or bytes.", **_PROBLEM},
@@ -41,7 +43,9 @@ def create_app(settings: Settings | None = None, registry: ModelRegistry | None 
         registry: default: MLflow at the settings' URL.
     """
     settings = settings or Settings()
-    logs.configure()
+    logs.configure("serving")
+    # A look-up without PostgreSQL answers 503 with the reason; the pool would repeat it every second.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     # FastAPI, with the docs page's scripts from an installed package instead of another machine.
     app = FastAPIOffline(
         title="Hotclub serving",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,9 +12,9 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from hotclub.errors import FieldError, InvalidInputError
+from hotclub.problem_json import ABOUT_BLANK, MEDIA_TYPE, problem
 
 logger = logging.getLogger(__name__)
-CONTENT_TYPE = "application/problem+json"
 
 
 class ProblemError(Exception):
@@ -26,6 +25,7 @@ class ProblemError(Exception):
         detail: one sentence: what is wrong and what to do.
         errors: per field, for 422.
         headers: of the response.
+        problem_type: URI of the kind of problem.
         members: further members of the problem: ``model``, ``version``, ``known``.
     """
 
@@ -36,12 +36,14 @@ class ProblemError(Exception):
         *,
         errors: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
+        problem_type: str = ABOUT_BLANK,
         **members: Any,
     ) -> None:
         self.status = status
         self.detail = detail
         self.errors = tuple(errors)
         self.headers = dict(headers or {})
+        self.problem_type = problem_type
         self.members = members
         super().__init__(detail)
 
@@ -50,22 +52,20 @@ def invalid_input(error: InvalidInputError, **members: Any) -> ProblemError:
     """Return the 422 of an input that the contract refuses."""
     count = len(error.errors)
     detail = f"The input has {count} error{'' if count == 1 else 's'}; each is in errors."
-    return ProblemError(422, detail, errors=error.errors, **members)
+    return ProblemError(422, detail, errors=error.errors, problem_type=error.problem_type, **members)
 
 
-def response(problem: ProblemError, request: Request) -> JSONResponse:
+def response(error: ProblemError, request: Request) -> JSONResponse:
     """Return the problem as a response."""
-    body: dict[str, Any] = {
-        "type": "about:blank",
-        "title": http.HTTPStatus(problem.status).phrase,
-        "status": problem.status,
-        "detail": problem.detail,
-        "instance": request.url.path,
-        **problem.members,
-    }
-    if problem.errors:
-        body["errors"] = [error.as_dict() for error in problem.errors]
-    return JSONResponse(body, problem.status, problem.headers, CONTENT_TYPE)
+    body = problem(
+        error.status,
+        error.detail,
+        error.errors,
+        type=error.problem_type,
+        instance=request.url.path,
+        **error.members,
+    )
+    return JSONResponse(body, error.status, error.headers, MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:

@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from hotclub import names
+from hotclub import names, statuses
 from hotclub.errors import GateError, RegistryNotFoundError
 from hotclub.mlflow_rest import MlflowRegistry
+from hotclub.statuses import BatchStatus, DeliveryStatus
 from stack import clients, service_definitions, summary
 from stack.clients import Airflow, Django, Serving
 from stack.errors import StackError
@@ -31,7 +32,6 @@ MODELS: Final = ("arrival_delay", "arrival_minutes")
 #: The model whose endpoint and scores the summary shows.
 SHOWN: Final = MODELS[0]
 DAY: Final = dt.date(2013, 11, 1)
-_FINAL_DELIVERIES: Final = {"loaded", "rejected", "failed"}
 _ENDED: Final = {"success", "failed"}
 _TRAINING_SECONDS: Final = 600
 _DELIVERY_SECONDS: Final = 300
@@ -129,7 +129,7 @@ class Demo:
         paths = [Path(line.split(maxsplit=1)[1]) for line in lines if line.startswith("landed ")]
         landed = {(path.parent.parent.name, path.parent.name) for path in paths}
         self._wait(f"deliveries of {day}", lambda: self._deliveries_left(day, landed), _DELIVERY_SECONDS)
-        bad = [d for d in self.deliveries(day) if d["status"] != "loaded"]
+        bad = [d for d in self.deliveries(day) if d["status"] != DeliveryStatus.LOADED]
         if bad:
             told = "; ".join(f"{d['source']} {d['tenant']}: {d['status']}, {d.get('reasons')}" for d in bad)
             raise StackError(f"Not every delivery was loaded: {told}", "Look at them in Django's admin.")
@@ -219,17 +219,17 @@ class Demo:
     def _deliveries_left(self, day: dt.date, landed: set[tuple[str, str]]) -> str:
         """Name what is not final yet; a file is moved away before its delivery can be seen."""
         found = {(d["source"], d["tenant"]): d["status"] for d in reversed(self.deliveries(day))}
-        left = [pair for pair in sorted(landed) if found.get(pair) not in _FINAL_DELIVERIES]
+        left = [pair for pair in sorted(landed) if found.get(pair) not in statuses.DELIVERY_FINAL]
         return ", ".join(
             f"{source} {tenant} {found.get((source, tenant), 'on its way')}" for source, tenant in left
         )
 
     def _batches_left(self, day: dt.date) -> str:
         found = self.batches(day)
-        failed = [b for b in found if b["status"] == "failed"]
+        failed = [b for b in found if b["status"] == BatchStatus.FAILED]
         if failed:
             raise StackError(f"Batches failed: {failed}", "Look at them in Django's admin.")
-        done = {(b["model"], b["tenant"]) for b in found if b["status"] == "done"}
+        done = {(b["model"], b["tenant"]) for b in found if b["status"] == BatchStatus.DONE}
         tenants = {d["tenant"] for d in self.deliveries(day)}
         wanted = {(model, tenant) for model in self._champions() for tenant in tenants}
         for model, tenant in wanted - done:

@@ -63,7 +63,7 @@ def celery_consumes(broker_url: str) -> Probe:
     parts = urlsplit(broker_url)
     if parts.scheme != "redis+socket":
         return running
-    return lambda: "cmd=brpop" in redis.command(Path(parts.path), "CLIENT", "LIST").lower()
+    return lambda: "brpop" in redis.last_commands(Path(parts.path))
 
 
 def running() -> bool:

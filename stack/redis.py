@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import importlib.util
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from stack.errors import StackError
 from stack.sockets import make_socket_folder, remove_socket_folder, socket_folder
 
-_SOCKET = "redis.sock"
+_SOCKET: Final = "redis.sock"
+_TIMEOUT_SECONDS: Final = 2.0
 
 
 def server_binary() -> Path:
@@ -64,26 +70,33 @@ def command_line(data: Path) -> list[str]:
     return [str(server_binary()), str((data / "redis.conf").resolve())]
 
 
+def client(path: Path) -> Redis:
+    """Return a client of the server on the unix socket ``path``. It does not wait long and does not ask twice."""
+    return Redis(
+        unix_socket_path=str(path),
+        socket_timeout=_TIMEOUT_SECONDS,
+        socket_connect_timeout=_TIMEOUT_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+        decode_responses=True,
+    )
+
+
 def is_ready(path: Path) -> bool:
     """Return whether a server answers PING on the unix socket ``path``."""
-    return command(path, "PING") == "PONG"
-
-
-def command(path: Path, *words: str) -> str:
-    """Return the server's answer of one line or one bulk string (Redis protocol); "" without one."""
-    request = f"*{len(words)}\r\n" + "".join(f"${len(word)}\r\n{word}\r\n" for word in words)
     try:
-        with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(2)
-            client.connect(str(path))
-            client.sendall(request.encode())
-            with client.makefile("rb") as answer:
-                head = answer.readline().decode().strip()
-                if head.startswith("$"):
-                    return answer.read(max(int(head[1:]), 0)).decode()
-                return head.removeprefix("+")
-    except OSError:
-        return ""
+        with client(path) as server:
+            return bool(server.ping())
+    except RedisError:
+        return False
+
+
+def last_commands(path: Path) -> set[str]:
+    """Return the last command of each client of the server on the unix socket ``path``; none if it does not answer."""
+    try:
+        with client(path) as server:
+            return {str(found.get("cmd", "")).lower() for found in server.client_list()}
+    except RedisError:
+        return set()
 
 
 def socket_path(home: Path) -> Path:

@@ -69,7 +69,7 @@ class Stack:
             "PYTHONUNBUFFERED": "1",
             "DO_NOT_TRACK": "1",
             "HOTCLUB_HOME": str(self.home.root),
-            "HOTCLUB_CONTRACTS": self.settings.contract_folders(),
+            names.VARIABLE_CONTRACTS: self.settings.contract_folders(),
             MARK: self.home.id,
         }
 

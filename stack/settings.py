@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib.util
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from hotclub import contract_files
 from stack.errors import StackError
 
 #: The root of the repository.
@@ -63,7 +63,7 @@ class Settings(BaseSettings):
             return self.contracts
         declaring = ["django_app.flights"] if self.demo else []
         declaring += [name.strip() for name in self.apps.split(",") if name.strip()]
-        return os.pathsep.join(str(_folder(name) / "contracts") for name in declaring)
+        return contract_files.join_folders(_folder(name) / "contracts" for name in declaring)
 
 
 def _folder(app: str) -> Path:

@@ -8,6 +8,7 @@ import subprocess
 from typing import Any
 
 from hotclub import names
+from hotclub.statuses import BatchStatus
 from stack import clients, secrets, service_definitions
 from stack.clients import Django, Serving
 from stack.errors import StackError
@@ -84,7 +85,9 @@ def _metrics(stack: Stack) -> str:
 
 def _answer(stack: Stack, day: dt.date) -> str:
     django = Django(stack)
-    done = [b for b in django.list("/batches/") if b["status"] == "done" and b["day"] == day.isoformat()]
+    done = [
+        b for b in django.list("/batches/") if b["status"] == BatchStatus.DONE and b["day"] == day.isoformat()
+    ]
     batch = next((b for b in done if b["model"] == "arrival_delay"), None)
     row = next(django.list(f"/batches/{batch['id']}/results/"), None) if batch else None
     if batch is None or row is None:

@@ -21,7 +21,7 @@ from typing import Any
 
 import httpx
 
-from hotclub import names
+from hotclub import names, statuses
 from hotclub.mlflow_rest import MlflowRegistry
 from stack import clients, lifecycle
 from stack.ports import Ports
@@ -186,7 +186,7 @@ class LiveStack:
         path = f"/batches/{made.json()['id']}/"
         done = wait_until(
             "the batch",
-            lambda: (b := self.django.get(path).json())["status"] in ("done", "failed") and b,
+            lambda: (b := self.django.get(path).json())["status"] in statuses.BATCH_FINAL and b,
             120,
         )
         assert isinstance(done, dict)

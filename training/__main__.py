@@ -79,7 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> dict[str, Any]:
     started = time.monotonic()
     settings = TrainingSettings()
-    contract = contract_files.find_model(options.model, settings.contract_folders)
+    contract = contract_files.find_model(options.model, contract_files.folders())
     key = options.run_key or dt.datetime.now(dt.UTC).strftime("by-hand-%Y%m%dT%H%M%S")
     run = steps.Run(
         settings=settings,

@@ -8,8 +8,6 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from hotclub import contract_files
-
 
 class TrainingSettings(BaseSettings):
     """Where the data, the registry and the working folders are."""
@@ -18,12 +16,6 @@ class TrainingSettings(BaseSettings):
 
     reader_database_url: SecretStr = SecretStr("postgresql:///hotclub")
     mlflow_url: str = "http://127.0.0.1:5000"
-    contracts: str = ""
     snapshots: Path = Path("var/snapshots")
     cache: Path = Path("var/cache")
     training_threads: int = Field(default=os.cpu_count() or 1, ge=1)
-
-    @property
-    def contract_folders(self) -> list[Path]:
-        """The folders that ``HOTCLUB_CONTRACTS`` names."""
-        return contract_files.split_folders(self.contracts)

@@ -122,6 +122,7 @@ def fit(run: Run) -> dict[str, Any]:
 
 def evaluate(run: Run) -> dict[str, Any]:
     """Score the newest slice with the package as written, the baselines and the champion; judge by the gates."""
+    from hotclub import quality  # noqa: PLC0415  # see fit
     from hotclub.predictor import Predictor  # noqa: PLC0415  # see fit
     from training import champion as champions  # noqa: PLC0415  # see fit
     from training import evaluate as evaluating  # noqa: PLC0415  # see fit
@@ -133,17 +134,17 @@ def evaluate(run: Run) -> dict[str, Any]:
     task = run.contract.schema.task
     predictor = Predictor.load(package.read(run.folder.package), threads=run.settings.training_threads)
     prediction = predictor.predict(rows)
-    candidate = evaluating.quality(task, label, prediction.scores)
+    candidate = quality.measure(task, label, prediction.scores)
     champion = (
         champions.Champion(None, None, "not asked for")
         if run.without
         else champions.score(run.settings, run.contract, rows)
     )
     beside = {
-        name: evaluating.quality(task, label, scores)
+        name: quality.measure(task, label, scores)
         for name, scores in evaluating.baselines(run.contract, parts.fit, rows).items()
     }
-    held = None if champion.scores is None else evaluating.quality(task, label, champion.scores)
+    held = None if champion.scores is None else quality.measure(task, label, champion.scores)
     verdicts = evaluating.gates(run.contract, candidate, held, champion_failure=champion.failure)
     _write_scores(run, rows, prediction.scores)
     _draw(run, facts, label, prediction.scores)

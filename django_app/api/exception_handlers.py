@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from http import HTTPStatus
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -13,6 +12,7 @@ from django.core.signals import got_request_exception
 from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve
+from django.utils.encoding import escape_uri_path
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
@@ -23,19 +23,21 @@ from hotclub.errors import (
     ConflictError,
     ContractError,
     FieldError,
+    HotclubError,
     InvalidInputError,
     NotFoundError,
     UnavailableError,
 )
+from hotclub.problem_json import ABOUT_BLANK, MEDIA_TYPE, problem
 
 logger = logging.getLogger(__name__)
 
-MEDIA_TYPE = "application/problem+json"
-_MOST_ERRORS = 100
-
-
 #: What a caller reads of a failure that nobody expected.
 FAULT = "Something failed here that should not have; the reason is in the server's log. Your request was not the cause."
+_BAD_FIELDS = "The request has fields that are not right."
+
+#: Status, detail and errors of an answer.
+_Expected = tuple[int, str, Sequence[FieldError]]
 
 
 class _Problem(Response):
@@ -48,88 +50,62 @@ class _Problem(Response):
         return JSONRenderer().render(self.data)
 
 
-def problem(code: int, detail: str, errors: list[FieldError] | None = None) -> dict[str, Any]:
-    """Return the body of a problem answer: type, title, status, detail, errors.
-
-    Of very many errors the first hundred: an answer is not to be larger than what was sent.
-    """
-    errors = errors or []
-    if len(errors) > _MOST_ERRORS:
-        left = len(errors) - _MOST_ERRORS
-        errors = [*errors[:_MOST_ERRORS], FieldError("", f"and {left} more")]
-    return {
-        "type": "about:blank",
-        "title": HTTPStatus(code).phrase,
-        "status": code,
-        "detail": detail,
-        "errors": [error.as_dict() for error in errors],
-    }
-
-
 def handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """Return the answer to an exception that a view raised.
 
     One that nobody expected is 500 with its traceback in the log; None, which shows Django's own page, while
     developing.
     """
+    instance = _instance(context.get("request"))
     if (expected := _expected(error)) is not None:
         set_rollback()
-        return expected
+        kind = error.problem_type if isinstance(error, HotclubError) else ABOUT_BLANK
+        return _answer(problem(*expected, type=kind, instance=instance))
     response = exception_handler(error, context)
     if response is None:
         return _unexpected(error, context)
     if isinstance(error, exceptions.ValidationError):
         errors = list(_field_errors(error.detail))
         # 422 means a bad payload and nothing else; DRF's own 400 is for what is not JSON at all.
-        return _answer(422, "The request has fields that are not right.", errors, response)
+        return _answer(problem(422, _BAD_FIELDS, errors, instance=instance), response)
     if isinstance(error, Http404):
         detail = "There is no such object, or it is not yours to see."
     elif isinstance(error, PermissionDenied):
         detail = "You may not do this."
     else:
         detail = str(getattr(error, "detail", error))
-    return _answer(response.status_code, detail, None, response)
+    return _answer(problem(response.status_code, detail, instance=instance), response)
 
 
-def _expected(error: Exception) -> Response | None:
-    """Return the answer to a failure that is not REST framework's own, None for any other."""
+def _expected(error: Exception) -> _Expected | None:
+    """Return status, detail and errors of a failure that is not REST framework's own, None for any other."""
     for kind, answer in _ANSWERS:
         if isinstance(error, kind):
             return answer(error)
     return None
 
 
-def _invalid(error: Any) -> Response:
-    return _answer(422, "The request has fields that are not right.", list(error.errors))
-
-
-def _conflict(error: ConflictError) -> Response:
-    answer = _answer(409, str(error))
-    answer.data = {**(answer.data or {}), "type": error.problem_type}
-    return answer
-
-
-def _broken_contract(error: Exception) -> Response:
+def _broken_contract(error: Exception) -> _Expected:
     # A file of this server is broken: nothing that the caller could change, and no path for them to read.
     logger.error("a contract cannot be read", extra={"error": str(error)})
-    return _answer(500, "A contract of this server cannot be read; its log says which.")
+    return 500, "A contract of this server cannot be read; its log says which.", ()
 
 
-def _unavailable(error: Exception) -> Response:
+def _unavailable(error: Exception) -> _Expected:
     logger.warning("the model registry does not answer", extra={"error": str(error)})
-    return _answer(503, "The model registry does not answer; try again in a moment.")
+    return 503, "The model registry does not answer; try again in a moment.", ()
 
 
-def _unstorable(error: Exception) -> Response:
+def _unstorable(error: Exception) -> _Expected:
     logger.warning("PostgreSQL refused a value", extra={"error": str(error)})
-    return _answer(422, "The request has a value that the database cannot hold, such as a number too large.")
+    return 422, "The request has a value that the database cannot hold, such as a number too large.", ()
 
 
 #: The one place that says which answer each kind of failure is; the first that fits counts.
-_ANSWERS: tuple[tuple[type[Exception], Callable[[Any], Response]], ...] = (
-    (InvalidInputError, _invalid),
-    (NotFoundError, lambda error: _answer(404, str(error))),
-    (ConflictError, _conflict),
+_ANSWERS: tuple[tuple[type[Exception], Callable[[Any], _Expected]], ...] = (
+    (InvalidInputError, lambda error: (422, _BAD_FIELDS, error.errors)),
+    (NotFoundError, lambda error: (404, str(error), ())),
+    (ConflictError, lambda error: (409, str(error), ())),
     (ContractError, _broken_contract),
     (UnavailableError, _unavailable),
     (DataError, _unstorable),
@@ -144,13 +120,16 @@ def _unexpected(error: Exception, context: dict[str, Any]) -> Response | None:
     logger.error("the API failed", exc_info=error, extra={"path": getattr(request, "path", "")})
     # As Django does for its own 500: error reporters and test clients listen.
     got_request_exception.send(sender=None, request=request)
-    return _answer(500, FAULT)
+    return _answer(problem(500, FAULT, instance=_instance(context.get("request"))))
 
 
-def _answer(
-    code: int, detail: str, errors: list[FieldError] | None = None, basis: Response | None = None
-) -> Response:
-    answer = _Problem(problem(code, detail, errors), status=code, content_type=MEDIA_TYPE)
+def _instance(request: Any) -> str | None:
+    """Return the request's path as a URI, None where there is no request."""
+    return None if request is None else escape_uri_path(request.path)
+
+
+def _answer(body: dict[str, Any], basis: Response | None = None) -> Response:
+    answer = _Problem(body, status=body["status"], content_type=MEDIA_TYPE)
     for name, value in basis.headers.items() if basis else ():
         if name.lower() in ("www-authenticate", "retry-after", "allow"):
             answer.headers[name] = value
@@ -170,10 +149,12 @@ def _field_errors(detail: Any, path: str = "") -> Iterator[FieldError]:
         yield FieldError(path, str(detail))
 
 
-def respond(code: int, detail: str, errors: list[FieldError] | None = None) -> HttpResponse:
+def respond(
+    request: HttpRequest, status: int, detail: str, errors: Sequence[FieldError] = ()
+) -> HttpResponse:
     """Return a problem answer from outside of the API's views."""
-    body = JSONRenderer().render(problem(code, detail, errors))
-    return HttpResponse(body, status=code, content_type=MEDIA_TYPE)
+    body = JSONRenderer().render(problem(status, detail, errors, instance=_instance(request)))
+    return HttpResponse(body, status=status, content_type=MEDIA_TYPE)
 
 
 @csrf_exempt
@@ -184,4 +165,4 @@ def not_found(request: HttpRequest) -> HttpResponse:
     except Resolver404:
         slashed = False
     hint = f"did you mean {request.path}/ ?" if slashed else "see /api/docs/."
-    return respond(404, f"There is nothing at {request.path}; {hint}")
+    return respond(request, 404, f"There is nothing at {request.path}; {hint}")

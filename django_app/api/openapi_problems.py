@@ -7,6 +7,8 @@ from typing import Any
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
 
+from hotclub.problem_json import MEDIA_TYPE
+
 
 class FieldErrorOut(serializers.Serializer[Any]):
     """One thing wrong with one field."""
@@ -18,10 +20,11 @@ class FieldErrorOut(serializers.Serializer[Any]):
 class ProblemOut(serializers.Serializer[Any]):
     """RFC 9457 problem details."""
 
-    type = serializers.CharField()
+    type = serializers.CharField(help_text="URI of the kind of problem; about:blank says no more than status")
     title = serializers.CharField()
     status = serializers.IntegerField()
     detail = serializers.CharField()
+    instance = serializers.CharField(required=False, help_text="the path that was asked")
     errors = FieldErrorOut(many=True)  # type: ignore[assignment]  # a declared field; REST framework takes it out of the class
 
 
@@ -38,7 +41,4 @@ _MEANINGS = {
 
 def problems(*codes: int) -> dict[Any, OpenApiResponse]:
     """Return the `responses` of an operation that may answer with these problems."""
-    return {
-        (code, "application/problem+json"): OpenApiResponse(ProblemOut, description=_MEANINGS[code])
-        for code in codes
-    }
+    return {(code, MEDIA_TYPE): OpenApiResponse(ProblemOut, description=_MEANINGS[code]) for code in codes}

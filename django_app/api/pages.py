@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from django.core.exceptions import BadRequest, DisallowedHost
@@ -31,7 +32,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
         # What Django itself found suspicious is for its log, not for whoever sent it.
         told = str(exception) if isinstance(exception, BadRequest) else ""
         detail = told or "The request cannot be understood."
-    return _answer(request, 400, detail, getattr(exception, "errors", None))
+    return _answer(request, 400, detail, getattr(exception, "errors", ()))
 
 
 def denied(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -64,11 +65,9 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return _answer(request, 500, exception_handlers.FAULT)
 
 
-def _answer(
-    request: HttpRequest, code: int, detail: str, errors: list[FieldError] | None = None
-) -> HttpResponse:
+def _answer(request: HttpRequest, code: int, detail: str, errors: Sequence[FieldError] = ()) -> HttpResponse:
     if request.path.startswith(reverse("schema").removesuffix("schema/")):
-        return exception_handlers.respond(code, detail, errors)
+        return exception_handlers.respond(request, code, detail, errors)
     # Without the request: context processors would ask a database that may be what failed.
     context = {"title": f"{code} {HTTPStatus(code).phrase}", "detail": detail, "home": reverse("admin:index")}
     return HttpResponse(render_to_string("hotclub/error.html", context), status=code)

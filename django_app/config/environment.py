@@ -9,7 +9,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from hotclub import contract_files, names
+from hotclub import names
 
 
 class Environment(BaseSettings):
@@ -27,7 +27,6 @@ class Environment(BaseSettings):
 
     demo: bool = Field(default=True, description="whether the example app, flights, is installed")
     apps: str = Field(default="", description="your own apps, comma-separated, installed in this environment")
-    contracts: str = Field(default="", description="folders of contract files, separated as in PATH")
     landing: Path = Path("var/landing")
     archive: Path = Path("var/archive")
     cache: Path = Path("var/cache")
@@ -52,11 +51,6 @@ class Environment(BaseSettings):
         """Return the apps that declare models: `example` in the demo, and yours."""
         named = [name.strip() for name in self.apps.split(",") if name.strip()]
         return [example, *named] if self.demo else named
-
-    def contract_folders(self, example: Path) -> list[Path]:
-        """Return the folders of contract files; in the demo that of `example` where the variable is not set."""
-        found = contract_files.split_folders(self.contracts)
-        return found or ([example] if self.demo else [])
 
     def database(self) -> dict[str, Any]:
         """Return Django's entry for the database.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist, FieldError
@@ -31,6 +31,7 @@ from hotclub.contract import (
     ViewSpec,
 )
 from hotclub.errors import ContractError
+from hotclub.severities import SERIOUS, SeriousSeverity
 
 #: An annotation may not be named like a field of the model, so inside the view all have this prefix.
 _PREFIX = "hc_"
@@ -111,11 +112,10 @@ def compile_source(cls: type[declarations.Source], *, version: int, policy_revis
     )
 
 
-def _ambiguous_times(cls: type[declarations.Source]) -> Literal["warning", "critical"]:
-    if cls.ambiguous_times not in ("warning", "critical"):
-        raise ContractError(
-            f'{label_of(cls)}.ambiguous_times: {cls.ambiguous_times!r} must be "warning" or "critical"'
-        )
+def _ambiguous_times(cls: type[declarations.Source]) -> SeriousSeverity:
+    if cls.ambiguous_times not in SERIOUS:
+        allowed = " or ".join(f'"{severity}"' for severity in SERIOUS)
+        raise ContractError(f"{label_of(cls)}.ambiguous_times: {cls.ambiguous_times!r} must be {allowed}")
     return cls.ambiguous_times
 
 

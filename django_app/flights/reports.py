@@ -6,16 +6,16 @@ import datetime as dt
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from django.db import connection
 from psycopg import sql
 
 from django_app.contracts.selectors import contract_by_fingerprint
 from django_app.scoring.models import Batch
-from hotclub import names
+from hotclub import names, quality
 from hotclub.contract import ModelContract
 
-Floats = npt.NDArray[np.float64]
+#: What the report says, by the model's task.
+_METRICS = {"binary": ("roc_auc", "brier"), "regression": ("mae", "rmse")}
 
 
 def day_scores(day: dt.date) -> dict[str, dict[str, Any]]:
@@ -52,9 +52,10 @@ def _model_scores(contract: ModelContract, batches: list[Batch]) -> dict[str, An
     }
     if len(known):
         score, label, baseline = known.T
-        metrics = binary_metrics if contract.schema.task == "binary" else regression_metrics
-        report |= metrics(label, score)
-        report |= {f"baseline_{name}": value for name, value in metrics(label, baseline).items()}
+        task = contract.schema.task
+        report |= quality.measure(task, label, score, _METRICS[task])
+        of_baseline = quality.measure(task, label, baseline, _METRICS[task])
+        report |= {f"baseline_{name}": value for name, value in of_baseline.items()}
     return report
 
 
@@ -76,22 +77,3 @@ def _statement(contract: ModelContract) -> sql.Composed:
         type=sql.SQL(contract.schema.entity_type),  # a contract's own word
         same=sql.SQL(" AND ").join(same) if same else sql.SQL("true"),
     )
-
-
-def binary_metrics(label: Floats, score: Floats) -> dict[str, float]:
-    """Return the area under the ROC curve (Mann-Whitney, ties count half) and the Brier score."""
-    values = {"brier": float(np.mean((score - label) ** 2))}
-    positives = int(label.sum())
-    negatives = len(label) - positives
-    if positives and negatives:
-        _, place, counts = np.unique(score, return_inverse=True, return_counts=True)
-        ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
-        above = ranks[label == 1].sum() - positives * (positives + 1) / 2
-        values = {"roc_auc": float(above / (positives * negatives)), **values}
-    return values
-
-
-def regression_metrics(label: Floats, score: Floats) -> dict[str, float]:
-    """Return the mean absolute error and the root of the mean squared error, in the label's unit."""
-    error = score - label
-    return {"mae": float(np.abs(error).mean()), "rmse": float(np.sqrt((error**2).mean()))}

@@ -10,28 +10,30 @@ from django.db import models
 from django.utils import timezone
 
 from django_app.tenants.models import Tenant
-from hotclub import names
+from hotclub import names, severities
+from hotclub.statuses import DELIVERY_FINAL, DELIVERY_SETTLED, DeliveryStatus
 
 #: Runs of the ingest DAG that a delivery gets before it counts as failed.
 ATTEMPTS = 5
+#: As the index has them; a set has no order, and another order would be another index.
+_FINAL_IN_ORDER = tuple(status.value for status in DeliveryStatus if status in DELIVERY_FINAL)
 
 
 class Delivery(models.Model):
     """One file of a source, for one tenant's day, by its content."""
 
     class Status(models.TextChoices):
-        LANDED = "landed", "landed"
-        CHECKING = "checking", "checking"
-        ACCEPTED = "accepted", "accepted"
-        LOADING = "loading", "loading"
-        WAITING = "waiting", "waiting"
-        LOADED = "loaded", "loaded"
-        REJECTED = "rejected", "rejected"
-        FAILED = "failed", "failed"
+        LANDED = DeliveryStatus.LANDED.value, "landed"
+        CHECKING = DeliveryStatus.CHECKING.value, "checking"
+        ACCEPTED = DeliveryStatus.ACCEPTED.value, "accepted"
+        LOADING = DeliveryStatus.LOADING.value, "loading"
+        WAITING = DeliveryStatus.WAITING.value, "waiting"
+        LOADED = DeliveryStatus.LOADED.value, "loaded"
+        REJECTED = DeliveryStatus.REJECTED.value, "rejected"
+        FAILED = DeliveryStatus.FAILED.value, "failed"
 
-    FINAL: ClassVar = frozenset({Status.LOADED, Status.REJECTED, Status.FAILED})
-    #: Of these nothing more comes until another delivery or a person does something.
-    SETTLED: ClassVar = FINAL | {Status.WAITING}
+    FINAL: ClassVar = frozenset(map(Status, DELIVERY_FINAL))
+    SETTLED: ClassVar = frozenset(map(Status, DELIVERY_SETTLED))
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     source = models.CharField(max_length=40)
@@ -73,7 +75,7 @@ class Delivery(models.Model):
             models.Index(
                 fields=("status",),
                 name="ingest_delivery_open",
-                condition=~models.Q(status__in=("loaded", "rejected", "failed")),
+                condition=~models.Q(status__in=_FINAL_IN_ORDER),
             ),
             models.Index(fields=("-landed_at",), name="ingest_delivery_landed"),
         )
@@ -106,9 +108,9 @@ class CheckRun(models.Model):
 
     class Severity(models.TextChoices):
         NONE = "", "nothing failed"
-        INFO = "info", "info"
-        WARNING = "warning", "warning"
-        CRITICAL = "critical", "critical"
+        INFO = severities.INFO, "info"
+        WARNING = severities.WARNING, "warning"
+        CRITICAL = severities.CRITICAL, "critical"
 
     delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="check_runs")
     attempt = models.PositiveIntegerField()

@@ -11,6 +11,7 @@ from django.db import models
 from django.utils import timezone
 
 from django_app.tenants.models import Tenant
+from hotclub.statuses import BATCH_FINAL, BatchStatus
 
 #: How often a chunk or a request is begun before it counts as failed.
 MAX_ATTEMPTS = 5
@@ -35,12 +36,12 @@ class Batch(_Pinned):
     """A slice of a feature view, to be scored with one model version."""
 
     class Status(models.TextChoices):
-        PENDING = "pending", "pending"
-        RUNNING = "running", "running"
-        DONE = "done", "done"
-        FAILED = "failed", "failed"
+        PENDING = BatchStatus.PENDING.value, "pending"
+        RUNNING = BatchStatus.RUNNING.value, "running"
+        DONE = BatchStatus.DONE.value, "done"
+        FAILED = BatchStatus.FAILED.value, "failed"
 
-    FINAL: ClassVar = frozenset({Status.DONE, Status.FAILED})
+    FINAL: ClassVar = frozenset(map(Status, BATCH_FINAL))
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     key = models.CharField(

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import psycopg
 
+from hotclub import statuses
 from stack import roles
 from tests.drill import figures
 from tests.live import LiveStack, wait_until
@@ -64,7 +65,7 @@ def finish(live: LiveStack, batch: str, started: float) -> Outcome:
     path = f"/batches/{batch}/"
     told = wait_until(
         "the batch",
-        lambda: (b := live.django.get(path).json())["status"] in ("done", "failed") and b,
+        lambda: (b := live.django.get(path).json())["status"] in statuses.BATCH_FINAL and b,
         _SECONDS,
     )
     seconds = time.monotonic() - started

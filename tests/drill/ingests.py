@@ -17,7 +17,6 @@ from tests.live import LiveStack, wait_until
 SOURCES: Final = {"schedule": "flight_schedule", "flown": "flight_outcome"}
 TENANTS: Final = ("EWR", "JFK", "LGA")
 MODELS: Final = ("arrival_delay", "arrival_minutes")
-_FINAL: Final = ("loaded", "rejected", "failed")
 _DELIVERY: Final = "delivery "
 _SECONDS: Final = 420
 
@@ -47,12 +46,12 @@ def left(live: LiveStack, day: dt.date, kind: str) -> Counter[str]:
         scored = figures.day_batches(connection, day)
         staged = figures.staged(connection)
     waiting = Counter(_DELIVERY + statuses.get(tenant, "not found") for tenant in TENANTS)
-    for status in _FINAL:
+    for status in statuses.DELIVERY_FINAL:
         waiting.pop(_DELIVERY + status, None)
     dags = [names.ingest_dag_id(source)]
     if kind == "schedule":
         dags += [names.score_dag_id(model) for model in MODELS]
-        done = {(model, tenant) for _, model, tenant, status, _ in scored if status in ("done", "failed")}
+        done = {(model, tenant) for _, model, tenant, status, _ in scored if status in statuses.BATCH_FINAL}
         waiting["batch"] = len(MODELS) * len(TENANTS) - len(done)
     waiting["DAG run"] = sum(
         run["state"] not in ("success", "failed") for dag in dags for run in live.airflow.runs(dag)

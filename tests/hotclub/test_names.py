@@ -76,7 +76,11 @@ def test_a_day_at_the_end_of_time_is_refused(day: dt.date, zone: str) -> None:
 
 def test_folders_are_separated_as_in_path() -> None:
     """Empty parts are none."""
-    assert contract_files.split_folders(os.pathsep.join(["/a", "", "b/c"])) == [Path("/a"), Path("b/c")]
+    value = os.pathsep.join(["/a", "", "b/c"])
+    found = contract_files.folders({names.VARIABLE_CONTRACTS: value})
+    assert found == [Path("/a"), Path("b/c")]
+    assert contract_files.folders({}) == []
+    assert contract_files.folders({names.VARIABLE_CONTRACTS: contract_files.join_folders(found)}) == found
 
 
 @pytest.mark.parametrize(

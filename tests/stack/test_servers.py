@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from stack import migrations, postgres, redis
+from stack import migrations, postgres, probes, redis
 from stack.errors import StackError
 from stack.roles import role_url
 from stack.sockets import make_socket_folder, remove_socket_folder, socket_folder
@@ -63,11 +65,28 @@ def test_redis_keeps_what_was_written_across_a_restart(folder: Path) -> None:
     with redis.temporary_server(folder) as url:
         assert url.startswith("redis+socket:///")
         assert redis.is_ready(redis.socket_path(folder))
-        redis.command(redis.socket_path(folder), "SET", "kept", "yes")
+        with redis.client(redis.socket_path(folder)) as client:
+            client.set("kept", "yes")
         assert redis.socket_path(folder).stat().st_mode & 0o077 == 0
     assert not redis.is_ready(redis.socket_path(folder))
-    with redis.temporary_server(folder):
-        assert redis.command(redis.socket_path(folder), "GET", "kept") == "yes"
+    assert redis.last_commands(redis.socket_path(folder)) == set()
+    with redis.temporary_server(folder), redis.client(redis.socket_path(folder)) as client:
+        assert client.get("kept") == "yes"
+
+
+def test_a_worker_that_waits_is_found(folder: Path) -> None:
+    """A client that is blocked on a queue is a worker that waits for tasks."""
+    with redis.temporary_server(folder) as url:
+        holds = probes.celery_consumes(url)
+        assert not holds()
+        with redis.client(redis.socket_path(folder)) as client:
+            waiting = threading.Thread(target=client.brpop, args=("queue", 1))
+            waiting.start()
+            deadline = time.monotonic() + 1
+            while not (found := holds()) and time.monotonic() < deadline:
+                time.sleep(0.02)
+            waiting.join()
+    assert found
 
 
 def test_socket_paths_are_short_and_differ_by_home(tmp_path: Path) -> None:

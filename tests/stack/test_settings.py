@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic_settings import BaseSettings
 
+from hotclub import contract_files, names
 from stack import settings
 from stack.errors import StackError
 from stack.settings import ROOT, Settings, passed_on
@@ -104,3 +105,12 @@ def test_variables_of_single_services_are_passed_on_but_no_secrets() -> None:
     found = passed_on(environ)
     assert found.get("HOTCLUB_TRAINING_THREADS") == "1"
     assert not {"HOTCLUB_DATABASE_URL", "HOTCLUB_ADMIN_PASSWORD", "HOTCLUB_PORT_SHIFT", "PATH"} & set(found)
+
+
+def test_contract_folders_are_those_of_the_declaring_apps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the launcher writes, `contract_files.folders` reads; a value that was set is passed on as it is."""
+    monkeypatch.delenv(names.VARIABLE_CONTRACTS, raising=False)
+    found = Settings(_env_file=None, apps="training").contract_folders()
+    folders = contract_files.folders({names.VARIABLE_CONTRACTS: found})
+    assert folders == [ROOT / "django_app" / "flights" / "contracts", ROOT / "training" / "contracts"]
+    assert Settings(_env_file=None, contracts="/a").contract_folders() == "/a"

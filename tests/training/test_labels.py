@@ -12,6 +12,7 @@ import pytest
 
 from hotclub import names
 from hotclub.contract import ModelContract
+from hotclub.quality import measure
 from tests.factories import make_contract, make_rows
 from tests.training.runs import prepare
 from training import evaluate, fit, labels, steps
@@ -175,7 +176,7 @@ class TestQuality:
 
     def test_r2_of_a_constant_label(self) -> None:
         """scikit-learn would answer 1 to a constant guess of a constant label."""
-        quality = evaluate.quality("regression", np.full(9, 3.0), np.full(9, 3.0))
+        quality = measure("regression", np.full(9, 3.0), np.full(9, 3.0))
         assert set(quality) == {"rmse", "mae"}
         contract = make_contract(task="regression", metric="rmse", gates={"r2": 0.5})
         (verdict,) = evaluate.gates(contract, quality, None)
@@ -191,7 +192,7 @@ class TestQuality:
     def test_scores_that_overflow_give_no_metric(self) -> None:
         """A squared error past the largest float is left out."""
         with np.errstate(over="ignore"):
-            assert "rmse" not in evaluate.quality("regression", np.arange(3.0), np.full(3, 1e200))
+            assert "rmse" not in measure("regression", np.arange(3.0), np.full(3, 1e200))
 
     @pytest.mark.parametrize(
         ("candidate", "passed", "worse"), [(40.4, True, 0.4), (39.0, True, -1.0), (41.0, False, 1.0)]

@@ -19,6 +19,7 @@ from hotclub.mlflow_rest import MlflowRegistry
 from hotclub.model_registry import RegisteredVersion
 from hotclub.package_cache import PackageCache
 from hotclub.predictor import Predictor
+from hotclub.quality import measure
 from tests.factories import make_contract, make_package, make_rows
 from tests.training.runs import prepare
 from training import champion, evaluate, steps
@@ -104,7 +105,7 @@ class TestGates:
 
     def test_metric_that_cannot_be_computed_fails(self) -> None:
         """A slice with one class has no AUC, and a gate on it does not pass."""
-        quality = evaluate.quality("binary", np.zeros(5), np.full(5, 0.1))
+        quality = measure("binary", np.zeros(5), np.full(5, 0.1))
         assert "roc_auc" not in quality
         assert not evaluate.gates(make_contract(gates={"roc_auc": 0.1}), quality, None)[0]["passed"]
 

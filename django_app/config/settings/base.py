@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from django_app.config.admin_site import UNFOLD as UNFOLD  # noqa: PLC0414  # a setting of this module
@@ -10,7 +9,6 @@ from django_app.config.environment import Environment
 from hotclub import names
 
 env = Environment()
-PROJECT = Path(__file__).resolve().parents[2]
 
 SECRET_KEY = env.secret_key.get_secret_value() if env.secret_key else ""
 DEBUG = False
@@ -124,7 +122,6 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
 }
 
 # What the reusable apps read. They know these names and nothing of `Environment`.
-HOTCLUB_CONTRACTS = env.contract_folders(PROJECT / "flights" / "contracts")
 HOTCLUB_LANDING = env.landing
 HOTCLUB_ARCHIVE = env.archive
 HOTCLUB_CACHE = env.cache
@@ -183,8 +180,8 @@ CELERY_BEAT_SCHEDULE = {
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"lines": {"()": "django_app.config.logs.KeyValueFormatter"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
+    "formatters": {"json": {"()": "hotclub.logs.JsonFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         "django_app": {"level": "INFO"},

@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from django_app.api.strictness import StrictSerializer
 from django_app.ingest.models import CheckRun, Delivery, RefusedFile
+from hotclub import severities
 
 _RUN = "the Airflow run that asks; an attempt that another has followed is refused"
 #: What PostgreSQL's integer holds.
@@ -80,7 +81,7 @@ class CheckResultIn(serializers.Serializer[Any]):
     """One expectation's result. What else a result holds is kept as it is."""
 
     expectation = serializers.CharField()
-    severity = serializers.ChoiceField(choices=("critical", "warning", "info"))
+    severity = serializers.ChoiceField(choices=severities.ORDER)
     success = serializers.BooleanField()
     message = serializers.CharField(allow_blank=True)
     arguments = serializers.DictField(required=False)

@@ -14,7 +14,7 @@ from django_app.ingest.airflow import Airflow
 from django_app.ingest.landing_folder import LandedFile
 from django_app.ingest.models import ATTEMPTS, CheckRun, Delivery
 from django_app.outbox import enqueue
-from hotclub import names
+from hotclub import names, severities
 from hotclub.errors import ConflictError, InvalidInputError
 
 logger = logging.getLogger(__name__)
@@ -22,7 +22,6 @@ logger = logging.getLogger(__name__)
 #: Tasks that this module sends, by name.
 LOAD = "django_app.ingest.tasks.delivery_load"
 
-_SEVERITIES = ("", "info", "warning", "critical")
 #: The states in which a check report is taken.
 _CHECKED_IN = (Delivery.Status.LANDED, Delivery.Status.CHECKING, Delivery.Status.ACCEPTED)
 
@@ -146,8 +145,8 @@ def check_run_record(
             "source", f"the delivery is of {delivery.source}, not of {report['source']}"
         )
     failed = [result for result in report["results"] if not result["success"]]
-    severity = max((result["severity"] for result in failed), key=_SEVERITIES.index, default="")
-    rejected = severity == CheckRun.Severity.CRITICAL or (not report["success"] and not failed)
+    severity = severities.highest(result["severity"] for result in failed)
+    rejected = severity == severities.CRITICAL or (not report["success"] and not failed)
     run, _ = CheckRun.objects.update_or_create(
         delivery=delivery,
         attempt=delivery.attempts,
@@ -162,10 +161,10 @@ def check_run_record(
         },
     )
     delivery.rows_staged = report["rows"]
-    delivery.warnings = _messages(failed, CheckRun.Severity.WARNING)
+    delivery.warnings = _messages(failed, severities.WARNING)
     delivery.waits_for = ""
     if rejected:
-        reasons = _messages(failed, CheckRun.Severity.CRITICAL)
+        reasons = _messages(failed, severities.CRITICAL)
         delivery_finish(delivery, Delivery.Status.REJECTED, now, reasons or ["the check report says failure"])
     else:
         delivery.status = Delivery.Status.ACCEPTED

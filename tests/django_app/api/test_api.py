@@ -209,8 +209,9 @@ def test_bodies_that_are_no_object(users: dict[str, Any], body: str) -> None:
 
 def test_addresses_that_are_not_there(client: Client) -> None:
     """Below /api/ even a 404 is problem+json."""
-    answer = client.get("/api/v1/nothing/")
+    answer = client.get("/api/v1/nothing/%C3%A9")
     assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
+    assert answer.json()["instance"] == "/api/v1/nothing/%C3%A9"
 
 
 def test_health(client: Client) -> None:

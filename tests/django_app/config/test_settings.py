@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import subprocess
 import sys
@@ -10,7 +9,6 @@ import sys
 import pytest
 
 from django_app.config.environment import Environment
-from django_app.config.logs import KeyValueFormatter
 from hotclub import names
 from tests.conftest import ROOT
 
@@ -82,12 +80,3 @@ def test_tasks_are_sent_by_names_that_exist() -> None:
 
     app.loader.import_default_modules()
     assert {deliveries.LOAD, batches.CHUNK_SCORE, requests.REQUEST_SCORE} <= set(app.tasks)
-
-
-def test_logs_are_lines_of_pairs() -> None:
-    """Whatever is in extra becomes key=value, quoted where it must be."""
-    record = logging.makeLogRecord(
-        {"name": "x", "levelname": "INFO", "msg": "loaded", "created": 0, "rows": 3, "why": "a b"}
-    )
-    line = KeyValueFormatter().format(record)
-    assert line == '1970-01-01T00:00:00+00:00 INFO x loaded rows=3 why="a b"'

@@ -8,7 +8,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
@@ -16,7 +15,6 @@ from django.db import connection
 
 from django_app.flights import nycflights13
 from django_app.flights.models import Flight, HourlyWeather
-from django_app.flights.reports import binary_metrics, regression_metrics
 from django_app.scoring.models import Batch, Prediction
 from hotclub import contract_files, names
 from tests.django_app.scoring.conftest import CONTRACTS
@@ -153,20 +151,3 @@ def test_score_report_compares_with_what_was_flown(capsys: pytest.CaptureFixture
     assert 0.4 < report["baseline_roc_auc"] < 0.9
     call_command("score_report", day)
     assert "arrival_delay, version 7" in capsys.readouterr().out
-
-
-def test_metrics_are_the_usual_ones() -> None:
-    """The same numbers as scikit-learn's, ties among the scores included."""
-    from sklearn.metrics import brier_score_loss, mean_absolute_error, roc_auc_score, root_mean_squared_error
-
-    random = np.random.default_rng(3)
-    label = (random.random(500) < 0.3).astype(float)
-    score = np.round(random.random(500) * 0.7 + label * 0.2, 1)
-    assert binary_metrics(label, score) == pytest.approx(
-        {"roc_auc": roc_auc_score(label, score), "brier": brier_score_loss(label, score)}
-    )
-    value = random.normal(size=500)
-    assert regression_metrics(value, score) == pytest.approx(
-        {"mae": mean_absolute_error(value, score), "rmse": root_mean_squared_error(value, score)}
-    )
-    assert "roc_auc" not in binary_metrics(np.zeros(3), np.zeros(3))

@@ -15,6 +15,7 @@ from django.apps import apps
 from django.db import connection, models
 from django.db.models.functions import Now
 
+from django_app.conf import hotclub_settings
 from django_app.contracts.source_columns import compile_columns
 from django_app.ingest import load_errors, selectors, tasks
 from django_app.ingest.column_defaults import defaults_of
@@ -151,13 +152,13 @@ def test_what_a_new_row_needs_beside_the_file_is_named(orders: Any) -> None:
 
 
 def test_no_statement_orders_where_no_order_is_asked_for(
-    contract: SourceContract, settings: Any, monkeypatch: pytest.MonkeyPatch
+    contract: SourceContract, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A model's ``Meta.ordering`` sorted the whole table once for each row of a file: a minute for 300 rows."""
     monkeypatch.undo()
     contracts = [
         c
-        for c in contract_files.read_all(settings.HOTCLUB_CONTRACTS).values()
+        for c in contract_files.read_all(hotclub_settings.contracts).values()
         if isinstance(c, SourceContract)
     ]
     assert {c.name for c in contracts} == {s.name for s in declarations.sources.values()}

@@ -15,6 +15,7 @@ from django_app.scoring.models import MAX_ATTEMPTS, PredictionRequest
 from django_app.scoring.predictors import predictor_for
 from django_app.scoring.services import chunks, requests, resend
 from django_app.tenants.models import Tenant
+from hotclub import names
 from hotclub.errors import InvalidInputError, RegistryUnavailableError
 
 pytestmark = pytest.mark.django_db
@@ -234,3 +235,5 @@ class TestApi:
             "/api/v1/batches/", {"model": "arrival_delay", "tenant": "EWR", "day": "2013-10-20"}
         )
         assert (answer.status_code, answer.json()["detail"]) == (409, "arrival_delay has no champion")
+        assert answer.json()["type"] == names.PROBLEM_NO_CHAMPION
+        assert answer.json()["instance"] == answer.wsgi_request.path
