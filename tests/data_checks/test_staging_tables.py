@@ -28,7 +28,7 @@ def test_file_becomes_text_columns_with_line_numbers(stager_url: str, tmp_path: 
     path = tmp_path / "a.csv"
     path.write_bytes('\ufeffa,"b,c"\n 1,"x\ny"\n,""\nNA,é\n'.encode())
     staged = staging_tables.stage(stager_url, DELIVERY, path, text_contract("a", "b,c"))
-    assert staged == staging_tables.Staged(f"staging.{names.staging_table(DELIVERY)}", 3, None)
+    assert staged == staging_tables.StagedFile(f"staging.{names.staging_table(DELIVERY)}", 3, None)
     assert rows(stager_url) == [(2, " 1", "x\ny"), (4, None, None), (5, "NA", "é")]
 
 
@@ -49,7 +49,7 @@ def test_file_that_is_no_table_is_staged_as_a_problem(stager_url: str, tmp_path:
     path = tmp_path / "a.csv"
     path.write_bytes(b"a,b\n1,2\n3\n")
     staged = staging_tables.stage(stager_url, DELIVERY, path, text_contract("a", "b"))
-    assert staged == staging_tables.Staged(
+    assert staged == staging_tables.StagedFile(
         f"staging.{names.staging_table(DELIVERY)}", 0, "line 3 has 1 value, the header has 2"
     )
     assert rows(stager_url) == []
