@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Final
 
 _GRACE_SECONDS: Final = 10.0
-_KEPT_LINES: Final = 30
+_MAX_ERROR_LINES: Final = 30
 
 Say = Callable[[str], None]
 
@@ -35,7 +35,7 @@ class Command:
     ) -> None:
         self._say = say
         self.last_output = ""
-        self.errors: deque[str] = deque(maxlen=_KEPT_LINES)
+        self.errors: deque[str] = deque(maxlen=_MAX_ERROR_LINES)
         # A group of its own, so that what the command starts dies with it. It stays in the session of
         # the service, by which the launcher finds leftovers after a kill.
         self._process = subprocess.Popen(

@@ -18,7 +18,7 @@ from airflow.sdk import Asset, Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from dags.operators import CommandOperator, WaitingOperator, call, reasons_of
-from hotclub import names
+from hotclub import days, names
 
 #: Statuses of a delivery of which nothing more comes by itself.
 _ENDED: Final = ("failed", "rejected")
@@ -199,6 +199,6 @@ class DeliveryLoadOperator(WaitingOperator):
         self.log.info("Accepted; loading")
 
     def _loaded(self, context: Context, facts: Mapping[str, Any]) -> dict[str, Any]:
-        partition = names.partition_key(facts["tenant"], dt.date.fromisoformat(facts["day"]))
+        partition = days.partition_key(facts["tenant"], dt.date.fromisoformat(facts["day"]))
         context["outlet_events"][self.asset].add_partitions(partition)
         return {"delivery": facts["id"], "status": facts["status"], "partition": partition}

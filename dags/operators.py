@@ -21,7 +21,7 @@ from airflow.sdk.exceptions import (
 from dags import command_environment, django_api
 from dags.commands import Command
 from dags.triggers import DjangoStatusTrigger
-from hotclub import names
+from hotclub import days, names
 from hotclub.errors import InvalidInputError
 
 #: Which interpreter runs a module; each part may have an environment of its own.
@@ -68,7 +68,7 @@ def _day(value: object) -> str:
     Raises:
         AirflowFailException: it is none; with an example.
     """
-    parsed = names.parse_day(value)
+    parsed = days.parse_day(value)
     if parsed is None:
         raise AirflowFailException(f"{value!r} is not a day such as 2013-11-01")
     return parsed.isoformat()
@@ -115,7 +115,7 @@ class CommandOperator(BaseOperator):
         """Run the command.
 
         Raises:
-            AirflowFailException: it failed in a way that a retry cannot mend.
+            AirflowFailException: it failed in a way that a retry cannot fix.
             AirflowException: it failed; with the last lines of its stderr.
         """
         arguments = self.command_line()
@@ -254,7 +254,7 @@ class BatchOperator(WaitingOperator):
         if key is None:
             return self._by_hand(context)
         try:
-            tenant, day = names.parse_partition_key(key)
+            tenant, day = days.parse_partition_key(key)
         except InvalidInputError as error:
             raise AirflowFailException(str(error)) from error
         if self.by_tenant:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from fastapi import Request
 
 from hotclub.errors import FieldError, InvalidInputError
-from hotclub.validation import validate_instances
+from hotclub.feature_validation import validate_instances
 from serving.exception_handlers import ProblemError
 from serving.lookup import FeatureLookup, LookupUnavailableError
 from serving.served_model import LoadedVersion, ServedModel

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from hotclub import names
+from hotclub import days, names
 from hotclub.errors import GateError, RegistryNotFoundError
 from hotclub.mlflow_rest import MlflowRegistry
 from stack import clients, service_definitions, summary
@@ -248,7 +248,7 @@ class Demo:
         if any(r["dag_run_id"] == run_id for r in ended):
             url = f"{self.stack.ports.url('airflow')}/dags/{dag_id}/runs/{run_id}"
             raise StackError(f"{dag_id} made no batch for {tenant} {day}", f"Its task's log: {url}")
-        if any(r.get("partition_key") == names.partition_key(tenant, day) for r in ended):
+        if any(r.get("partition_key") == days.partition_key(tenant, day) for r in ended):
             self.airflow.trigger(dag_id, run_id, {"tenant": tenant, "day": day.isoformat()})
 
     def _champions(self) -> list[str]:
@@ -311,16 +311,13 @@ def deliver(stack: Stack, day: dt.date, progress: Progress) -> None:
     )
 
 
-def parse_day(text: str) -> dt.date:
+def day_with_files(text: str) -> dt.date:
     """Return a day of an argument.
 
     Raises:
         argparse.ArgumentTypeError: it is not a day for which there are files.
     """
-    try:
-        day = dt.date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a day like 2013-11-02") from None
+    day = days.day_argument(text)
     if not DAY <= day <= dt.date(2013, 12, 31):
         raise argparse.ArgumentTypeError(f"{day}: there are files from 2013-11-01 to 2013-12-31")
     return day

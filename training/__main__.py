@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from hotclub import contract_files, names
+from hotclub import contract_files, days
 from training import steps
 from training.failures import Exit, judge
 from training.run_folder import RunFolder
@@ -26,11 +26,8 @@ STEPS: dict[str, tuple[Step, str]] = {
 }
 
 
-def _day(text: str) -> dt.datetime:
-    day = names.parse_day(text)
-    if day is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a day such as 2013-11-01")
-    return dt.datetime.combine(day, dt.time(), tzinfo=dt.UTC)
+def _utc_midnight(text: str) -> dt.datetime:
+    return dt.datetime.combine(days.day_argument(text), dt.time(), tzinfo=dt.UTC)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -44,9 +41,11 @@ def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--model", required=True, help="the contract's name, such as arrival_delay")
     common.add_argument("--run-key", help="names the run; the same key repeats it (default: the time)")
-    common.add_argument("--until", type=_day, help="leave out rows from this UTC day on")
-    common.add_argument("--stopping-from", type=_day, help="first UTC day of the early-stopping slice")
-    common.add_argument("--evaluation-from", type=_day, help="first UTC day of the held-out slice")
+    common.add_argument("--until", type=_utc_midnight, help="leave out rows from this UTC day on")
+    common.add_argument(
+        "--stopping-from", type=_utc_midnight, help="first UTC day of the early-stopping slice"
+    )
+    common.add_argument("--evaluation-from", type=_utc_midnight, help="first UTC day of the held-out slice")
     common.add_argument("--without", default="", help="features or groups to leave out, separated by commas")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (_, text) in STEPS.items():
