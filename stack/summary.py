@@ -19,7 +19,7 @@ _BASELINE = "baseline_"
 
 def results(stack: Stack, day: dt.date) -> str:
     """Return the champions' metrics beside their baselines, the day's scores, and one answer of the endpoint."""
-    parts = ["", "Quality on the newest slice of time, held out from training:", _metrics(stack)]
+    parts = ["", "Quality on the evaluation split, held out from training:", _metrics(stack)]
     parts += ["", scores(stack, day), "", _answer(stack, day)]
     return "\n".join(parts)
 

@@ -21,7 +21,10 @@ Step = Callable[[steps.Run], dict[str, Any]]
 STEPS: dict[str, tuple[Step, str]] = {
     "snapshot": (steps.take_snapshot, "copy the view's labelled rows to Parquet"),
     "fit": (steps.fit, "fit with early stopping and write the model package"),
-    "evaluate": (steps.evaluate, "score the newest slice beside baselines and champion, judge by the gates"),
+    "evaluate": (
+        steps.evaluate,
+        "score the evaluation split beside baselines and champion, judge by the gates",
+    ),
     "register": (steps.register, "register the package in MLflow, as challenger when the gates passed"),
 }
 
@@ -42,10 +45,8 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--model", required=True, help="the contract's name, such as arrival_delay")
     common.add_argument("--run-key", help="names the run; the same key repeats it (default: the time)")
     common.add_argument("--until", type=_utc_midnight, help="leave out rows from this UTC day on")
-    common.add_argument(
-        "--stopping-from", type=_utc_midnight, help="first UTC day of the early-stopping slice"
-    )
-    common.add_argument("--evaluation-from", type=_utc_midnight, help="first UTC day of the held-out slice")
+    common.add_argument("--stopping-from", type=_utc_midnight, help="first UTC day of the stopping split")
+    common.add_argument("--evaluation-from", type=_utc_midnight, help="first UTC day of the evaluation split")
     common.add_argument("--without", default="", help="features or groups to leave out, separated by commas")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (_, text) in STEPS.items():

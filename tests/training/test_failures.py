@@ -34,7 +34,7 @@ from training import steps
 from training.errors import RefusedDataError
 from training.failures import Exit, judge
 from training.run_folder import StepMissingError
-from training.split import SplitError
+from training.splits import SplitError
 
 
 def _rest(code: str) -> RestException:
