@@ -233,9 +233,15 @@ def test_logs_are_json_lines() -> None:
         int("two\nlines")
     except ValueError:
         info = sys.exc_info()
-    record = logging.LogRecord("serving.watcher", logging.WARNING, __file__, 1, "%s refused", ("1",), info)
+    record = logging.LogRecord(
+        "serving.champion_watcher", logging.WARNING, __file__, 1, "%s refused", ("1",), info
+    )
     line = JsonFormatter().format(record)
     assert "\n" not in line
     read = json.loads(line)
-    assert (read["level"], read["logger"], read["message"]) == ("warning", "serving.watcher", "1 refused")
+    assert (read["level"], read["logger"], read["message"]) == (
+        "warning",
+        "serving.champion_watcher",
+        "1 refused",
+    )
     assert "two" in read["traceback"]
