@@ -1,4 +1,4 @@
-"""``python -m stack``: start, stop and look at every service on this machine."""
+"""``python -m stack``, the launcher: start, stop and look at the services of a stack on this machine."""
 
 from __future__ import annotations
 

@@ -67,7 +67,13 @@ def _taken(port: int) -> bool:
 def _holder(port: int) -> str:
     try:
         for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+            # psutil gives an empty address where a connection has none.
+            if (
+                connection.status == psutil.CONN_LISTEN
+                and connection.laddr
+                and connection.laddr.port == port
+                and connection.pid
+            ):
                 return f" by process {connection.pid}, {psutil.Process(connection.pid).name()}"
     except psutil.Error:
         pass
