@@ -83,7 +83,7 @@ def check_snapshot(contract: ModelContract, parquet: Path, clock: Clock) -> Repo
 def _run(
     url: str, contract: SourceContract, delivery: str, planned: list[PlannedExpectation]
 ) -> list[Result]:
-    both: tuple[staging_tables.On, ...] = ("raw", "typed")
+    both: tuple[staging_tables.ViewKind, ...] = ("raw", "typed")
     tables = {on: staging_tables.view_name(delivery, on) for on in both}
     with gx_runner.postgresql_batches(url, contract.schema.timezone, tables) as batches:
         return gx_runner.run(planned, batches, row_label=RowLabel(names.COLUMN_ROW, "line"))

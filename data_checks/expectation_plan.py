@@ -13,7 +13,7 @@ from great_expectations.expectations.expectation import Expectation
 from data_checks import message_text
 from data_checks.errors import CheckError
 from data_checks.report import Severity
-from data_checks.staging_tables import On
+from data_checks.staging_tables import ViewKind
 from data_checks.values import BATCH
 
 #: The arguments of Great Expectations' classes that name columns.
@@ -36,7 +36,7 @@ class PlannedExpectation:
     arguments: dict[str, Any]
     severity: Severity
     describes: str
-    on: On = "typed"
+    on: ViewKind = "typed"
     reported_as: str = ""
     shown: Mapping[str, str] = field(default_factory=dict)
 
@@ -68,7 +68,7 @@ class Planner:
         describes: str,
         *,
         severity: Severity = "critical",
-        on: On = "typed",
+        on: ViewKind = "typed",
     ) -> PlannedExpectation:
         """Plan a class of Great Expectations with arguments that name columns as the contract does.
 
@@ -93,7 +93,7 @@ class Planner:
         describes: str,
         *,
         severity: Severity = "critical",
-        on: On = "typed",
+        on: ViewKind = "typed",
         reported_as: str = "",
     ) -> PlannedExpectation:
         """Plan that an SQL query over `BATCH` finds no row; the report shows `arguments`, not the SQL."""
@@ -104,7 +104,7 @@ class Planner:
             expectation, dict(arguments), severity, describes, on, reported_as, self._shown
         )
 
-    def not_null(self, column: str, on: On = "typed") -> PlannedExpectation:
+    def not_null(self, column: str, on: ViewKind = "typed") -> PlannedExpectation:
         """Plan that a column has a value in every row."""
         describes = f"{message_text.name(column)} must not be empty"
         return self.plan("ExpectColumnValuesToNotBeNull", {"column": column}, describes, on=on)

@@ -18,7 +18,7 @@ from data_checks.check_messages import RowLabel
 from data_checks.errors import CheckError
 from data_checks.expectation_plan import PlannedExpectation
 from data_checks.report import MAX_EXAMPLES, Result
-from data_checks.staging_tables import On
+from data_checks.staging_tables import ViewKind
 from hotclub import names
 
 # Read by Great Expectations as it is imported.
@@ -74,7 +74,9 @@ def sqlalchemy_url(url: str, timezone: str) -> str:
 
 
 @contextmanager
-def postgresql_batches(url: str, timezone: str, tables: dict[On, str]) -> Iterator[dict[On, Batch]]:
+def postgresql_batches(
+    url: str, timezone: str, tables: dict[ViewKind, str]
+) -> Iterator[dict[ViewKind, Batch]]:
     """Yield a batch for each table or view of the staging schema; its connections are closed afterwards."""
     # Great Expectations makes engines of its own and asks each for a connection sixty times a check: with a password
     # that is hashed, opening them is half of its time. Their pools are noted, so that none keeps a connection.
@@ -88,7 +90,7 @@ def postgresql_batches(url: str, timezone: str, tables: dict[On, str]) -> Iterat
     source = _context().data_sources.add_postgres(
         "staging", connection_string=sqlalchemy_url(url, timezone), kwargs={"poolclass": NotedPool}
     )
-    batches: dict[On, Batch] = {}
+    batches: dict[ViewKind, Batch] = {}
     for on, table in tables.items():
         asset = source.add_table_asset(on, table_name=table)
         batches[on] = asset.add_batch_definition_whole_table(on).get_batch()
@@ -100,7 +102,7 @@ def postgresql_batches(url: str, timezone: str, tables: dict[On, str]) -> Iterat
             pool.dispose()
 
 
-def dataframe_batches(frame: pd.DataFrame) -> dict[On, Batch]:
+def dataframe_batches(frame: pd.DataFrame) -> dict[ViewKind, Batch]:
     """Return the batch of a training snapshot."""
     asset = _context().data_sources.add_pandas("snapshot").add_dataframe_asset("snapshot")
     definition = asset.add_batch_definition_whole_dataframe("snapshot")
@@ -108,7 +110,7 @@ def dataframe_batches(frame: pd.DataFrame) -> dict[On, Batch]:
 
 
 def run(
-    planned: Sequence[PlannedExpectation], batches: dict[On, Batch], *, row_label: RowLabel
+    planned: Sequence[PlannedExpectation], batches: dict[ViewKind, Batch], *, row_label: RowLabel
 ) -> list[Result]:
     """Run every planned expectation; return results in the order of the plan.
 

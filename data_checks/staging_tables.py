@@ -40,7 +40,7 @@ _MAX_NOTED_ROWS: Final = 5
 
 
 #: What a check reads: the staged text, or the values of the contract's types.
-On = Literal["raw", "typed"]
+ViewKind = Literal["raw", "typed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def table_name(delivery: str) -> str:
     return names.staging_table(delivery)
 
 
-def view_name(delivery: str, on: On) -> str:
+def view_name(delivery: str, on: ViewKind) -> str:
     """Return the view that checks read, without its schema."""
     return f"{names.staging_table(delivery)}_{on}"
 
@@ -206,7 +206,7 @@ def _create_view(
     connection: psycopg.Connection,
     delivery: str,
     contract: SourceContract,
-    on: On,
+    on: ViewKind,
     kind: Literal["VIEW", "MATERIALIZED VIEW"],
 ) -> None:
     alias = aliases(contract)

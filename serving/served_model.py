@@ -46,7 +46,7 @@ class LoadedVersion:
 
     @property
     def identity(self) -> tuple[str, str | None]:
-        """The number and the package's digest: what tells this version from every other."""
+        """The number and the package's digest: what distinguishes this version from every other."""
         return self.registered.version, self.registered.digest
 
     @property

@@ -42,7 +42,7 @@ class Demo:
 
     stack: Stack
     progress: Progress
-    #: Tells runs by hand of this attempt from those of an earlier one.
+    #: Distinguishes runs by hand of this attempt from those of an earlier one.
     _number: int = field(default_factory=lambda: int(time.time()))
     _opened: dict[str, Any] = field(default_factory=dict)
 

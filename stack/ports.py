@@ -43,7 +43,7 @@ class Ports:
         """Refuse to start where a port is taken.
 
         Raises:
-            StackError: names each taken port, its holder where the system tells, and the variable.
+            StackError: names each taken port, its holder where the system says, and the variable.
         """
         taken = [f"{port} ({name}){_holder(port)}" for name, port in self.named().items() if _taken(port)]
         if taken:

@@ -112,13 +112,26 @@ def fit(
     # XGBoost predicts with all rounds by default, and so do other engines: keep none past the best.
     best = booster.num_boosted_rounds() if patience is None else int(booster.best_iteration) + 1
     kept = booster if patience is None else booster[:best]
+    facts = _facts(contract, splits, chosen, kept, watched)
+    return bytes(kept.save_raw("ubj")), vocabulary, facts
+
+
+def _facts(
+    contract: ModelContract,
+    splits: Splits,
+    chosen: dict[str, Any],
+    kept: xgboost.Booster,
+    watched: dict[str, dict[str, list[float]]],
+) -> dict[str, Any]:
+    """Return what is recorded of a fit: rounds, the metric that stopped it, parameters, rows and importance."""
+    rounds = kept.num_boosted_rounds()
     # Of several metrics the last one stops.
     stopped_by, values = list(watched["stopping"].items())[-1]
     gain = kept.get_score(importance_type="total_gain")
-    facts = {
-        "rounds": best,
+    return {
+        "rounds": rounds,
         "early_stopping_metric": stopped_by,
-        "early_stopping_score": float(values[best - 1]),
+        "early_stopping_score": float(values[rounds - 1]),
         "parameters": chosen,
         "rows_fit": splits.train.num_rows,
         "rows_stopping": splits.stopping.num_rows,
@@ -126,7 +139,6 @@ def fit(
             name: float(gain.get(f"f{place}", 0.0)) for place, name in enumerate(contract.feature_names)
         },
     }
-    return bytes(kept.save_raw("ubj")), vocabulary, facts
 
 
 def write_package(

@@ -68,7 +68,7 @@ def test_columns_may_come_in_any_order(stager_url: str, tmp_path: Path) -> None:
 
 
 def test_row_that_is_too_long_for_a_table_is_a_problem(stager_url: str, tmp_path: Path) -> None:
-    """PostgreSQL's limit on a row depends on the data: it is told of, not retried."""
+    """PostgreSQL's limit on a row depends on the data: it is reported, not retried."""
     columns = [f"c{number}" for number in range(1500)]
     path = tmp_path / "a.csv"
     path.write_text("\n".join([",".join(columns), ",".join(["x" * 3000] * len(columns))]))
