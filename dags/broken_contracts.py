@@ -11,4 +11,4 @@ from hotclub.errors import ContractError
 
 _broken = load(contract_files.folders()).broken
 if _broken:
-    raise ContractError("their DAGs are missing until these are mended:\n" + "\n".join(_broken))
+    raise ContractError("their DAGs are missing until these are fixed:\n" + "\n".join(_broken))

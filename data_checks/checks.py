@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_checks import delivery_suite, gx_runner, staging_tables, words
+from data_checks import check_messages, delivery_suite, gx_runner, staging_tables
+from data_checks.check_messages import RowLabel
 from data_checks.errors import SnapshotError, StagingError
-from data_checks.expectation_plan import Planned
+from data_checks.expectation_plan import PlannedExpectation
 from data_checks.report import Report, Result
 from data_checks.snapshot_suite import snapshot_suite
 from hotclub import names, severities
+from hotclub.callbacks import Clock
 from hotclub.contract import ModelContract, SourceContract
-
-Clock = Callable[[], dt.datetime]
 
 
 def check_delivery(
@@ -31,20 +29,17 @@ def check_delivery(
         CheckError: a declared check cannot be run.
     """
     started_at = clock()
-    delivery_suite.source_suite(
-        contract, facts
-    )  # first, so that a broken check is an error whatever the file
     with psycopg.connect(url) as connection:
+        # Planned before the file is looked at: a declared check that is broken is an error whatever the file holds.
+        planned = delivery_suite.source_suite(contract, facts, _digits(connection, contract))
         if not staging_tables.is_staged(connection, delivery):
             raise StagingError(f"delivery {delivery}: nothing is staged; run `data_checks stage` first")
         notes = staging_tables.staged_notes(connection, delivery)
         rows = staging_tables.count_rows(connection, delivery)
-        digits = _digits(connection, contract)
         if not notes.problems:
             staging_tables.create_views(connection, delivery, contract)
-    results = [_not_a_table(notes.expectation, problem) for problem in notes.problems]
+    results = [_unreadable(notes.expectation, problem) for problem in notes.problems]
     if not results:
-        planned = delivery_suite.source_suite(contract, facts, digits)
         results = [*map(_long_row, notes.long_rows), *_run(url, contract, delivery, planned)]
     subject = {"source": contract.name, "delivery": delivery}
     return Report(subject, rows, contract.version, started_at, clock(), results)
@@ -80,16 +75,18 @@ def check_snapshot(contract: ModelContract, parquet: Path, clock: Clock) -> Repo
         planned = snapshot_suite(contract)
         batches = gx_runner.dataframe_batches(frame)
         results = gx_runner.run(
-            planned, batches, row_column=names.COLUMN_ENTITY, row_word=names.COLUMN_ENTITY
+            planned, batches, row_label=RowLabel(names.COLUMN_ENTITY, names.COLUMN_ENTITY)
         )
     return Report({"model": contract.name}, rows, contract.version, started_at, clock(), results)
 
 
-def _run(url: str, contract: SourceContract, delivery: str, planned: list[Planned]) -> list[Result]:
-    both: tuple[staging_tables.On, ...] = ("raw", "typed")
+def _run(
+    url: str, contract: SourceContract, delivery: str, planned: list[PlannedExpectation]
+) -> list[Result]:
+    both: tuple[staging_tables.ViewKind, ...] = ("raw", "typed")
     tables = {on: staging_tables.view_name(delivery, on) for on in both}
     with gx_runner.postgresql_batches(url, contract.schema.timezone, tables) as batches:
-        return gx_runner.run(planned, batches, row_column=names.COLUMN_ROW, row_word="line")
+        return gx_runner.run(planned, batches, row_label=RowLabel(names.COLUMN_ROW, "line"))
 
 
 def _digits(connection: psycopg.Connection, contract: SourceContract) -> dict[str, delivery_suite.Digits]:
@@ -109,25 +106,19 @@ def _digits(connection: psycopg.Connection, contract: SourceContract) -> dict[st
     }
 
 
-def _not_a_table(expectation: str, problem: str) -> Result:
-    told = (
-        problem
-        if expectation == staging_tables.OTHER_COLUMNS
-        else f"the file cannot be read as a CSV table: {problem}"
-    )
-    return Result(expectation, {}, severities.CRITICAL, False, 1, [], told)
+def _unreadable(expectation: str, problem: str) -> Result:
+    other_columns = expectation == staging_tables.OTHER_COLUMNS
+    message = problem if other_columns else check_messages.not_a_table(problem)
+    return Result(expectation, {}, severities.CRITICAL, False, 1, [], message)
 
 
 def _long_row(lines: tuple[int, int]) -> Result:
-    first, last = lines
-    told = (
-        f"a quote that opens on line {first:,} closes on line {last:,}: is one missing? It is read as one row"
-    )
-    return Result("RowsAreShort", {"lines": list(lines)}, severities.WARNING, False, 1, [], told)
+    message = check_messages.long_row(*lines)
+    return Result("RowsAreShort", {"lines": list(lines)}, severities.WARNING, False, 1, [], message)
 
 
 def _missing_columns(expected: list[str], missing: list[str]) -> Result:
-    message = f"the snapshot must have the contract's columns; missing: {words.listed(missing, words.name)}"
+    message = check_messages.missing_columns(missing)
     return Result(
         "ExpectTableColumnsToMatchSet", {"column_set": expected}, severities.CRITICAL, False, 1, [], message
     )

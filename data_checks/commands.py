@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from data_checks.errors import EXIT_REFUSED, EXIT_USAGE, CheckError, StagingError
 from data_checks.settings import Settings
-from hotclub import command_result, contract_files, names, severities
+from hotclub import command_result, contract_files, days, names, severities
 from hotclub.errors import HotclubError
 
 
@@ -38,7 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument("--delivery", required=True, type=_uuid, help="the delivery's UUID")
     stage.add_argument("--file", required=True, type=_file, help="the CSV file")
     check.add_argument("--tenant", help="the tenant that delivers; left out, it is not checked")
-    check.add_argument("--day", type=dt.date.fromisoformat, help="the day that is delivered, YYYY-MM-DD")
+    check.add_argument("--day", type=days.day_argument, help="the day that is delivered, YYYY-MM-DD")
     snapshot.add_argument("--model", required=True, help="the model's contract name")
     snapshot.add_argument("--parquet", required=True, type=_file, help="the snapshot")
     for command in (check, snapshot):

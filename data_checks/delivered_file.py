@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final
 
-from data_checks import words
+from data_checks import message_text
 
 _CHUNK: Final = 1 << 20
 #: No line and no value is longer: past this a quote is missing, or it is no text file.
-_LONGEST: Final = 16 << 20
+_MAX_LENGTH: Final = 16 << 20
 _BOM: Final = b"\xef\xbb\xbf"
 _CTRL_Z: Final = b"\x1a"
 _TAIL: Final = 4096
@@ -89,7 +89,7 @@ class DeliveredFile:
             if self._unnamed and any(value.strip() for value in row[named:]):
                 found = next(value for value in row[named:] if value.strip())
                 raise NotATableError(
-                    f"line {before + 1:,} has {words.quoted(found)} in a column without a name"
+                    f"line {before + 1:,} has {message_text.quoted(found)} in a column without a name"
                 )
             yield [str(before + 1), *row[:named]]
 
@@ -99,7 +99,7 @@ def opened(file: BinaryIO, wanted: Sequence[str]) -> DeliveredFile:
 
     Args:
         file: at its beginning.
-        wanted: the names that the header should have; with them it is told which other separator was used.
+        wanted: the names that the header should have; with them the error says which other separator was used.
 
     Raises:
         NotATableError: it is no CSV with a header.
@@ -109,7 +109,7 @@ def opened(file: BinaryIO, wanted: Sequence[str]) -> DeliveredFile:
     file.seek(len(_BOM) if start.startswith(_BOM) else 0)
     lines = _Lines(file, _content_end(file))
     # The limit is the process's own; here it is this file's.
-    csv.field_size_limit(_LONGEST)
+    csv.field_size_limit(_MAX_LENGTH)
     reader = csv.reader(lines, strict=True)
     delivered = DeliveredFile(reader, lines)
     names = _header(reader, lines, wanted)
@@ -125,7 +125,7 @@ def opened(file: BinaryIO, wanted: Sequence[str]) -> DeliveredFile:
         else None
     )
     if twice is not None:
-        raise NotATableError(f"the header names the column {words.quoted(twice)} twice")
+        raise NotATableError(f"the header names the column {message_text.quoted(twice)} twice")
     delivered.header = names
     return delivered
 
@@ -135,7 +135,7 @@ def _header(reader: Iterator[list[str]], lines: _Lines, wanted: Sequence[str]) -
         if row == ["sep=", ""] or not any(name.strip() for name in row):
             continue
         if row[0].lower().startswith("sep="):
-            line = words.quoted(lines.last.strip())
+            line = message_text.quoted(lines.last.strip())
             raise NotATableError(f"its first line is {line}; columns must be separated by a comma")
         _refuse_other_texts(lines.last, row, wanted)
         return row
@@ -143,10 +143,10 @@ def _header(reader: Iterator[list[str]], lines: _Lines, wanted: Sequence[str]) -
 
 
 def _refuse_other_texts(line: str, names: list[str], wanted: Sequence[str]) -> None:
-    known = {words.fold(name) for name in wanted}
+    known = {message_text.fold(name) for name in wanted}
 
     def hits(found: Sequence[str]) -> int:
-        return len({words.fold(name.strip(' "\r\n')) for name in found} & known)
+        return len({message_text.fold(name.strip(' "\r\n')) for name in found} & known)
 
     here = hits(names)
     if not here and any(character < " " and character not in "\t\r\n" for character in line):
@@ -155,9 +155,9 @@ def _refuse_other_texts(line: str, names: list[str], wanted: Sequence[str]) -> N
         split = line.split(separator)
         if len(split) > 1 and (hits(split) > here or (not here and len(names) == 1)):
             raise NotATableError(f"its columns are separated by {called}; they must be separated by a comma")
-    for start, told in _OTHER_TEXT:
+    for start, reason in _OTHER_TEXT:
         if not here and line.startswith(start):
-            raise NotATableError(told)
+            raise NotATableError(reason)
 
 
 def _refuse_other_formats(start: bytes) -> None:
@@ -169,9 +169,9 @@ def _refuse_other_formats(start: bytes) -> None:
             "an Excel workbook (.xlsx); save it as CSV UTF-8" if excel else "a zip archive; unpack it first"
         )
         raise NotATableError(f"it is {kind}")
-    for magic, told in _MAGIC:
+    for magic, reason in _MAGIC:
         if start.removeprefix(_BOM).startswith(magic):
-            raise NotATableError(told)
+            raise NotATableError(reason)
     pairs = max(len(start) // 2, 1)
     if max(start[::2].count(0), start[1::2].count(0)) > 0.4 * pairs:
         raise NotATableError("it looks like UTF-16; save it as UTF-8")
@@ -228,9 +228,9 @@ class _Lines:
             pieces = (rest + chunk).splitlines(keepends=True)
             rest = pieces.pop()
             yield from pieces
-            if len(rest) > _LONGEST:
+            if len(rest) > _MAX_LENGTH:
                 raise NotATableError(
-                    f"line {self.number + 1:,} is longer than {_LONGEST >> 20} MB: it is no text file"
+                    f"line {self.number + 1:,} is longer than {_MAX_LENGTH >> 20} MB: it is no text file"
                 )
         if rest:
             yield rest
@@ -248,7 +248,7 @@ def _no_csv(error: str, first: int, last: int) -> str:
     if "unexpected end of data" in error:
         return f'line {first:,}: a quote (") opens a value and is never closed'
     if "field larger" in error:
-        return f'line {first:,}: a value is longer than {_LONGEST >> 20} MB; is a quote (") missing?'
+        return f'line {first:,}: a value is longer than {_MAX_LENGTH >> 20} MB; is a quote (") missing?'
     over = f" and is closed on line {last:,}" if last > first else ""
     return (
         f'line {first:,}: a quote (") opens a value{over}, and after the closing quote more text follows; '
@@ -259,7 +259,7 @@ def _no_csv(error: str, first: int, last: int) -> str:
 def _not_utf8(line: bytes, at: int, number: int) -> str:
     meant = line[at : at + 1].decode("cp1252", errors="ignore")
     latin = (
-        f" (in Windows-1252 or Latin-1 it would be {words.quoted(meant)})"
+        f" (in Windows-1252 or Latin-1 it would be {message_text.quoted(meant)})"
         if meant.isprintable() and meant
         else ""
     )
@@ -268,9 +268,9 @@ def _not_utf8(line: bytes, at: int, number: int) -> str:
 
 def _wrong_width(row: list[str], width: int, first: int, last: int) -> str:
     values = "1 value" if len(row) == 1 else f"{len(row):,} values"
-    told = f"line {first:,} has {values}, the header has {width:,}"
+    reason = f"line {first:,} has {values}, the header has {width:,}"
     if last > first:
-        return f'{told}; its row goes on to line {last:,}: is a quote (") missing?'
+        return f'{reason}; its row goes on to line {last:,}: is a quote (") missing?'
     if len(row) > width and not any(value.strip() for value in row[width:]):
-        return f"{told}; is there a comma too many at its end?"
-    return f"{told}; a value that holds a comma must be in quotes" if len(row) > width else told
+        return f"{reason}; is there a comma too many at its end?"
+    return f"{reason}; a value that holds a comma must be in quotes" if len(row) > width else reason

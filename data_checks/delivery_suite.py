@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from psycopg import sql
 
-from data_checks import wording, words
+from data_checks import check_messages, message_text
 from data_checks.errors import CheckError
-from data_checks.expectation_plan import COLUMN_ARGUMENTS, COLUMN_LIST_ARGUMENTS, Planned, Planner
+from data_checks.expectation_plan import COLUMN_ARGUMENTS, COLUMN_LIST_ARGUMENTS, PlannedExpectation, Planner
 from data_checks.staging_tables import aliases
 from data_checks.values import BATCH, clock_query, form_of, is_value
 from hotclub import names, severities
@@ -42,7 +42,7 @@ class Digits:
 
 def source_suite(
     contract: SourceContract, facts: DeliveryFacts, digits: Mapping[str, Digits] | None = None
-) -> list[Planned]:
+) -> list[PlannedExpectation]:
     """Return every expectation on a delivery whose columns are the contract's.
 
     Args:
@@ -61,7 +61,7 @@ class _SourceSuite:
         self._contract = contract
         self._planner = Planner(aliases(contract))
 
-    def planned(self, facts: DeliveryFacts, digits: Mapping[str, Digits]) -> list[Planned]:
+    def planned(self, facts: DeliveryFacts, digits: Mapping[str, Digits]) -> list[PlannedExpectation]:
         planned = [
             self._planner.plan("ExpectTableRowCountToBeBetween", {"min_value": 1}, "the file must have rows")
         ]
@@ -77,8 +77,8 @@ class _SourceSuite:
     def _identifier(self, column: ColumnSpec) -> str:
         return sql.Identifier(self._planner.alias(column.name)).as_string()
 
-    def _column(self, column: ColumnSpec) -> list[Planned]:
-        name, shown = column.name, words.name(column.name)
+    def _column(self, column: ColumnSpec) -> list[PlannedExpectation]:
+        name, shown = column.name, message_text.name(column.name)
         planned = [] if column.nullable else [self._planner.not_null(name, "raw")]
         arguments: dict[str, Any]
         if column.type != "text":
@@ -94,13 +94,13 @@ class _SourceSuite:
             planned.append(self._planner.plan("ExpectColumnValueLengthsToBeBetween", arguments, describes))
         if column.choices:
             arguments = {"column": name, "value_set": list(column.choices)}
-            describes = f"{shown} must be one of {words.listed(column.choices, words.name)}"
+            describes = f"{shown} must be one of {message_text.listed(column.choices, message_text.name)}"
             planned.append(self._planner.plan("ExpectColumnValuesToBeInSet", arguments, describes, on="raw"))
         return planned
 
-    def _digits(self, column: ColumnSpec, digits: Digits) -> list[Planned]:
+    def _digits(self, column: ColumnSpec, digits: Digits) -> list[PlannedExpectation]:
         """Plan what the table's column would refuse as it is loaded, and what it would round."""
-        place, shown = self._identifier(column), words.name(column.name)
+        place, shown = self._identifier(column), message_text.name(column.name)
         whole = digits.all - digits.decimals
         rounded = f"round({place}, {digits.decimals})"
         rows = f"SELECT {_ROW}, {place} FROM {BATCH} WHERE"
@@ -114,16 +114,16 @@ class _SourceSuite:
             ),
         ]
 
-    def _clock(self, column: ColumnSpec) -> list[Planned]:
+    def _clock(self, column: ColumnSpec) -> list[PlannedExpectation]:
         """Plan that no time without an offset falls where the clocks of the source's zone change."""
         zone = self._contract.schema.timezone
         if zone == "UTC":
             return []
         severity = self._contract.policy.ambiguous_times
-        shown = words.name(column.name)
+        shown = message_text.name(column.name)
         arguments = {"column": column.name, "timezone": zone}
         must = f"{shown} must have an offset such as -05:00 where clocks in {zone}"
-        told = {True: f"{must} skip an hour", False: f"{must} show an hour twice"}
+        descriptions = {True: f"{must} skip an hour", False: f"{must} show an hour twice"}
         return [
             self._planner.query(
                 clock_query(_ROW, self._identifier(column), zone, skipped=skipped),
@@ -132,7 +132,7 @@ class _SourceSuite:
                 severity=severity,
                 on="raw",
             )
-            for skipped, describes in told.items()
+            for skipped, describes in descriptions.items()
         ]
 
     def _key_columns(self) -> list[ColumnSpec]:
@@ -145,7 +145,7 @@ class _SourceSuite:
         ]
         return [column for column in found if column is not None]
 
-    def _natural_key(self) -> list[Planned]:
+    def _natural_key(self) -> list[PlannedExpectation]:
         """Plan that no two rows have the same key; a row without it has been reported already.
 
         A key column that is not in the file (the tenant's own, say) is the same for the whole delivery.
@@ -162,7 +162,7 @@ class _SourceSuite:
             f" WHERE {there}) AS hc_rows WHERE hc_same > 1 ORDER BY {key}, {_ROW}"
         )
         called = [column.name for column in columns]
-        listed = words.listed(called, words.name)
+        listed = message_text.listed(called, message_text.name)
         if len(columns) == 1:
             return [
                 self._planner.query(
@@ -181,7 +181,7 @@ class _SourceSuite:
             )
         ]
 
-    def _facts(self, facts: DeliveryFacts) -> list[Planned]:
+    def _facts(self, facts: DeliveryFacts) -> list[PlannedExpectation]:
         planned = []
         schema = self._contract.schema
         # At the end of a longer path stands a tenant that only the database knows: there the load decides.
@@ -191,20 +191,20 @@ class _SourceSuite:
         if facts.tenant is not None and holders:
             name = holders[0].name
             arguments = {"column": name, "value_set": [facts.tenant]}
-            describes = f"{words.name(name)} must be {words.name(facts.tenant)}, the tenant that delivers"
+            describes = f"{message_text.name(name)} must be {message_text.name(facts.tenant)}, the tenant that delivers"
             planned.append(self._planner.plan("ExpectColumnValuesToBeInSet", arguments, describes))
         moments = [c for c in self._key_columns() if c.type in ("date", "timestamptz")]
-        # With two moments in the key it cannot be told which of them is the delivery's day.
+        # With two moments in the key nothing says which of them is the delivery's day.
         if facts.day is not None and len(moments) == 1:
             day, place = facts.day.isoformat(), self._identifier(moments[0])
             # The session is in the source's zone, so this is the local day.
             query = f"SELECT {_ROW}, {place} FROM {BATCH} WHERE {place}::date <> DATE '{day}'"
             arguments = {"column": moments[0].name, "day": day}
-            describes = f"{words.name(moments[0].name)} must lie on {day}, the day that is delivered"
+            describes = f"{message_text.name(moments[0].name)} must lie on {day}, the day that is delivered"
             planned.append(self._planner.query(query, arguments, describes))
         return planned
 
-    def _own(self, check: CheckSpec) -> Planned:
+    def _own(self, check: CheckSpec) -> PlannedExpectation:
         """Return a source's own check, on the typed view. Columns may be the file's or the model's.
 
         Raises:
@@ -228,5 +228,5 @@ class _SourceSuite:
         for key in COLUMN_LIST_ARGUMENTS:
             if key in arguments:
                 arguments[key] = [resolve(name) for name in arguments[key]]
-        described = wording.sentence(check.expectation, arguments)
+        described = check_messages.sentence(check.expectation, arguments)
         return self._planner.plan(check.expectation, arguments, described, severity=check.severity)

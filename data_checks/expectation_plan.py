@@ -10,9 +10,9 @@ from typing import Any, Final
 import great_expectations.expectations as gxe
 from great_expectations.expectations.expectation import Expectation
 
-from data_checks import words
+from data_checks import message_text
 from data_checks.errors import CheckError
-from data_checks.staging_tables import On
+from data_checks.staging_tables import ViewKind
 from data_checks.values import BATCH
 from hotclub.severities import CRITICAL, Severity
 
@@ -22,7 +22,7 @@ COLUMN_LIST_ARGUMENTS: Final = ("column_list", "column_set")
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedExpectation:
     """An expectation to run, and what its result says.
 
     Attributes:
@@ -36,7 +36,7 @@ class Planned:
     arguments: dict[str, Any]
     severity: Severity
     describes: str
-    on: On = "typed"
+    on: ViewKind = "typed"
     reported_as: str = ""
     shown: Mapping[str, str] = field(default_factory=dict)
 
@@ -68,8 +68,8 @@ class Planner:
         describes: str,
         *,
         severity: Severity = CRITICAL,
-        on: On = "typed",
-    ) -> Planned:
+        on: ViewKind = "typed",
+    ) -> PlannedExpectation:
         """Plan a class of Great Expectations with arguments that name columns as the contract does.
 
         Raises:
@@ -84,7 +84,7 @@ class Planner:
         except (ValueError, TypeError) as error:
             reason = "; ".join(line.strip() for line in str(error).splitlines()[1:]) or str(error)
             raise CheckError(name, arguments, reason) from error
-        return Planned(expectation, dict(arguments), severity, describes, on, shown=self._shown)
+        return PlannedExpectation(expectation, dict(arguments), severity, describes, on, shown=self._shown)
 
     def query(
         self,
@@ -93,29 +93,33 @@ class Planner:
         describes: str,
         *,
         severity: Severity = CRITICAL,
-        on: On = "typed",
+        on: ViewKind = "typed",
         reported_as: str = "",
-    ) -> Planned:
+    ) -> PlannedExpectation:
         """Plan that an SQL query over `BATCH` finds no row; the report shows `arguments`, not the SQL."""
         # Great Expectations formats the query, so braces of a pattern are doubled.
         braced = text.replace("{", "{{").replace("}", "}}").replace(BATCH, "{batch}")
         expectation = gxe.UnexpectedRowsExpectation(severity=severity, unexpected_rows_query=braced)
-        return Planned(expectation, dict(arguments), severity, describes, on, reported_as, self._shown)
+        return PlannedExpectation(
+            expectation, dict(arguments), severity, describes, on, reported_as, self._shown
+        )
 
-    def not_null(self, column: str, on: On = "typed") -> Planned:
+    def not_null(self, column: str, on: ViewKind = "typed") -> PlannedExpectation:
         """Plan that a column has a value in every row."""
-        describes = f"{words.name(column)} must not be empty"
+        describes = f"{message_text.name(column)} must not be empty"
         return self.plan("ExpectColumnValuesToNotBeNull", {"column": column}, describes, on=on)
 
     def between(
         self, column: str, minimum: float | None, maximum: float | None, unit: str = ""
-    ) -> list[Planned]:
+    ) -> list[PlannedExpectation]:
         """Plan a column's inclusive bounds, if it has any."""
         limits = {"min_value": minimum, "max_value": maximum}
         given = {key: limit for key, limit in limits.items() if limit is not None}
         if not given:
             return []
-        describes = f"{words.name(column)} must be {words.bounds(minimum, maximum)} {unit}".rstrip()
+        describes = (
+            f"{message_text.name(column)} must be {message_text.bounds(minimum, maximum)} {unit}".rstrip()
+        )
         return [self.plan("ExpectColumnValuesToBeBetween", {"column": column, **given}, describes)]
 
     def _translated(self, arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,14 +11,14 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from data_checks import words
+from data_checks import check_messages
+from data_checks.check_messages import RowLabel
 from data_checks.errors import CheckError
-from data_checks.expectation_plan import Planned
-from data_checks.report import EXAMPLES, Result
-from data_checks.staging_tables import On
+from data_checks.expectation_plan import PlannedExpectation
+from data_checks.report import MAX_EXAMPLES, Result
+from data_checks.staging_tables import ViewKind
 from hotclub import names
 
 # Read by Great Expectations as it is imported.
@@ -39,10 +39,6 @@ if TYPE_CHECKING:
     from great_expectations.data_context import AbstractDataContext
 
 _PLAN: Final = "hotclub_plan"
-#: How many rows a message shows, if there is room for them.
-_SHOWN: Final = 5
-#: How pandas writes a time that is not there.
-_NO_TIME: Final = "NaT"
 #: What SQLAlchemy puts before PostgreSQL's words.
 _DRIVER: Final = re.compile(r"^\(psycopg\.errors\.\w+\) ")
 #: What an expectation dies of that is well declared: values too great to add up, or no value at all.
@@ -78,7 +74,9 @@ def sqlalchemy_url(url: str, timezone: str) -> str:
 
 
 @contextmanager
-def postgresql_batches(url: str, timezone: str, tables: dict[On, str]) -> Iterator[dict[On, Batch]]:
+def postgresql_batches(
+    url: str, timezone: str, tables: dict[ViewKind, str]
+) -> Iterator[dict[ViewKind, Batch]]:
     """Yield a batch for each table or view of the staging schema; its connections are closed afterwards."""
     # Great Expectations makes engines of its own and asks each for a connection sixty times a check: with a password
     # that is hashed, opening them is half of its time. Their pools are noted, so that none keeps a connection.
@@ -92,7 +90,7 @@ def postgresql_batches(url: str, timezone: str, tables: dict[On, str]) -> Iterat
     source = _context().data_sources.add_postgres(
         "staging", connection_string=sqlalchemy_url(url, timezone), kwargs={"poolclass": NotedPool}
     )
-    batches: dict[On, Batch] = {}
+    batches: dict[ViewKind, Batch] = {}
     for on, table in tables.items():
         asset = source.add_table_asset(on, table_name=table)
         batches[on] = asset.add_batch_definition_whole_table(on).get_batch()
@@ -104,7 +102,7 @@ def postgresql_batches(url: str, timezone: str, tables: dict[On, str]) -> Iterat
             pool.dispose()
 
 
-def dataframe_batches(frame: pd.DataFrame) -> dict[On, Batch]:
+def dataframe_batches(frame: pd.DataFrame) -> dict[ViewKind, Batch]:
     """Return the batch of a training snapshot."""
     asset = _context().data_sources.add_pandas("snapshot").add_dataframe_asset("snapshot")
     definition = asset.add_batch_definition_whole_dataframe("snapshot")
@@ -112,15 +110,14 @@ def dataframe_batches(frame: pd.DataFrame) -> dict[On, Batch]:
 
 
 def run(
-    planned: Sequence[Planned], batches: dict[On, Batch], *, row_column: str, row_word: str
+    planned: Sequence[PlannedExpectation], batches: dict[ViewKind, Batch], *, row_label: RowLabel
 ) -> list[Result]:
     """Run every planned expectation; return results in the order of the plan.
 
     Args:
         planned: what to run.
         batches: what to run it on.
-        row_column: the column that says which row an example is.
-        row_word: what it is called in a message: ``line``, ``entity``.
+        row_label: how a message names a row.
 
     Raises:
         CheckError: an expectation could not be evaluated; the message names it with its arguments.
@@ -137,38 +134,30 @@ def run(
             continue
         result_format = {
             "result_format": "COMPLETE",
-            "partial_unexpected_count": EXAMPLES,
-            "unexpected_index_column_names": [row_column],
+            "partial_unexpected_count": MAX_EXAMPLES,
+            "unexpected_index_column_names": [row_label.column],
         }
         for answer in batch.validate(suite, result_format=result_format).results:
             position = answer.expectation_config.meta[_PLAN]
-            results[position] = _result(planned[position], answer, Rows(row_column, row_word))
+            results[position] = _result(planned[position], answer, row_label)
     return [results[position] for position in sorted(results)]
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """How a row is named: the column that says which it is, and the word before it."""
-
-    column: str
-    word: str
-
-
-def _result(plan: Planned, answer: Any, rows: Rows) -> Result:
+def _result(plan: PlannedExpectation, answer: Any, row_label: RowLabel) -> Result:
     impossible = _exception(plan, answer.exception_info)
     detail: dict[str, Any] = {} if impossible else answer.to_json_dict()["result"]
     success = bool(answer.success)
     count, examples = _unexpected(detail, plan, success=success)
     if success:
-        message = f"{plan.describes}: holds"
+        message = check_messages.holds(plan.describes)
     elif impossible:
-        message = f"{plan.describes}; that cannot be computed from these values: {impossible}"
+        message = check_messages.not_computable(plan.describes, impossible)
     else:
-        message = _message(plan, detail, count, examples, rows)
+        message = check_messages.failed(plan.describes, detail, count, examples, row_label)
     return Result(plan.name, plan.arguments, plan.severity, success, count, examples, message)
 
 
-def _exception(plan: Planned, info: dict[str, Any] | None) -> str | None:
+def _exception(plan: PlannedExpectation, info: dict[str, Any] | None) -> str | None:
     """Return why an expectation cannot be evaluated where that lies in the data; None when it was evaluated.
 
     Raises:
@@ -176,77 +165,28 @@ def _exception(plan: Planned, info: dict[str, Any] | None) -> str | None:
     """
     for part in [info or {}, *(v for v in (info or {}).values() if isinstance(v, dict))]:
         if part.get("raised_exception"):
-            told = str(part.get("exception_message") or "it could not be evaluated").strip()
-            first = told.splitlines()[0]
-            if any(cause in told for cause in _DATA_CAUSES):
+            text = str(part.get("exception_message") or "it could not be evaluated").strip()
+            first = text.splitlines()[0]
+            if any(cause in text for cause in _DATA_CAUSES):
                 return _DRIVER.sub("", first)
             raise CheckError(plan.name, plan.arguments, first)
     return None
 
 
-def _unexpected(detail: dict[str, Any], plan: Planned, *, success: bool) -> tuple[int, list[Any]]:
+def _unexpected(detail: dict[str, Any], plan: PlannedExpectation, *, success: bool) -> tuple[int, list[Any]]:
     rows = (detail.get("details") or {}).get("unexpected_rows")
     if rows is not None:
-        return int(detail["observed_value"]), [_renamed(row, plan) for row in list(rows)[:EXAMPLES]]
+        return int(detail["observed_value"]), [_renamed(row, plan) for row in list(rows)[:MAX_EXAMPLES]]
     if "unexpected_count" in detail:
         examples = detail.get("unexpected_index_list") or detail.get("partial_unexpected_list") or []
-        return int(detail["unexpected_count"] or 0), [_renamed(e, plan) for e in list(examples)[:EXAMPLES]]
+        return int(detail["unexpected_count"] or 0), [
+            _renamed(e, plan) for e in list(examples)[:MAX_EXAMPLES]
+        ]
     return (0 if success else 1), []
 
 
-def _renamed(example: Any, plan: Planned) -> Any:
+def _renamed(example: Any, plan: PlannedExpectation) -> Any:
     """Return an example under the names of the file."""
     if not isinstance(example, dict):
         return example
     return {plan.shown.get(key, key): value for key, value in example.items()}
-
-
-def _message(plan: Planned, detail: dict[str, Any], count: int, examples: list[Any], rows: Rows) -> str:
-    if "unexpected_count" not in detail and "unexpected_rows" not in (detail.get("details") or {}):
-        observed = detail.get("observed_value")
-        return f"{plan.describes}; found {'no value' if observed is None else words.value(observed)}"
-    named = [e for e in examples if isinstance(e, dict) and rows.column in e]
-    told = f"{plan.describes}; wrong in {words.rows(count)}"
-    if rows.word == "line":
-        hint = next((h for h in (_missing_quote(e, rows) for e in named) if h), None)
-        if hint is not None:
-            return f"{told}: {hint}"
-    return told + _fitting([_example(e, rows) for e in named[:_SHOWN]], count, words.LIMIT - len(told))
-
-
-def _fitting(examples: list[str], count: int, room: int) -> str:
-    """Return as many examples as there is room for, with ``…`` where there are more."""
-    shown = ""
-    for number, example in enumerate(examples, start=1):
-        longer = f"{shown}, {example}" if shown else f": {example}"
-        if len(longer) + (0 if number == count else len(", …")) > room:
-            return f"{shown}, …" if shown else words.cut(longer, max(room, 1))
-        shown = longer
-    return f"{shown}, …" if shown and count > len(examples) else shown
-
-
-def _example(example: dict[str, Any], rows: Rows) -> str:
-    """Return a row for a message: ``line 4 "2.5"``; several values with their names, what is empty without a word."""
-    row = example[rows.column]
-    values = {k: v for k, v in example.items() if k != rows.column and v not in (None, _NO_TIME)}
-    place = f"a row without {rows.word}" if row is None else f"{rows.word} {_named(row, rows)}"
-    if len(values) == 1:
-        return f"{place} {words.value(next(iter(values.values())))}"
-    listed = ", ".join(f"{words.name(key)} {words.value(value)}" for key, value in values.items())
-    return f"{place} ({words.cut(listed, 2 * words.SHORT)})" if listed else place
-
-
-def _named(row: Any, rows: Rows) -> str:
-    if rows.word == "line":
-        return f"{row:,}"
-    return words.number(row) if isinstance(row, float) else words.cut(str(row))
-
-
-def _missing_quote(example: dict[str, Any], rows: Rows) -> str | None:
-    """Say where a value with line breaks begins and ends: it looks like a quote that is missing."""
-    first = example[rows.column]
-    for value in example.values():
-        if isinstance(value, str) and "\n" in value.strip():
-            last = first + value.count("\n")
-            return f"a quote that opens on line {first:,} closes on line {last:,}: is one missing?"
-    return None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from data_checks import words
+from data_checks import message_text
 
 #: How many names a report explains one by one.
-_EXPLAINED = 10
+_MAX_EXPLAINED = 10
 #: How many names are looked at for what they were meant to be.
-_COMPARED = 100
+_MAX_COMPARED = 100
 _MUST = "the columns must be the contract's"
 
 
@@ -21,27 +21,31 @@ def faults(header: Sequence[str], wanted: Sequence[str]) -> list[str]:
     """
     missing = [name for name in wanted if name not in set(header)]
     unknown = [name for name in header if name not in set(wanted)]
-    by_fold = {words.fold(name): name for name in reversed(missing)}
-    told = []
-    for name in unknown[:_COMPARED]:
-        meant = by_fold.pop(words.fold(name), None) or next(
-            (m for m in missing if words.look_alike(name, m)), None
+    by_fold = {message_text.fold(name): name for name in reversed(missing)}
+    messages = []
+    for name in unknown[:_MAX_COMPARED]:
+        meant = by_fold.pop(message_text.fold(name), None) or next(
+            (m for m in missing if message_text.look_alike(name, m)), None
         )
         if meant is None or meant not in missing:
             continue
         unknown.remove(name)
         missing.remove(meant)
-        told.append(
-            f"{_MUST}: {words.quoted(name)} must be {words.quoted(meant)}: {words.difference(name, meant)}"
+        messages.append(
+            f"{_MUST}: {message_text.quoted(name)} must be {message_text.quoted(meant)}: {message_text.difference(name, meant)}"
         )
     if missing:
-        told.append(f"{_MUST}; missing: {words.listed(missing, words.name)}")
+        messages.append(f"{_MUST}; missing: {message_text.listed(missing, message_text.name)}")
     if unknown:
-        told.append(f"{_MUST}; unknown: {words.listed(unknown, _shown)}")
-    more = f"; {len(told) - _EXPLAINED:,} more names differ"
-    return told if len(told) <= _EXPLAINED else [*told[: _EXPLAINED - 1], told[_EXPLAINED - 1] + more]
+        messages.append(f"{_MUST}; unknown: {message_text.listed(unknown, _shown)}")
+    more = f"; {len(messages) - _MAX_EXPLAINED:,} more names differ"
+    return (
+        messages
+        if len(messages) <= _MAX_EXPLAINED
+        else [*messages[: _MAX_EXPLAINED - 1], messages[_MAX_EXPLAINED - 1] + more]
+    )
 
 
 def _shown(name: str) -> str:
-    said = words.invisible(name)
-    return words.name(name) + (f" ({'; '.join(said)})" if said else "")
+    said = message_text.invisible(name)
+    return message_text.name(name) + (f" ({'; '.join(said)})" if said else "")

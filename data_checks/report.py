@@ -9,14 +9,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from data_checks import words
+from data_checks import message_text
 from hotclub import severities
 from hotclub.severities import Severity
 
 #: How many unexpected rows a result shows; its count is exact whatever this is.
-EXAMPLES: Final = 20
+MAX_EXAMPLES: Final = 20
 #: A report that is longer as JSON shows fewer examples: Django takes requests of 2.5 MB.
-BYTES: Final = 1_000_000
+MAX_REPORT_BYTES: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,11 @@ class Result:
 
     def __post_init__(self) -> None:
         """Shorten what comes from the file, from PostgreSQL or from a declaration."""
-        object.__setattr__(self, "arguments", words.shorten(self.arguments))
-        object.__setattr__(self, "unexpected_examples", words.shorten(self.unexpected_examples[:EXAMPLES]))
-        object.__setattr__(self, "message", words.cut(self.message))
+        object.__setattr__(self, "arguments", message_text.shorten(self.arguments))
+        object.__setattr__(
+            self, "unexpected_examples", message_text.shorten(self.unexpected_examples[:MAX_EXAMPLES])
+        )
+        object.__setattr__(self, "message", message_text.cut(self.message))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +73,13 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """Return the report file's content, with as many examples as it may be long."""
-        for kept in (EXAMPLES, 5, 1, 0):
+        for kept in (MAX_EXAMPLES, 5, 1, 0):
             content = self._to_json(kept)
-            if len(json.dumps(content, default=str)) <= BYTES:
+            if len(json.dumps(content, default=str)) <= MAX_REPORT_BYTES:
                 return content
-        # Hundreds of columns: what holds is left out, so that what fails is told.
+        # Hundreds of columns: what holds is left out, so that what fails is reported.
         failed = [result for result in content["results"] if not result["success"]]
-        return {**content, "results": failed[: BYTES // 2_000]}
+        return {**content, "results": failed[: MAX_REPORT_BYTES // 2_000]}
 
     def _to_json(self, examples: int) -> dict[str, Any]:
         return {
@@ -100,7 +102,7 @@ class Report:
             "success": self.success,
             "expectations": len(self.results),
             **{f"{s}_failed": len(self.failed(s)) for s in reversed(severities.ORDER)},
-            "reasons": [result.message for result in self.failed(severities.CRITICAL)][:EXAMPLES],
+            "reasons": [result.message for result in self.failed(severities.CRITICAL)][:MAX_EXAMPLES],
         }
 
     def write(self, path: Path) -> None:

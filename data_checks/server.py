@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Final
 
 _LENGTH: Final = struct.Struct("!I")
-_LONGEST: Final = 1 << 20
+_MAX_CALL_BYTES: Final = 1 << 20
 _BACKLOG: Final = 64
 #: A caller that says nothing for so long is none.
 _SECONDS: Final = 10.0
@@ -100,7 +100,7 @@ def _take_over(connection: socket.socket) -> list[str]:
     connection.settimeout(_SECONDS)
     head, descriptors, _, _ = socket.recv_fds(connection, _LENGTH.size, 2)
     (length,) = _LENGTH.unpack(head)
-    if length > _LONGEST or len(descriptors) != 2:
+    if length > _MAX_CALL_BYTES or len(descriptors) != 2:
         raise ValueError(f"a call of {length} bytes with {len(descriptors)} descriptors")
     call: dict[str, Any] = json.loads(_receive(connection, length))
     connection.settimeout(None)

@@ -23,7 +23,7 @@ from typing import Any, Final, Literal
 import psycopg
 from psycopg import sql
 
-from data_checks import header, words
+from data_checks import header, message_text
 from data_checks.delivered_file import DeliveredFile, NotATableError, opened
 from data_checks.errors import StagingError
 from data_checks.values import is_value
@@ -36,11 +36,11 @@ _PLAIN: Final = re.compile(r"[A-Za-z_]([A-Za-z0-9_ ]{0,61}[A-Za-z0-9_])?")
 #: What a report says that these reasons fail.
 UNREADABLE: Final = "FileIsReadable"
 OTHER_COLUMNS: Final = "ExpectTableColumnsToMatchSet"
-_NOTED: Final = 5
+_MAX_NOTED_ROWS: Final = 5
 
 
 #: What a check reads: the staged text, or the values of the contract's types.
-On = Literal["raw", "typed"]
+ViewKind = Literal["raw", "typed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Notes:
 
 
 @dataclass(frozen=True, slots=True)
-class Staged:
+class StagedFile:
     """What was staged: the table's qualified name, its rows, and why the file is no table, if so."""
 
     table: str
@@ -72,7 +72,7 @@ def table_name(delivery: str) -> str:
     return names.staging_table(delivery)
 
 
-def view_name(delivery: str, on: On) -> str:
+def view_name(delivery: str, on: ViewKind) -> str:
     """Return the view that checks read, without its schema."""
     return f"{names.staging_table(delivery)}_{on}"
 
@@ -109,7 +109,7 @@ def _qualified(delivery: str) -> str:
     return f"{names.SCHEMA_STAGING}.{table_name(delivery)}"
 
 
-def stage(url: str, delivery: str, path: Path, contract: SourceContract) -> Staged:
+def stage(url: str, delivery: str, path: Path, contract: SourceContract) -> StagedFile:
     """Copy a CSV file with a header into the delivery's staging table, which is made anew.
 
     Everything happens in one transaction: a command that is killed leaves the table as it was.
@@ -126,22 +126,22 @@ def stage(url: str, delivery: str, path: Path, contract: SourceContract) -> Stag
             delivered = opened(file, wanted)
             faults = header.faults(delivered.header, wanted)
             if faults:
-                notes = Notes(OTHER_COLUMNS, tuple(words.cut(fault) for fault in faults))
+                notes = Notes(OTHER_COLUMNS, tuple(message_text.cut(fault) for fault in faults))
             else:
                 with connection.transaction():
                     rows = _copy(connection, delivery, delivered)
-                notes = Notes(long_rows=tuple(delivered.long_rows[:_NOTED]))
+                notes = Notes(long_rows=tuple(delivered.long_rows[:_MAX_NOTED_ROWS]))
         except NotATableError as error:
             notes = Notes(UNREADABLE, (str(error),))
         except psycopg.errors.ProgramLimitExceeded as error:
-            told = f"a row is too long for a table: {error.diag.message_primary}"
-            notes = Notes(UNREADABLE, (words.cut(told),))
+            reason = f"a row is too long for a table: {error.diag.message_primary}"
+            notes = Notes(UNREADABLE, (message_text.cut(reason),))
         except psycopg.DataError as error:
-            notes = Notes(UNREADABLE, (words.cut(error.diag.message_primary or str(error)),))
+            notes = Notes(UNREADABLE, (message_text.cut(error.diag.message_primary or str(error)),))
         _note(connection, delivery, notes)
         # The planner takes a table without statistics for one of a few rows.
         connection.execute(sql.SQL("ANALYZE {}").format(_in_schema(table_name(delivery))))
-    return Staged(_qualified(delivery), 0 if notes.problems else rows, "; ".join(notes.problems) or None)
+    return StagedFile(_qualified(delivery), 0 if notes.problems else rows, "; ".join(notes.problems) or None)
 
 
 def unstage(url: str, delivery: str) -> bool:
@@ -195,9 +195,9 @@ def create_views(connection: psycopg.Connection, delivery: str, contract: Source
         _create_view(connection, delivery, contract, "raw", "VIEW")
         _create_view(connection, delivery, contract, "typed", "MATERIALIZED VIEW")
     except psycopg.errors.UndefinedColumn as error:
-        told = error.diag.message_primary or str(error)
+        reason = error.diag.message_primary or str(error)
         raise StagingError(
-            f"delivery {delivery} was staged by another version of the contract ({told}); stage it again"
+            f"delivery {delivery} was staged by another version of the contract ({reason}); stage it again"
         ) from error
     connection.execute(sql.SQL("ANALYZE {}").format(_in_schema(view_name(delivery, "typed"))))
 
@@ -206,7 +206,7 @@ def _create_view(
     connection: psycopg.Connection,
     delivery: str,
     contract: SourceContract,
-    on: On,
+    on: ViewKind,
     kind: Literal["VIEW", "MATERIALIZED VIEW"],
 ) -> None:
     alias = aliases(contract)
@@ -263,8 +263,8 @@ def _create(connection: psycopg.Connection, delivery: str, contract: SourceContr
             )
         )
     except (psycopg.ProgrammingError, psycopg.errors.TooManyColumns) as error:
-        told = error.diag.message_primary or str(error)
-        raise StagingError(f"source {contract.name}: its columns cannot be a table's: {told}") from error
+        reason = error.diag.message_primary or str(error)
+        raise StagingError(f"source {contract.name}: its columns cannot be a table's: {reason}") from error
 
 
 def _copy(connection: psycopg.Connection, delivery: str, delivered: DeliveredFile) -> int:

@@ -19,9 +19,9 @@ class HotclubSettings:
 
     @property
     def contracts(self) -> list[Path]:
-        """The folders of published contracts; by default those of the apps that declare any."""
+        """The folders of published contracts: the setting, else the variable HOTCLUB_CONTRACTS, else the declaring apps'."""
         configured = self._get("CONTRACTS", None)
-        return contract_roots() if configured is None else list(configured)
+        return list(contract_files.folders() or contract_roots()) if configured is None else list(configured)
 
     @property
     def landing(self) -> Path:

@@ -176,7 +176,7 @@ class MLModel:
         timezone: the zone in which a day of this model begins and ends.
         metric: the metric that training optimises early stopping for and that gates speak of first.
         gates: ``{metric: limit}``, and ``worse_than_champion_by``: how much worse than the champion is allowed.
-        evaluate_days, stopping_days: the newest slice of time held out, and the one before it for early stopping.
+        evaluate_days, stopping_days: of the evaluation split, the newest rows, and of the stopping split before it.
         score_on: a `Source` (or its name): each loaded partition of it is scored.
         schedule: a cron expression for training, or None for by hand.
         parameters: XGBoost parameters beside those of the task, see `hotclub.parameters`. Constraints name features.

@@ -62,7 +62,7 @@ class RegisteredVersion:
 
 
 class ModelRegistry(Protocol):
-    """Finds versions and brings their packages."""
+    """Finds versions and downloads their packages."""
 
     def models(self) -> list[RegisteredModel]:
         """Return Hotclub's registered models (those with the tag `names.TAG_KIND`) and their aliases."""

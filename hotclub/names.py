@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from typing import Final
-from zoneinfo import ZoneInfo
-
-from hotclub.errors import InvalidInputError
 
 # PostgreSQL. OWNER and VIEWS cannot log in; MIGRATOR acts as them during `migrate` and only then.
 ROLE_OWNER: Final = "hotclub_owner"
@@ -131,53 +127,3 @@ def ingest_run_id(delivery_id: str, attempt: int) -> str:
 def asset_uri(source: str) -> str:
     """Return the URI of the asset that a loaded delivery of this source adds a partition to."""
     return f"hotclub://source/{source}"
-
-
-def parse_day(text: object) -> dt.date | None:
-    """Return the day of ``YYYY-MM-DD``, None for anything else.
-
-    `date.fromisoformat` also reads ``20131101`` and ``2013-W44-5``: one day must have one name.
-    """
-    try:
-        day = dt.date.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
-    return day if day is not None and day.isoformat() == text else None
-
-
-def partition_key(tenant: str, day: dt.date) -> str:
-    """Return the asset partition of one tenant's day: ``"EWR.2013-11-01"``."""
-    return f"{tenant}.{day.isoformat()}"
-
-
-def parse_partition_key(key: str) -> tuple[str, dt.date]:
-    """Return tenant and day of an asset partition.
-
-    Raises:
-        InvalidInputError: the key is not ``<tenant>.<YYYY-MM-DD>``.
-    """
-    tenant, _, day = key.rpartition(".")
-    try:
-        parsed = dt.date.fromisoformat(day)
-    except ValueError:
-        parsed = None
-    if not tenant or parsed is None:
-        raise InvalidInputError.of(
-            "partition", f"{key!r} is not <tenant>.<YYYY-MM-DD>, such as EWR.2013-11-01"
-        )
-    return tenant, parsed
-
-
-def day_interval(day: dt.date, timezone: str) -> tuple[dt.datetime, dt.datetime]:
-    """Return the UTC instants [start, end) of a local calendar day; 23 or 25 h where clocks change.
-
-    Raises:
-        InvalidInputError: it begins or ends outside of the years 1 to 9999.
-    """
-    zone = ZoneInfo(timezone)
-    try:
-        start = dt.datetime.combine(day, dt.time(), tzinfo=zone)
-        end = dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), tzinfo=zone)
-        return start.astimezone(dt.UTC), end.astimezone(dt.UTC)
-    except OverflowError as error:
-        raise InvalidInputError.of("day", f"{day} does not lie within the years 1 to 9999 in UTC") from error

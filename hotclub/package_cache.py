@@ -16,7 +16,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class PackageCache:
-    """Brings packages from a registry once, and never serves a file that changed on the way."""
+    """Downloads packages from a registry once, and never serves a file that changed on the way."""
 
     def __init__(self, root: Path, registry: ModelRegistry) -> None:
         self.root = root
@@ -29,7 +29,7 @@ class PackageCache:
     def fetch(self, version: RegisteredVersion) -> package.Package:
         """Return a version's package, from the cache or the registry, verified either way.
 
-        A damaged copy in the cache is thrown away and brought again.
+        A damaged copy in the cache is deleted and downloaded again.
 
         Raises:
             PackageError: the version has no digest, or what it holds is not what its tags say.
@@ -49,10 +49,10 @@ class PackageCache:
                 return self._read(target, version)
             except PackageError:
                 shutil.rmtree(target, ignore_errors=True)
-        self._bring(version, target)
+        self._download(version, target)
         return self._read(target, version)
 
-    def _bring(self, version: RegisteredVersion, target: Path) -> None:
+    def _download(self, version: RegisteredVersion, target: Path) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(dir=self.root, prefix=".incoming-"))
         try:
@@ -65,7 +65,7 @@ class PackageCache:
             try:
                 work.rename(target)
             except OSError:
-                # Another process brought the same bytes first.
+                # Another process downloaded the same bytes first.
                 if not target.is_dir():
                     raise
         finally:

@@ -111,7 +111,7 @@ class Predictor:
 def _compare(what: str, found: npt.NDArray[Any], golden: npt.NDArray[Any], rtol: float) -> None:
     if found.shape != golden.shape:
         raise PackageError(f"{what}s have shape {found.shape}, golden ones {golden.shape}")
-    # Two infinities are close to numpy, and tell nothing.
+    # Two infinities are close to numpy, and say nothing about agreement.
     if not np.isfinite(golden).all():
         raise PackageError(f"golden rows: a {what} is not a finite number")
     if not np.allclose(found, golden, rtol=rtol, atol=ATOL):

@@ -19,12 +19,12 @@ from hotclub.mlflow_rest import MlflowRegistry
 from hotclub.model_registry import ModelRegistry
 from hotclub.package_cache import PackageCache
 from serving import exception_handlers, openapi, predict
-from serving.lookup import FeatureLookup
+from serving.champion_watcher import ChampionWatcher, PollIntervals
+from serving.feature_lookup import FeatureLookup
 from serving.prometheus import Metrics
 from serving.served_model import ServedModel
 from serving.settings import Settings
 from serving.state_file import StateFile
-from serving.watcher import Pace, Watcher
 
 _PROBLEM = {"content": {problem_json.MEDIA_TYPE: {"schema": problem_json.SCHEMA}}}
 _RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -67,13 +67,13 @@ def create_app(settings: Settings | None = None, registry: ModelRegistry | None 
     return app
 
 
-def _watcher(settings: Settings, registry: ModelRegistry, metrics: Metrics) -> Watcher:
-    return Watcher(
+def _watcher(settings: Settings, registry: ModelRegistry, metrics: Metrics) -> ChampionWatcher:
+    return ChampionWatcher(
         registry,
         PackageCache(settings.cache, registry),
         StateFile(settings.cache / "serving.json"),
         metrics,
-        pace=Pace(
+        intervals=PollIntervals(
             settings.serving_poll_seconds, settings.serving_retry_seconds, settings.serving_drain_seconds
         ),
         threads=settings.serving_threads,
@@ -82,7 +82,7 @@ def _watcher(settings: Settings, registry: ModelRegistry, metrics: Metrics) -> W
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    watcher: Watcher = app.state.watcher
+    watcher: ChampionWatcher = app.state.watcher
     url = app.state.settings.serving_database_url
     if url is not None:
         app.state.lookup = FeatureLookup(url.get_secret_value())
@@ -107,7 +107,7 @@ router = APIRouter()
 @router.get("/v1/models", tags=["models"], summary="What is live, and why not what the alias says")
 async def models(request: Request) -> dict[str, Any]:
     """Return every registered model with its live version, the alias's version and the reason where they differ."""
-    watcher: Watcher = request.app.state.watcher
+    watcher: ChampionWatcher = request.app.state.watcher
     served = sorted(watcher.served.values(), key=lambda served_model: served_model.model_name)
     return {
         "registry_failure": watcher.registry_failure,
@@ -176,7 +176,7 @@ async def health_live() -> dict[str, bool]:
 )
 async def health_ready(request: Request) -> dict[str, bool]:
     """Say that the registry was read once, or that what was live before the restart is live again."""
-    watcher: Watcher = request.app.state.watcher
+    watcher: ChampionWatcher = request.app.state.watcher
     if not watcher.is_ready:
         raise exception_handlers.ProblemError(
             503, f"Not ready: {watcher.registry_failure or 'the registry is not read yet'}."

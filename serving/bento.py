@@ -24,8 +24,8 @@ import bentoml
 
 from hotclub import package
 from hotclub.errors import HotclubError, InvalidInputError
+from hotclub.feature_validation import validate_instances
 from hotclub.predictor import Predictor
-from hotclub.validation import validate_instances
 
 #: Beside ``serving/`` and ``hotclub/`` in a bundle's source.
 _PACKAGE: Final = "package"

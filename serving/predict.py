@@ -10,9 +10,9 @@ from typing import Any, Final
 from fastapi import Request
 
 from hotclub.errors import FieldError, InvalidInputError
-from hotclub.validation import validate_instances
+from hotclub.feature_validation import validate_instances
 from serving.exception_handlers import ProblemError
-from serving.lookup import FeatureLookup, LookupUnavailableError
+from serving.feature_lookup import FeatureLookup, LookupUnavailableError
 from serving.served_model import LoadedVersion, ServedModel
 
 #: Up to this many rows are scored on the event loop: a thread would cost more than they do.

@@ -1,4 +1,4 @@
-"""What is live: one served_model per model, swapped atomically, the old one drained.
+"""What is live: one `ServedModel` per model, swapped atomically, the old one drained.
 
 Everything here runs on the event loop's thread, so plain counters are enough: nothing awaits between
 reading the live version and counting its lease.
@@ -46,7 +46,7 @@ class LoadedVersion:
 
     @property
     def identity(self) -> tuple[str, str | None]:
-        """The number and the package's digest: what tells this version from every other."""
+        """The number and the package's digest: what distinguishes this version from every other."""
         return self.registered.version, self.registered.digest
 
     @property
@@ -73,7 +73,7 @@ class LoadedVersion:
 
 @dataclass
 class ServedModel:
-    """A model's place: the live version, and what became of the version that the alias points to.
+    """A registered model as it is served: the live version, and what became of the version that the alias points to.
 
     Attributes:
         live: what answers, or None before the first load.

@@ -1,4 +1,4 @@
-"""``python -m stack``: start, stop and look at every service on this machine."""
+"""``python -m stack``, the launcher: start, stop and look at the services of a stack on this machine."""
 
 from __future__ import annotations
 
@@ -67,7 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     logs = add("logs", _logs, "Follow the logs; ends with Ctrl-C.")
     logs.add_argument("service", nargs="?", default="", help="one service; all by default")
     deliver = add("deliver", _deliver, "Land the example's files of one day and wait until they are scored.")
-    deliver.add_argument("day", type=demo.parse_day, help="a day of November or December 2013: 2013-11-02")
+    deliver.add_argument(
+        "day", type=demo.day_with_files, help="a day of November or December 2013: 2013-11-02"
+    )
     manage = add("manage", _manage, "Run a command of Django's manage.py with this stack's settings.")
     manage.add_argument(
         "words", nargs=argparse.REMAINDER, metavar="...", help="such as: migrate, makecontracts"

@@ -1,7 +1,7 @@
 """What the first `up` does after the services run: history, two trained models, one scored day.
 
 Each step does its work once and may be repeated: it is recorded when it is done, and a run that was
-killed goes on from the first step that is not. Everything goes through the services' own doors.
+killed goes on from the first step that is not. Everything goes through the services' own APIs and commands.
 """
 
 from __future__ import annotations
@@ -16,25 +16,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from hotclub import names, statuses
+from hotclub import days, names, statuses
 from hotclub.errors import GateError, RegistryNotFoundError
 from hotclub.mlflow_rest import MlflowRegistry
 from hotclub.statuses import BatchStatus, DeliveryStatus
 from stack import clients, service_definitions, summary
 from stack.clients import Airflow, Django, Serving
 from stack.errors import StackError
-from stack.graph import log_path, tail
 from stack.progress import Progress
 from stack.service_environments import Stack
 from stack.settings import ROOT
+from stack.startup import log_path, tail
 
 MODELS: Final = ("arrival_delay", "arrival_minutes")
-#: The model whose endpoint and scores the summary shows.
-SHOWN: Final = MODELS[0]
 DAY: Final = dt.date(2013, 11, 1)
 _ENDED: Final = {"success", "failed"}
-_TRAINING_SECONDS: Final = 600
-_DELIVERY_SECONDS: Final = 300
+_TRAINING_TIMEOUT_SECONDS: Final = 600
+_DELIVERY_TIMEOUT_SECONDS: Final = 300
 _POLL_SECONDS: Final = 1.0
 
 
@@ -44,7 +42,7 @@ class Demo:
 
     stack: Stack
     progress: Progress
-    #: Tells runs by hand of this attempt from those of an earlier one.
+    #: Distinguishes runs by hand of this attempt from those of an earlier one.
     _number: int = field(default_factory=lambda: int(time.time()))
     _opened: dict[str, Any] = field(default_factory=dict)
 
@@ -84,7 +82,7 @@ class Demo:
         """Train every model through its DAG, side by side, and wait."""
         self._wait("DAGs to be read", self._dags_missing, 120)
         runs = {names.train_dag_id(model): self._start_training(model) for model in MODELS}
-        self._wait("training", lambda: self._training_left(runs), _TRAINING_SECONDS)
+        self._wait("training", lambda: self._training_left(runs), _TRAINING_TIMEOUT_SECONDS)
 
     def promotion(self) -> None:
         """Point `champion` at each first version whose gates passed, as the MLflow UI does; wait for serving."""
@@ -128,12 +126,14 @@ class Demo:
         # <landing>/<source>/<tenant>/<day>.csv
         paths = [Path(line.split(maxsplit=1)[1]) for line in lines if line.startswith("landed ")]
         landed = {(path.parent.parent.name, path.parent.name) for path in paths}
-        self._wait(f"deliveries of {day}", lambda: self._deliveries_left(day, landed), _DELIVERY_SECONDS)
+        self._wait(
+            f"deliveries of {day}", lambda: self._deliveries_left(day, landed), _DELIVERY_TIMEOUT_SECONDS
+        )
         bad = [d for d in self.deliveries(day) if d["status"] != DeliveryStatus.LOADED]
         if bad:
-            told = "; ".join(f"{d['source']} {d['tenant']}: {d['status']}, {d.get('reasons')}" for d in bad)
-            raise StackError(f"Not every delivery was loaded: {told}", "Look at them in Django's admin.")
-        self._wait(f"batches of {day}", lambda: self._batches_left(day), _DELIVERY_SECONDS)
+            listed = "; ".join(f"{d['source']} {d['tenant']}: {d['status']}, {d.get('reasons')}" for d in bad)
+            raise StackError(f"Not every delivery was loaded: {listed}", "Look at them in Django's admin.")
+        self._wait(f"batches of {day}", lambda: self._batches_left(day), _DELIVERY_TIMEOUT_SECONDS)
 
     def deliveries(self, day: dt.date) -> list[dict[str, Any]]:
         """Return the deliveries of a day."""
@@ -169,7 +169,7 @@ class Demo:
         if process.returncode != 0:
             raise StackError(
                 f"manage {' '.join(arguments)} failed:\n{tail(path)}",
-                "When that is mended, `make up` goes on from here.",
+                "When that is fixed, `make up` goes on from here.",
             )
         return lines
 
@@ -189,7 +189,9 @@ class Demo:
         missing = [dag_id for dag_id in wanted if not self.airflow.has_dag(dag_id)]
         errors = self.airflow.import_errors() if missing else []
         if errors:
-            raise StackError(f"DAGs cannot be read: {'; '.join(errors)}", "Mend them; `make up` goes on.")
+            raise StackError(
+                f"DAGs cannot be read: {'; '.join(errors)}", "Fix them; `make up` goes on from here."
+            )
         return ", ".join(missing)
 
     def _training_left(self, runs: dict[str, str]) -> str:
@@ -248,7 +250,7 @@ class Demo:
         if any(r["dag_run_id"] == run_id for r in ended):
             url = f"{self.stack.ports.url('airflow')}/dags/{dag_id}/runs/{run_id}"
             raise StackError(f"{dag_id} made no batch for {tenant} {day}", f"Its task's log: {url}")
-        if any(r.get("partition_key") == names.partition_key(tenant, day) for r in ended):
+        if any(r.get("partition_key") == days.partition_key(tenant, day) for r in ended):
             self.airflow.trigger(dag_id, run_id, {"tenant": tenant, "day": day.isoformat()})
 
     def _champions(self) -> list[str]:
@@ -311,16 +313,13 @@ def deliver(stack: Stack, day: dt.date, progress: Progress) -> None:
     )
 
 
-def parse_day(text: str) -> dt.date:
+def day_with_files(text: str) -> dt.date:
     """Return a day of an argument.
 
     Raises:
         argparse.ArgumentTypeError: it is not a day for which there are files.
     """
-    try:
-        day = dt.date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a day like 2013-11-02") from None
+    day = days.day_argument(text)
     if not DAY <= day <= dt.date(2013, 12, 31):
         raise argparse.ArgumentTypeError(f"{day}: there are files from 2013-11-01 to 2013-12-31")
     return day

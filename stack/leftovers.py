@@ -150,7 +150,7 @@ def _clean(home: Home) -> None:
 
 
 def _boot() -> str:
-    """Return what tells one run of the machine from the next."""
+    """Return what identifies this boot of the machine."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:

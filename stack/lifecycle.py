@@ -1,4 +1,4 @@
-"""Up and down: from nothing to a running stack, and back to no process at all."""
+"""Up and down: the launcher starts the stack, and stops it until no process of it is left."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from stack import graph, leftovers, postgres, preflight, redis, roles, secrets, service_definitions
+from stack import database_roles, leftovers, postgres, preflight, redis, secrets, service_definitions, startup
 from stack.errors import StackError
 from stack.home import Home
 from stack.ports import Ports
@@ -37,7 +37,7 @@ def up(stack: Stack, only: Iterable[str], progress: Progress) -> list[str]:
     """Start what does not run, in order of health. The caller holds the launcher's lock.
 
     Returns:
-        What a person has to be told at the end: warnings of jobs.
+        Warnings of jobs, for a person to read at the end.
 
     Raises:
         StackError: something that must hold does not, or a service did not come up.
@@ -50,7 +50,7 @@ def up(stack: Stack, only: Iterable[str], progress: Progress) -> list[str]:
     else:
         _prepare(stack, progress)
         supervisor.launch(stack.common())
-    return graph.run(stack.home, nodes, supervisor, progress)
+    return startup.run(stack.home, nodes, supervisor, progress)
 
 
 def down(home: Home, password: str, progress: Progress) -> None:
@@ -79,9 +79,11 @@ def provision(stack: Stack, *, reset_passwords: bool = False) -> None:
             on the embedded one they always have them.
     """
     ours = stack.settings.postgres_url is None
-    roles.provision(stack.admin_url, stack.secrets.role_passwords, reset_passwords=ours or reset_passwords)
+    database_roles.provision(
+        stack.admin_url, stack.secrets.role_passwords, reset_passwords=ours or reset_passwords
+    )
     if ours:
-        roles.close_maintenance_databases(stack.admin_url)
+        database_roles.close_maintenance_databases(stack.admin_url)
 
 
 def _prepare(stack: Stack, progress: Progress) -> None:

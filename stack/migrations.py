@@ -1,4 +1,4 @@
-"""``python -m stack.migrations airflow|mlflow``: bring a service's own database up to date.
+"""``python -m stack.migrations airflow|mlflow``: migrate a service's own database.
 
 ``airflow db migrate`` takes 14 s even when there is nothing to do. So what was done is recorded in
 HOME/run, and done again when the package or the database's revision differs from the record.

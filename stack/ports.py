@@ -43,7 +43,7 @@ class Ports:
         """Refuse to start where a port is taken.
 
         Raises:
-            StackError: names each taken port, its holder where the system tells, and the variable.
+            StackError: names each taken port, its holder where the system says, and the variable.
         """
         taken = [f"{port} ({name}){_holder(port)}" for name, port in self.named().items() if _taken(port)]
         if taken:
@@ -67,8 +67,13 @@ def _taken(port: int) -> bool:
 def _holder(port: int) -> str:
     try:
         for connection in psutil.net_connections("tcp"):
-            listens = connection.status == psutil.CONN_LISTEN and connection.laddr
-            if listens and listens.port == port and connection.pid:
+            # psutil gives an empty address where a connection has none.
+            if (
+                connection.status == psutil.CONN_LISTEN
+                and connection.laddr
+                and connection.laddr.port == port
+                and connection.pid
+            ):
                 return f" by process {connection.pid}, {psutil.Process(connection.pid).name()}"
     except psutil.Error:
         pass

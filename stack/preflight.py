@@ -14,7 +14,7 @@ from stack.errors import StackError
 from stack.home import Home
 
 SUPPORTED_PYTHON = ((3, 11), (3, 13))
-MINIMUM_FREE_BYTES = 3 * 1024**3
+MIN_FREE_BYTES = 3 * 1024**3
 
 
 def check_python(version: tuple[int, int] | None = None) -> None:
@@ -28,7 +28,7 @@ def check_python(version: tuple[int, int] | None = None) -> None:
         )
 
 
-def check_disk(folder: Path, minimum_bytes: int = MINIMUM_FREE_BYTES) -> None:
+def check_disk(folder: Path, minimum_bytes: int = MIN_FREE_BYTES) -> None:
     """Refuse a file system that would be full soon."""
     free = shutil.disk_usage(folder).free
     if free < minimum_bytes:

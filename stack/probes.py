@@ -34,8 +34,8 @@ def airflow(url: str, component: str) -> Probe:
         answer = _get(f"{url}/api/v2/monitor/health")
         if answer is None or not answer.is_success:
             return False
-        told: Any = answer.json().get(component) or {}
-        return bool(told.get("status") == "healthy")
+        health: Any = answer.json().get(component) or {}
+        return bool(health.get("status") == "healthy")
 
     return probe
 

@@ -12,7 +12,7 @@ _REMIND_SECONDS = 10.0
 
 
 class Progress:
-    """Writes steps to a stream. On a terminal the last line tells what is being waited for."""
+    """Writes steps to a stream. On a terminal the last line shows what is being waited for."""
 
     def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream or sys.stdout
@@ -33,7 +33,7 @@ class Progress:
         self._reminded_at = self._clock()
 
     def waiting(self, what: str) -> None:
-        """Tell what is being waited for; may be called often."""
+        """Show what is being waited for; may be called often."""
         if self._stream.isatty():
             self._clear()
             self._stream.write(f"{self._elapsed():7.1f} s  waiting for {what}"[:110])

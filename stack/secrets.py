@@ -11,9 +11,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
+from stack.database_roles import DATABASE_ROLES, LOGIN_ROLES
 from stack.errors import StackError
 from stack.home import Home
-from stack.roles import DATABASE_ROLES, LOGIN_ROLES
 
 ADMIN_USERNAME: Final = "admin"
 ENGINEER_USERNAME: Final = "engineer"

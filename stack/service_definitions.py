@@ -126,7 +126,7 @@ def _data(stack: Stack) -> list[Node]:
 def _jobs(stack: Stack) -> list[Node]:
     database = ("postgres",) if stack.settings.postgres_url is None else ()
     return [
-        Job("provision", (_PYTHON, "-m", "stack", "provision"), _launcher(stack), database),
+        Job("provision", (_PYTHON, "-m", "stack", "provision"), _launcher_environment(stack), database),
         Job(
             "airflow-migrate",
             (_PYTHON, "-m", "stack.migrations", "airflow"),
@@ -154,8 +154,8 @@ def _jobs(stack: Stack) -> list[Node]:
     ]
 
 
-def _launcher(stack: Stack) -> dict[str, str]:
-    """Return the environment of our own command, servers that were set from outside included."""
+def _launcher_environment(stack: Stack) -> dict[str, str]:
+    """Return the environment of the launcher's own command, servers that were set from outside included."""
     env = stack.common()
     for name in ("postgres_url", "redis_url"):
         value = getattr(stack.settings, name)
@@ -175,7 +175,7 @@ def _mlflow(stack: Stack) -> list[Node]:
 
 
 def _checks(stack: Stack) -> list[Node]:
-    # It has no secret of its own: each call brings its caller's.
+    # It has no secret of its own: each call comes with its caller's.
     command = (_PYTHON, "-m", "data_checks", "serve", "--socket", str(stack.checks_socket))
     return [Service("checks", command, probes.listens(stack.checks_socket), stack.common())]
 
@@ -200,7 +200,7 @@ def _airflow(stack: Stack) -> list[Node]:
             stack.airflow_tasks(),
             after,
             stop_seconds=10,  # it would wait for running tasks, which the next start runs again anyway
-            stop_group=False,  # it ends its workers itself, and waits in vain for those that were told too
+            stop_group=False,  # it ends its workers itself, and waits in vain for those that got the signal too
         ),
         Service(
             "airflow-dag-processor",

@@ -11,7 +11,7 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from hotclub import names
-from stack import airflow_config, postgres, redis, roles, settings
+from stack import airflow_config, database_roles, postgres, redis, settings
 from stack.home import Home
 from stack.ports import Ports
 from stack.secrets import AIRFLOW_SERVICE_USERNAME, Secrets, write_private
@@ -49,9 +49,9 @@ class Stack:
         external = self.settings.redis_url
         return redis.url(self.home.root) if external is None else external.get_secret_value()
 
-    def role_url(self, role: str, database: str = roles.DATABASE) -> str:
+    def role_url(self, role: str, database: str = database_roles.DATABASE) -> str:
         """Return the URL of one of our roles."""
-        return roles.role_url(self.admin_url, role, self.secrets.role_passwords[role], database)
+        return database_roles.role_url(self.admin_url, role, self.secrets.role_passwords[role], database)
 
     def sqlalchemy_url(self, role: str) -> str:
         """Return the URL of a role that has a database of its own, as SQLAlchemy wants it."""
@@ -120,7 +120,7 @@ class Stack:
         return {
             **self.common(),
             **{name: value for name, value in fixed.items() if value},
-            "MLFLOW_BACKEND_STORE_URI": self.sqlalchemy_url(roles.ROLE_MLFLOW),
+            "MLFLOW_BACKEND_STORE_URI": self.sqlalchemy_url(database_roles.ROLE_MLFLOW),
             "MLFLOW_ARTIFACTS_DESTINATION": str(self.home.mlflow / "artifacts"),
         }
 
@@ -129,7 +129,11 @@ class Stack:
         return {
             **self.common(),
             **airflow_config.environment(
-                component, self.home, self.ports, self.secrets, self.sqlalchemy_url(roles.ROLE_AIRFLOW)
+                component,
+                self.home,
+                self.ports,
+                self.secrets,
+                self.sqlalchemy_url(database_roles.ROLE_AIRFLOW),
             ),
         }
 
@@ -151,7 +155,7 @@ class Stack:
         The logins of these two are in files: a task that starts neither has neither.
         """
         return {
-            # Threads of a fit that wait leave the cores to others; fits themselves take turns (training.run_folder).
+            # Threads of a fit that wait leave the cores to others; only one fit runs at a time (training.run_folder.fit_lock).
             "OMP_WAIT_POLICY": "passive",
             **self.airflow_triggerer("airflow-scheduler"),
             names.VARIABLE_COMMAND_SECRETS: str(self.command_secrets),

@@ -45,7 +45,7 @@ def table(stack: Stack) -> tuple[str, bool]:
 
 
 def view_warnings(stack: Stack) -> list[str]:
-    """Return the feature views that are needed and missing, as Django's API tells them."""
+    """Return the feature views that are needed and missing, as Django's API lists them."""
     try:
         contracts = list(Django(stack).list("/contracts/"))
     except (StackError, httpx.HTTPError) as error:

@@ -1,4 +1,4 @@
-"""What the demo tells at its end: how good, how many, what the endpoint says, where to go."""
+"""What the demo prints at its end: how good, how many, what the endpoint says, where to go."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ from stack.service_environments import Stack
 from stack.settings import ROOT
 
 _BASELINE = "baseline_"
+#: The model whose endpoint is asked.
+_EXAMPLE_MODEL = "arrival_delay"
 
 
 def results(stack: Stack, day: dt.date) -> str:
     """Return the champions' metrics beside their baselines, the day's scores, and one answer of the endpoint."""
-    parts = ["", "Quality on the newest slice of time, held out from training:", _metrics(stack)]
+    parts = ["", "Quality on the evaluation split, held out from training:", _metrics(stack)]
     parts += ["", scores(stack, day), "", _answer(stack, day)]
     return "\n".join(parts)
 
@@ -88,13 +90,13 @@ def _answer(stack: Stack, day: dt.date) -> str:
     done = [
         b for b in django.list("/batches/") if b["status"] == BatchStatus.DONE and b["day"] == day.isoformat()
     ]
-    batch = next((b for b in done if b["model"] == "arrival_delay"), None)
+    batch = next((b for b in done if b["model"] == _EXAMPLE_MODEL), None)
     row = next(django.list(f"/batches/{batch['id']}/results/"), None) if batch else None
     if batch is None or row is None:
         raise StackError(f"No scored row of {day} was found", "Look at the batches in Django's admin.")
-    answer = Serving(stack).predict("arrival_delay", str(row["entity"]))
+    answer = Serving(stack).predict(_EXAMPLE_MODEL, str(row["entity"]))
     command = (
-        f"curl -s {stack.ports.url('serving')}/v1/models/arrival_delay/predict "
+        f"curl -s {stack.ports.url('serving')}/v1/models/{_EXAMPLE_MODEL}/predict "
         f"-H 'Content-Type: application/json' -d '{{\"entities\": [\"{row['entity']}\"]}}'"
     )
     return f"The endpoint, asked about one of those flights:\n  {command}\n  {json.dumps(answer)}"

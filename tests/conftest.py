@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stack import roles
+from stack import database_roles
 from tests import servers
 from tests.factories import make_contract, make_package
 from tests.services import mlflow_server
@@ -38,7 +38,7 @@ class Database:
 
     def url(self, role: str) -> str:
         """Return the URL of one of Hotclub's logins."""
-        return roles.role_url(self.admin_url, role, self.passwords[role], self.name)
+        return database_roles.role_url(self.admin_url, role, self.passwords[role], self.name)
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +63,7 @@ def provision(postgres_admin_url: str) -> Iterator[Callable[[str], Database]]:
         # A server that is shared outlives this process, and others are on it now.
         own = f"{name}_{os.getpid()}" if SHARED else name
         made.append(own)
-        roles.provision(postgres_admin_url, passwords, own)
+        database_roles.provision(postgres_admin_url, passwords, own)
         return Database(postgres_admin_url, own, passwords)
 
     yield make

@@ -91,10 +91,10 @@ def make_package(
     `rounds` makes packages of one contract differ.
     """
     from training import fit
-    from training.split import boundaries, split
+    from training.splits import boundaries, split_rows
 
     contract = contract or make_contract(parameters={"num_boost_round": rounds, "max_depth": 3})
     rows = rows if rows is not None else make_rows(task=contract.schema.task)
-    parts = split(contract, rows, boundaries(contract, rows))
-    model, vocabulary, _ = fit.fit(contract, parts, threads=1, progress=lambda text: None)
-    return fit.write_package(folder, contract, model, vocabulary, parts.fit)
+    splits = split_rows(contract, rows, boundaries(contract, rows))
+    model, vocabulary, _ = fit.fit(contract, splits, threads=1, progress=lambda text: None)
+    return fit.write_package(folder, contract, model, vocabulary, splits.train)

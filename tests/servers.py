@@ -19,7 +19,7 @@ from typing import Final
 import psycopg
 from psycopg import sql
 
-from stack import postgres, roles
+from stack import database_roles, postgres
 from tests import history
 
 #: The file that `running` wrote.
@@ -47,7 +47,10 @@ def shared() -> Servers | None:
 
 def make_passwords() -> dict[str, str]:
     """Return a fresh password for each role that logs in."""
-    return {role: secrets.token_urlsafe(12) for role in (*roles.LOGIN_ROLES, *roles.DATABASE_ROLES)}
+    return {
+        role: secrets.token_urlsafe(12)
+        for role in (*database_roles.LOGIN_ROLES, *database_roles.DATABASE_ROLES)
+    }
 
 
 @contextmanager
@@ -68,8 +71,8 @@ def running(folder: Path) -> Iterator[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     with postgres_server() as admin_url:
         made = Servers(admin_url, make_passwords())
-        roles.provision(admin_url, made.passwords, TEMPLATE)
-        history.fill(lambda role: roles.role_url(admin_url, role, made.passwords[role], TEMPLATE))
+        database_roles.provision(admin_url, made.passwords, TEMPLATE)
+        history.fill(lambda role: database_roles.role_url(admin_url, role, made.passwords[role], TEMPLATE))
         file = folder / "servers.json"
         file.touch(mode=0o600)
         file.write_text(json.dumps(asdict(made)))
@@ -87,4 +90,4 @@ def copy_template(servers: Servers, name: str) -> None:
     with psycopg.connect(servers.admin_url, autocommit=True) as connection:
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
         connection.execute(statement.format(sql.Identifier(name), sql.Identifier(TEMPLATE)))
-    roles.provision(servers.admin_url, servers.passwords, name)
+    database_roles.provision(servers.admin_url, servers.passwords, name)

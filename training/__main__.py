@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from hotclub import command_result, contract_files, names
+from hotclub import command_result, contract_files, days
 from training import steps
 from training.failures import Exit, judge
 from training.run_folder import RunFolder
@@ -20,16 +20,16 @@ Step = Callable[[steps.Run], dict[str, Any]]
 STEPS: dict[str, tuple[Step, str]] = {
     "snapshot": (steps.take_snapshot, "copy the view's labelled rows to Parquet"),
     "fit": (steps.fit, "fit with early stopping and write the model package"),
-    "evaluate": (steps.evaluate, "score the newest slice beside baselines and champion, judge by the gates"),
+    "evaluate": (
+        steps.evaluate,
+        "score the evaluation split beside baselines and champion, judge by the gates",
+    ),
     "register": (steps.register, "register the package in MLflow, as challenger when the gates passed"),
 }
 
 
-def _day(text: str) -> dt.datetime:
-    day = names.parse_day(text)
-    if day is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a day such as 2013-11-01")
-    return dt.datetime.combine(day, dt.time(), tzinfo=dt.UTC)
+def _utc_midnight(text: str) -> dt.datetime:
+    return dt.datetime.combine(days.day_argument(text), dt.time(), tzinfo=dt.UTC)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -43,9 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--model", required=True, help="the contract's name, such as arrival_delay")
     common.add_argument("--run-key", help="names the run; the same key repeats it (default: the time)")
-    common.add_argument("--until", type=_day, help="leave out rows from this UTC day on")
-    common.add_argument("--stopping-from", type=_day, help="first UTC day of the early-stopping slice")
-    common.add_argument("--evaluation-from", type=_day, help="first UTC day of the held-out slice")
+    common.add_argument("--until", type=_utc_midnight, help="leave out rows from this UTC day on")
+    common.add_argument("--stopping-from", type=_utc_midnight, help="first UTC day of the stopping split")
+    common.add_argument("--evaluation-from", type=_utc_midnight, help="first UTC day of the evaluation split")
     common.add_argument("--without", default="", help="features or groups to leave out, separated by commas")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (_, text) in STEPS.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import xgboost
 
 from hotclub import names, objectives, package
 from hotclub import parameters as declared
+from hotclub.callbacks import ProgressCallback
 from hotclub.columns import feature_schema
 from hotclub.contract import ModelContract
 from hotclub.engines import XGBoostEngine
@@ -19,7 +19,7 @@ from hotclub.matrix import MatrixBuilder, vocabulary_of
 from hotclub.predictor import Predictor
 from training import labels
 from training.reference import histograms
-from training.split import Split
+from training.splits import Splits
 
 SEED = 20130101
 _EVAL_METRICS = {
@@ -33,7 +33,6 @@ _EVAL_METRICS = {
     "r2": "rmse",
 }
 _MULTICLASS = {"logloss": "mlogloss", "error": "merror"}
-Progress = Callable[[str], None]
 
 
 def parameters(contract: ModelContract, threads: int) -> dict[str, Any]:
@@ -65,9 +64,9 @@ def _matrix(builder: MatrixBuilder, table: pa.Table) -> xgboost.DMatrix:
 
 
 class _Report(xgboost.callback.TrainingCallback):  # type: ignore[misc]  # xgboost has no types
-    """Tells how the early-stopping metric goes, every 50 rounds."""
+    """Reports the early-stopping metric every 50 rounds."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: ProgressCallback) -> None:
         super().__init__()
         self._progress = progress
 
@@ -76,14 +75,14 @@ class _Report(xgboost.callback.TrainingCallback):  # type: ignore[misc]  # xgboo
         del model
         if epoch % 50 == 0:
             watched = ", ".join(f"{name} {values[-1]:.5f}" for name, values in evals_log["stopping"].items())
-            self._progress(f"round {epoch}: {watched} on the early-stopping slice")
+            self._progress(f"round {epoch}: {watched} on the stopping split")
         return False
 
 
 def fit(
-    contract: ModelContract, split: Split, *, threads: int, progress: Progress
+    contract: ModelContract, splits: Splits, *, threads: int, progress: ProgressCallback
 ) -> tuple[bytes, dict[str, list[str]], dict[str, Any]]:
-    """Fit on the oldest slice, stopping early on the next.
+    """Fit on the training split, stopping early on the stopping split.
 
     Raises:
         RefusedDataError: a feature or label is infinite, too large, or none that the objective takes.
@@ -93,18 +92,18 @@ def fit(
         The booster in UBJSON with only its best iterations, the vocabulary, and facts about the fit.
     """
     chosen = parameters(contract, threads)
-    labels.check_values(contract, "fit", split.fit)
-    labels.check_values(contract, "stopping", split.stopping)
-    vocabulary = vocabulary_of(contract.features, split.fit)
+    labels.check_values(contract, "train", splits.train)
+    labels.check_values(contract, "stopping", splits.stopping)
+    vocabulary = vocabulary_of(contract.features, splits.train)
     builder = MatrixBuilder(contract.features, vocabulary)
     ours = declared.canonical(contract.policy.parameters)
     patience = ours.get(declared.EARLY_STOPPING, declared.DEFAULT_EARLY_STOPPING)
     watched: dict[str, dict[str, list[float]]] = {}
     booster = xgboost.train(
         chosen,
-        _matrix(builder, split.fit),
+        _matrix(builder, splits.train),
         num_boost_round=ours.get(declared.ROUNDS, declared.DEFAULT_ROUNDS),
-        evals=[(_matrix(builder, split.stopping), "stopping")],
+        evals=[(_matrix(builder, splits.stopping), "stopping")],
         evals_result=watched,
         early_stopping_rounds=patience,
         verbose_eval=False,
@@ -113,21 +112,33 @@ def fit(
     # XGBoost predicts with all rounds by default, and so do other engines: keep none past the best.
     best = booster.num_boosted_rounds() if patience is None else int(booster.best_iteration) + 1
     kept = booster if patience is None else booster[:best]
+    facts = _facts(contract, splits, chosen, kept, watched)
+    return bytes(kept.save_raw("ubj")), vocabulary, facts
+
+
+def _facts(
+    contract: ModelContract,
+    splits: Splits,
+    chosen: dict[str, Any],
+    kept: xgboost.Booster,
+    watched: dict[str, dict[str, list[float]]],
+) -> dict[str, Any]:
+    """Return what is recorded of a fit: rounds, the metric that stopped it, parameters, rows and importance."""
+    rounds = kept.num_boosted_rounds()
     # Of several metrics the last one stops.
     stopped_by, values = list(watched["stopping"].items())[-1]
     gain = kept.get_score(importance_type="total_gain")
-    facts = {
-        "rounds": best,
+    return {
+        "rounds": rounds,
         "early_stopping_metric": stopped_by,
-        "early_stopping_score": float(values[best - 1]),
+        "early_stopping_score": float(values[rounds - 1]),
         "parameters": chosen,
-        "rows_fit": split.fit.num_rows,
-        "rows_stopping": split.stopping.num_rows,
+        "rows_fit": splits.train.num_rows,
+        "rows_stopping": splits.stopping.num_rows,
         "importance": {
             name: float(gain.get(f"f{place}", 0.0)) for place, name in enumerate(contract.feature_names)
         },
     }
-    return bytes(kept.save_raw("ubj")), vocabulary, facts
 
 
 def write_package(

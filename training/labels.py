@@ -1,4 +1,4 @@
-"""What is looked at before a fit: labels and features that a model can be made of, slice by slice."""
+"""What is checked before a fit: labels and features that a model can be made of, split by split."""
 
 from __future__ import annotations
 
@@ -13,52 +13,52 @@ from hotclub import names, objectives
 from hotclub.columns import FLOAT32_MAX
 from hotclub.contract import ModelContract
 from training.errors import RefusedDataError
-from training.split import Boundaries, Split, advice
+from training.splits import Boundaries, Splits, advice
 
-_SHOWN = 5
+_MAX_SHOWN = 5
 
 
-def check(contract: ModelContract, table: pa.Table, parts: Split, at: Boundaries) -> dict[str, Any]:
-    """Look at the slices before anything is fitted on them.
+def check(contract: ModelContract, table: pa.Table, splits: Splits, at: Boundaries) -> dict[str, Any]:
+    """Check the splits before anything is fitted on them.
 
     Args:
         contract: what the model is fitted under.
         table: every row.
-        parts: the same rows, cut.
-        at: where the slices begin.
+        splits: the same rows, cut.
+        at: where the splits begin.
 
     Returns:
-        Per slice its rows, its span and what its labels are.
+        Per split its rows, its span and what its labels are.
 
     Raises:
         RefusedDataError: a feature or label is infinite or too large, a label is not one of the task or the
-            objective, or a slice has one label value alone; with what was found and what to change.
+            objective, or a split has one label value alone; with what was found and what to change.
     """
-    for name, rows in parts.named().items():
+    for name, rows in splits.named().items():
         check_values(contract, name, rows)
-    found = {name: _found(contract, rows) for name, rows in parts.named().items()}
+    found = {name: _found(contract, rows) for name, rows in splits.named().items()}
     for name, facts in found.items():
         problem = _problem(name, facts)
         if problem:
-            told = "; ".join(f"{other}: {_told(of_other)}" for other, of_other in found.items())
+            described = "; ".join(f"{other}: {_describe(of_other)}" for other, of_other in found.items())
             raise RefusedDataError(
-                f"the {name} slice {problem}. Found: {told}. To change it: {advice(contract, table, name, at)}"
+                f"the {name} split {problem}. Found: {described}. To change it: {advice(contract, table, name, at)}"
             )
     return found
 
 
-def check_values(contract: ModelContract, slice_name: str, rows: pa.Table) -> None:
+def check_values(contract: ModelContract, split_name: str, rows: pa.Table) -> None:
     """Refuse what XGBoost would stop at with a trace.
 
     Raises:
         RefusedDataError: names the features, or the labels, with their number.
     """
-    _check_features(contract, slice_name, rows)
-    _check_labels(contract, slice_name, rows)
+    _check_features(contract, split_name, rows)
+    _check_labels(contract, split_name, rows)
 
 
 def missing_classes(found: dict[str, Any]) -> dict[str, list[str]]:
-    """Return the classes that a slice lacks, by slice, of what `check` found."""
+    """Return the classes that a split lacks, by split, of what `check` found."""
     lacking = {
         name: [label for label, rows in facts.get("classes", {}).items() if not rows]
         for name, facts in found.items()
@@ -66,7 +66,7 @@ def missing_classes(found: dict[str, Any]) -> dict[str, list[str]]:
     return {name: labels for name, labels in lacking.items() if labels}
 
 
-def _check_features(contract: ModelContract, slice_name: str, rows: pa.Table) -> None:
+def _check_features(contract: ModelContract, split_name: str, rows: pa.Table) -> None:
     errors = []
     for spec in contract.features:
         if spec.type != "number":
@@ -77,12 +77,12 @@ def _check_features(contract: ModelContract, slice_name: str, rows: pa.Table) ->
             errors.append(f"{spec.name}: {_rows(len(large))} such as {large[0]:g}")
     if errors:
         raise RefusedDataError(
-            f"the {slice_name} slice has numbers that are infinite or too large for a 32-bit float: "
+            f"the {split_name} split has numbers that are infinite or too large for a 32-bit float: "
             f"{'; '.join(errors)}. Correct the rows, or bound the feature in ml.py"
         )
 
 
-def _check_labels(contract: ModelContract, slice_name: str, rows: pa.Table) -> None:
+def _check_labels(contract: ModelContract, split_name: str, rows: pa.Table) -> None:
     label = rows[names.COLUMN_LABEL].to_numpy()
     objective = objectives.find(contract.schema.task, contract.policy.parameters)
     if contract.schema.task == "multiclass":
@@ -92,10 +92,10 @@ def _check_labels(contract: ModelContract, slice_name: str, rows: pa.Table) -> N
         wanted, accepted = objective.label, objective.accepts(label)
     wrong = label[~(accepted & (np.abs(label) <= FLOAT32_MAX))]
     if len(wrong):
-        shown = ", ".join(f"{value:g}" for value in np.unique(wrong)[:_SHOWN])
+        shown = ", ".join(f"{value:g}" for value in np.unique(wrong)[:_MAX_SHOWN])
         name = objectives.name_of(contract.schema.task, contract.policy.parameters)
         raise RefusedDataError(
-            f"the {slice_name} slice has {_rows(len(wrong))} whose label is not {wanted} (a finite 32-bit float), "
+            f"the {split_name} split has {_rows(len(wrong))} whose label is not {wanted} (a finite 32-bit float), "
             f"which {name} needs: {shown}. Change label or label_known in ml.py, or the objective"
         )
 
@@ -123,11 +123,11 @@ def _problem(name: str, facts: dict[str, Any]) -> str | None:
     if len(present) < 2:
         return f"has rows of one class alone ({present[0]})"
     absent = [label for label, rows in facts["classes"].items() if not rows]
-    # A class that is not fitted is never answered; one that is not held out only goes unmeasured, which is told.
-    return f"has no row of class {', '.join(absent)}" if absent and name == "fit" else None
+    # A class that is not fitted is never answered; one that is not held out only goes unmeasured, which is reported.
+    return f"has no row of class {', '.join(absent)}" if absent and name == "train" else None
 
 
-def _told(facts: dict[str, Any]) -> str:
+def _describe(facts: dict[str, Any]) -> str:
     span = f"{facts['first_event'][:10]} to {facts['last_event'][:10]}"
     if "lowest" in facts:
         return f"{_rows(facts['rows'])}, {span}, labels from {facts['lowest']:g} to {facts['highest']:g}"

@@ -39,7 +39,7 @@ def agreement(
     figure, axes = plt.subplots(figsize=(6, 5), layout="constrained")
     ends = [min(predicted + observed), max(predicted + observed)]
     axes.plot(ends, ends, color="#999999", linewidth=1, linestyle="--", label="perfect")
-    axes.plot(predicted, observed, marker="o", color=_ACCENT, label="evaluation slice, twenty equal groups")
+    axes.plot(predicted, observed, marker="o", color=_ACCENT, label="evaluation split, twenty equal groups")
     axes.set_xlabel(f"mean prediction{unit}")
     axes.set_ylabel(f"mean of what happened{unit}")
     axes.set_title(title)

@@ -188,7 +188,7 @@ def description(contract: ModelContract, facts: dict[str, Any], evaluation: dict
 
 def _unmeasured(evaluation: dict[str, Any]) -> list[str]:
     lacking = evaluation["missing_classes"].items()
-    return [f"The {name} slice had no row of class {', '.join(labels)}." for name, labels in lacking] + (
+    return [f"The {name} split had no row of class {', '.join(labels)}." for name, labels in lacking] + (
         [""] if lacking else []
     )
 

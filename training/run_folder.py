@@ -44,7 +44,7 @@ class RunFolder:
 
     @property
     def scores(self) -> Path:
-        """Entity, label and score of every row of the evaluation slice: Parquet."""
+        """Entity, label and score of every row of the evaluation split: Parquet."""
         return self.path / "scores.parquet"
 
     def plot(self, name: str) -> Path:
@@ -75,11 +75,12 @@ class RunFolder:
 
 
 @contextmanager
-def turn(snapshots: Path) -> Iterator[None]:
-    """Wait until no other fit runs on this machine.
+def fit_lock(snapshots: Path) -> Iterator[None]:
+    """Hold this machine's lock for fits: wait until no other fit runs, and let none begin meanwhile.
 
     Two fits with all cores each do not share them: their threads wait for one another in busy loops, and both
-    took ten times as long. The lock goes with the process, however it ends.
+    took ten times as long. The lock is a file in the snapshots' folder, which every run of this machine shares, and
+    the system frees it with the process, however it ends.
     """
     snapshots.mkdir(parents=True, exist_ok=True)
     with (snapshots / ".fit.lock").open("a") as lock:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,14 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hotclub import names, package, parameters
+from hotclub.callbacks import ProgressCallback
 from hotclub.contract import FeatureSpec, ModelContract
 from hotclub.errors import HotclubError
 from training import labels, snapshot
-from training.run_folder import RunFolder, turn
+from training.run_folder import RunFolder, fit_lock
 from training.settings import TrainingSettings
-from training.split import Boundaries, Split, SplitError, boundaries, split
-
-Progress = Callable[[str], None]
+from training.splits import Boundaries, SplitError, Splits, boundaries, split_rows
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Run:
     contract: ModelContract
     folder: RunFolder
     key: str
-    progress: Progress
+    progress: ProgressCallback
     until: dt.datetime | None = None
     stopping_from: dt.datetime | None = None
     evaluation_from: dt.datetime | None = None
@@ -47,7 +45,7 @@ class Run:
         return without_features(self.contract, self.without)
 
     def boundaries(self, table: pa.Table) -> Boundaries:
-        """Return where the slices begin: as asked for, else as the policy says."""
+        """Return where the splits begin: as asked for, else as the policy says."""
         default = boundaries(self.contract, table)
         return Boundaries(self.stopping_from or default.stopping, self.evaluation_from or default.evaluation)
 
@@ -95,57 +93,57 @@ def take_snapshot(run: Run) -> dict[str, Any]:
     return run.folder.write("snapshot", snapshot.describe(run.contract, table, digest))
 
 
-def _slices(run: Run) -> tuple[Split, Boundaries, dict[str, Any]]:
+def _splits(run: Run) -> tuple[Splits, Boundaries, dict[str, Any]]:
     run.folder.read("snapshot")
     table = pq.read_table(run.folder.snapshot)
     at = run.boundaries(table)
-    parts = split(run.contract, table, at)
-    return parts, at, labels.check(run.contract, table, parts, at)
+    splits = split_rows(run.contract, table, at)
+    return splits, at, labels.check(run.contract, table, splits, at)
 
 
 def fit(run: Run) -> dict[str, Any]:
     """Fit and write the package."""
     from training import fit as fitting  # noqa: PLC0415  # XGBoost's import takes 5 s; a snapshot needs none of it
 
-    parts, at, found = _slices(run)
-    run.progress(f"fitting on {parts.fit.num_rows} rows, stopping on {parts.stopping.num_rows}")
+    splits, at, found = _splits(run)
+    run.progress(f"fitting on {splits.train.num_rows} rows, stopping on {splits.stopping.num_rows}")
     for name, classes in labels.missing_classes(found).items():
-        run.progress(f"WARNING: the {name} slice has no row of class {', '.join(classes)}")
-    with turn(run.settings.snapshots):
+        run.progress(f"WARNING: the {name} split has no row of class {', '.join(classes)}")
+    with fit_lock(run.settings.snapshots):
         model, vocabulary, facts = fitting.fit(
-            run.effective, parts, threads=run.settings.training_threads, progress=run.progress
+            run.effective, splits, threads=run.settings.training_threads, progress=run.progress
         )
-    digest = fitting.write_package(run.folder.package, run.effective, model, vocabulary, parts.fit)
+    digest = fitting.write_package(run.folder.package, run.effective, model, vocabulary, splits.train)
     times = {"stopping_from": at.stopping.isoformat(), "evaluation_from": at.evaluation.isoformat()}
-    return run.folder.write("fit", facts | times | {"digest": digest, "slices": found})
+    return run.folder.write("fit", facts | times | {"digest": digest, "splits": found})
 
 
 def evaluate(run: Run) -> dict[str, Any]:
-    """Score the newest slice with the package as written, the baselines and the champion; judge by the gates."""
+    """Score the evaluation split with the package as written, the baselines and the champion; judge by the gates."""
     from hotclub import quality  # noqa: PLC0415  # see fit
     from hotclub.predictor import Predictor  # noqa: PLC0415  # see fit
-    from training import champion as champions  # noqa: PLC0415  # see fit
-    from training import evaluate as evaluating  # noqa: PLC0415  # see fit
+    from training import champion_scores, gates  # noqa: PLC0415  # see fit
+    from training.baselines import baselines as baseline_scores  # noqa: PLC0415  # see fit
 
     facts = run.folder.read("fit")
-    parts, _, found = _slices(run)
-    rows = parts.evaluation
+    splits, _, found = _splits(run)
+    rows = splits.evaluation
     label = rows[names.COLUMN_LABEL].to_numpy()
     task = run.contract.schema.task
     predictor = Predictor.load(package.read(run.folder.package), threads=run.settings.training_threads)
     prediction = predictor.predict(rows)
     candidate = quality.measure(task, label, prediction.scores)
     champion = (
-        champions.Champion(None, None, "not asked for")
+        champion_scores.ChampionScores(None, None, "not asked for")
         if run.without
-        else champions.score(run.settings, run.contract, rows)
+        else champion_scores.score_with_champion(run.settings, run.contract, rows)
     )
-    beside = {
+    baselines = {
         name: quality.measure(task, label, scores)
-        for name, scores in evaluating.baselines(run.contract, parts.fit, rows).items()
+        for name, scores in baseline_scores(run.contract, splits.train, rows).items()
     }
-    held = None if champion.scores is None else quality.measure(task, label, champion.scores)
-    verdicts = evaluating.gates(run.contract, candidate, held, champion_failure=champion.failure)
+    champion_metrics = None if champion.scores is None else quality.measure(task, label, champion.scores)
+    verdicts = gates.verdicts(run.contract, candidate, champion_metrics, champion_failure=champion.failure)
     _write_scores(run, rows, prediction.scores)
     _draw(run, facts, label, prediction.scores)
     return run.folder.write(
@@ -156,8 +154,8 @@ def evaluate(run: Run) -> dict[str, Any]:
             "last_event": rows[names.COLUMN_EVENT_TIME][-1].as_py().isoformat(),
             "engine": predictor.engine.name,
             "metrics": candidate,
-            "baselines": beside,
-            "champion": {"version": champion.version, "metrics": held, "reason": champion.reason},
+            "baselines": baselines,
+            "champion": {"version": champion.version, "metrics": champion_metrics, "reason": champion.reason},
             "gates": verdicts,
             "passed": all(v["passed"] for v in verdicts),
             "missing_classes": labels.missing_classes(found),

@@ -12,7 +12,7 @@ from django_app.flights.nycflights13 import NEW_YORK
 from django_app.flights.services.history import KNOWN_BEFORE, MAX_WINDOW, history_refresh
 from django_app.ingest.models import Delivery
 from django_app.ingest.signals import delivery_loaded
-from hotclub import names
+from hotclub import days
 from hotclub.contract import SourceContract
 
 #: The longest that a flight of a day is in the air or late after the day's end.
@@ -28,7 +28,7 @@ def refresh_history(delivery: Delivery, contract: SourceContract, **_: Any) -> N
     """
     if contract.schema.django_model != Flight._meta.label:
         return
-    start, end = names.day_interval(delivery.day, NEW_YORK)
+    start, end = days.day_interval(delivery.day, NEW_YORK)
     if any(column.target == "landed_at" for column in contract.schema.columns):
         end += _LATEST + MAX_WINDOW + KNOWN_BEFORE
     history_refresh(start, end)

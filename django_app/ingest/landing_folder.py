@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from hotclub import names
+from hotclub import days
 
 #: Appended to what is refused, so that it is recorded once and not at every scan.
 REFUSED = ".refused"
@@ -136,12 +136,12 @@ def _landed(
         return LandedFile(path, folders, problem=problem, size=status.st_size)
     day, *rest = path.name.split(".")
     landed_at = _stamp(rest[0]) if path.suffix == TAKEN and rest else None
-    if landed_at is not None and names.parse_day(day) is not None:
-        return LandedFile(path, folders, names.parse_day(day), None, status.st_size, landed_at=landed_at)
+    if landed_at is not None and days.parse_day(day) is not None:
+        return LandedFile(path, folders, days.parse_day(day), None, status.st_size, landed_at=landed_at)
     return LandedFile(
         path,
         folders,
-        names.parse_day(path.name.removesuffix(_SUFFIX)),
+        days.parse_day(path.name.removesuffix(_SUFFIX)),
         _place_problem(folders) or _name_problem(path.name),
         status.st_size,
     )
@@ -157,10 +157,10 @@ def _name_problem(name: str) -> str | None:
     """Return why a name cannot be that of a delivery, with what would be right."""
     if name.endswith(_SUFFIX):
         stem = name.removesuffix(_SUFFIX)
-        if names.parse_day(stem) is not None:
+        if days.parse_day(stem) is not None:
             return None
         near = re.search(r"\d{4}-\d{2}-\d{2}", name, re.ASCII)
-        if near and names.parse_day(near[0]):
+        if near and days.parse_day(near[0]):
             return f"its name is {name!r}, which is more than a day; name it {near[0]}{_SUFFIX}"
         return f"its name is not a day, such as 2013-11-01{_SUFFIX}"
     if name.lower().endswith(_SUFFIX):

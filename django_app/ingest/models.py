@@ -10,7 +10,7 @@ from django.db import models
 from django.utils import timezone
 
 from django_app.tenants.models import Tenant
-from hotclub import names, severities
+from hotclub import days, severities
 from hotclub.statuses import DELIVERY_FINAL, DELIVERY_SETTLED, DeliveryStatus
 
 #: Runs of the ingest DAG that a delivery gets before it counts as failed.
@@ -86,7 +86,7 @@ class Delivery(models.Model):
     @property
     def partition(self) -> str:
         """The partition of the source's asset that it is about."""
-        return names.partition_key(self.tenant_id, self.day)
+        return days.partition_key(self.tenant_id, self.day)
 
     @property
     def is_final(self) -> bool:

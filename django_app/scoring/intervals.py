@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from hotclub import names
+from hotclub import days
 from hotclub.errors import InvalidInputError
 
 
@@ -20,7 +20,7 @@ class Interval:
     @classmethod
     def of_day(cls, day: dt.date, timezone: str) -> Interval:
         """Return a calendar day of a model's own zone."""
-        return cls(*names.day_interval(day, timezone), day)
+        return cls(*days.day_interval(day, timezone), day)
 
     @classmethod
     def between(cls, start: dt.datetime, end: dt.datetime) -> Interval:

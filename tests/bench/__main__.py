@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from stack import postgres, roles
+from stack import database_roles, postgres
 from tests.bench import engines, http, quality
 from tests.bench.table import title
 from tests.services import mlflow_server
@@ -39,9 +39,14 @@ def main() -> int:
         mlflow_server(Path(name) / "mlflow") as mlflow_url,
     ):
         folder = Path(name)
-        passwords = {role: secrets.token_hex(8) for role in (*roles.LOGIN_ROLES, *roles.DATABASE_ROLES)}
-        roles.provision(admin, passwords)
-        urls = {role: roles.role_url(admin, role, passwords[role]) for role in roles.LOGIN_ROLES}
+        passwords = {
+            role: secrets.token_hex(8)
+            for role in (*database_roles.LOGIN_ROLES, *database_roles.DATABASE_ROLES)
+        }
+        database_roles.provision(admin, passwords)
+        urls = {
+            role: database_roles.role_url(admin, role, passwords[role]) for role in database_roles.LOGIN_ROLES
+        }
         # Every part scores the model that is fitted here, on real flights.
         bench = quality.Bench(folder, urls, mlflow_url, say)
         bench.load()

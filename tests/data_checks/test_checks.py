@@ -244,7 +244,7 @@ def test_columns_may_be_called_as_a_check_calls_its_own(stager_url: str, tmp_pat
 
 @pytest.mark.parametrize("severity", ["warning", "critical"])
 def test_times_where_clocks_change_need_an_offset(stager_url: str, tmp_path: Path, severity: Any) -> None:
-    """A local time that does not exist, or comes twice, is told of with line and value; the source says how severe."""
+    """A local time that does not exist, or comes twice, is reported with line and value; the source says how severe."""
     columns = [ColumnSpec(n, n, t, nullable=False) for n, t in (("id", "integer"), ("at", "timestamptz"))]
     contract = text_contract(
         *columns, key=("id", "at"), policy=SourcePolicy(checks=(), ambiguous_times=severity)

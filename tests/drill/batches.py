@@ -9,7 +9,7 @@ from typing import Any, Final
 import psycopg
 
 from hotclub import statuses
-from stack import roles
+from stack import database_roles
 from tests.drill import figures
 from tests.live import LiveStack, wait_until
 
@@ -36,7 +36,7 @@ class Outcome:
 
 def database(live: LiveStack) -> psycopg.Connection:
     """Return an administrator's connection to Hotclub's database."""
-    return figures.connect(roles.database_url(live.stack.admin_url, roles.DATABASE))
+    return figures.connect(database_roles.database_url(live.stack.admin_url, database_roles.DATABASE))
 
 
 def ask(live: LiveStack, key: str, **more: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from hotclub import names
+from hotclub import days, names
 from tests.drill import batches, figures
 from tests.drill.reference import step_name
 from tests.live import LiveStack, wait_until
@@ -91,9 +91,9 @@ def undisturbed(live: LiveStack, day: dt.date, kind: str) -> Durations:
     return settle(live, day, kind)
 
 
-def bring(live: LiveStack, days: Iterable[dt.date]) -> None:
+def deliver_missing(live: LiveStack, wanted: Iterable[dt.date]) -> None:
     """Let those of some days through that were not delivered yet: the figures of a day build on those before."""
-    for day in days:
+    for day in wanted:
         for kind in SOURCES:
             if any("not found" in what for what in left(live, day, kind)):
                 undisturbed(live, day, kind)
@@ -143,5 +143,5 @@ def require_scored_once(live: LiveStack, day: dt.date) -> int:
 
 
 def _day(day: dt.date) -> dict[str, str]:
-    start, end = names.day_interval(day, "America/New_York")
+    start, end = days.day_interval(day, "America/New_York")
     return {"start": start.isoformat(), "end": end.isoformat()}

@@ -63,7 +63,7 @@ def test_killed_ingest_ends_as_an_undisturbed_one(
 ) -> None:
     """Flights, histories, deliveries with their counts, scores: equal; nothing is staged, nothing scored twice."""
     day, killed = list(KILLED.items())[number]
-    ingests.bring(live, DAYS[: DAYS.index(day)])
+    ingests.deliver_missing(live, DAYS[: DAYS.index(day)])
     for kind, undisturbed in durations.items():
         if kind != killed:
             ingests.undisturbed(live, day, kind)

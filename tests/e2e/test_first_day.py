@@ -7,7 +7,7 @@ import datetime as dt
 import psycopg
 import pytest
 
-from hotclub import names
+from hotclub import days, names
 from tests.live import OWN_BATCH, LiveStack
 
 pytestmark = pytest.mark.e2e
@@ -44,7 +44,7 @@ def test_deliveries_of_every_airport_were_loaded(live: LiveStack) -> None:
 
 def test_every_scheduled_flight_has_one_score_per_model(live: LiveStack) -> None:
     """As many scores as flights on that day, each flight once, all by version 1."""
-    start, end = names.day_interval(dt.date(2013, 11, 1), "America/New_York")
+    start, end = days.day_interval(dt.date(2013, 11, 1), "America/New_York")
     with psycopg.connect(live.stack.role_url(names.ROLE_APP)) as connection:
         (flights,) = connection.execute(
             "SELECT count(*) FROM flights_flight WHERE scheduled_departure >= %s AND scheduled_departure < %s",

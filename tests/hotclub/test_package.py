@@ -273,7 +273,7 @@ class _FolderRegistry:
 
 
 class TestCache:
-    """Packages by content, brought once."""
+    """Packages by content, downloaded once."""
 
     def test_second_fetch_needs_no_registry(self, small_package: Path, tmp_path: Path) -> None:
         """The second fetch comes from the folder."""

@@ -43,3 +43,14 @@ def test_formulas_by_hand() -> None:
 def test_one_class_has_no_area() -> None:
     """What is not defined on the rows is left out."""
     assert measure("binary", np.zeros(3), np.zeros(3), ("roc_auc", "brier")) == {"brier": 0.0}
+
+
+def test_r2_of_a_constant_label_is_left_out() -> None:
+    """scikit-learn would answer 1 to a constant guess of a constant label."""
+    assert set(measure("regression", np.full(9, 3.0), np.full(9, 3.0))) == {"rmse", "mae"}
+
+
+def test_scores_that_overflow_give_no_metric() -> None:
+    """A squared error past the largest float is left out."""
+    with np.errstate(over="ignore"):
+        assert "rmse" not in measure("regression", np.arange(3.0), np.full(3, 1e200))

@@ -10,8 +10,8 @@ import pytest
 from hotclub import contract, contract_files, names, package
 from hotclub.contract import ColumnSpec, SourceContract, SourcePolicy, SourceSchema
 from hotclub.errors import ContractError, PackageError
+from hotclub.feature_validation import feature_errors
 from hotclub.predictor import Predictor
-from hotclub.validation import feature_errors
 from tests.factories import make_contract
 
 

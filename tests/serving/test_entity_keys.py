@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hotclub.errors import InvalidInputError
-from serving.lookup import entity_keys
+from serving.feature_lookup import entity_keys
 from tests.factories import make_contract
 
 UUID = "6f9619ff-8b86-d011-b42d-00c04fc964ff"

@@ -18,7 +18,7 @@ from hotclub import names, package
 from hotclub.contract import canonical_json
 from hotclub.model_registry import RegisteredVersion
 from hotclub.predictor import Predictor
-from serving import watcher as watching
+from serving import champion_watcher
 from tests.factories import make_contract, make_package
 from tests.serving.conftest import MODEL, ROW, MemoryRegistry
 
@@ -168,7 +168,7 @@ def test_failed_version_is_left_alone_until_something_changes(
             for _ in range(5):
                 await running.watcher.poll()
             assert registry.downloads == ["3"]
-            registry.tag("3", "note", "mended")
+            registry.tag("3", "note", "fixed")
             await running.watcher.poll()
             assert registry.downloads == ["3", "3"]
         async with serve(serving_retry_seconds=1e-6) as running:
@@ -227,9 +227,9 @@ def test_restart_survives_a_model_that_fails_in_an_unforeseen_way(
     serve, registry: MemoryRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An error that nobody listed, for the first of two models, keeps neither the other nor the service from starting."""
-    fetch = watching.PackageCache.fetch
+    fetch = champion_watcher.PackageCache.fetch
 
-    def broken(self: watching.PackageCache, version: RegisteredVersion) -> package.Package:
+    def broken(self: champion_watcher.PackageCache, version: RegisteredVersion) -> package.Package:
         if version.model_name == MODEL:
             raise OSError("input/output error")
         return fetch(self, version)
@@ -243,7 +243,7 @@ def test_restart_survives_a_model_that_fails_in_an_unforeseen_way(
         async with serve():
             pass
         registry.down = True
-        monkeypatch.setattr(watching.PackageCache, "fetch", broken)
+        monkeypatch.setattr(champion_watcher.PackageCache, "fetch", broken)
         async with serve() as running:
             assert (await running.predict({"instances": [ROW]}, "other_model")).json()["version"] == "7"
             assert "OSError: input/output error" in (await running.status())["failure"]
@@ -254,7 +254,7 @@ def test_restart_survives_a_model_that_fails_in_an_unforeseen_way(
 def test_version_is_remembered_before_it_is_live(
     serve, registry: MemoryRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When the new version first answers, the state file has it: a kill never brings the older one back."""
+    """When the new version first answers, the state file has it: after a kill the older one is never live again."""
 
     async def test() -> None:
         registry.promote("1")
@@ -370,7 +370,7 @@ def test_loading_a_version_does_not_hold_up_requests(
     async def test() -> None:
         registry.promote("1")
         async with serve() as running:
-            monkeypatch.setattr(watching.Predictor, "load", slow_load)
+            monkeypatch.setattr(champion_watcher.Predictor, "load", slow_load)
             registry.promote("2")
             poll = asyncio.create_task(running.watcher.poll())
             await asyncio.to_thread(loading.wait, 30)

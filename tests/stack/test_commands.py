@@ -95,17 +95,17 @@ def test_logs_of_an_unknown_service_names_those_there_are(
     assert "There are: django" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("text", ["tomorrow", "2013-10-31", "2014-01-01"])
+@pytest.mark.parametrize("text", ["tomorrow", "2013-10-31", "2014-01-01", "2013-W44-5", "20131101"])
 def test_a_day_without_files_is_refused(text: str) -> None:
     """The example has files for November and December 2013."""
     with pytest.raises(argparse.ArgumentTypeError, match="2013-1"):
-        demo.parse_day(text)
+        demo.day_with_files(text)
 
 
 def test_a_day_with_files_is_taken() -> None:
     """The first and the last."""
-    assert demo.parse_day("2013-11-01") == dt.date(2013, 11, 1)
-    assert demo.parse_day("2013-12-31") == dt.date(2013, 12, 31)
+    assert demo.day_with_files("2013-11-01") == dt.date(2013, 11, 1)
+    assert demo.day_with_files("2013-12-31") == dt.date(2013, 12, 31)
 
 
 def test_a_demo_that_was_interrupted_goes_on_where_it_was(

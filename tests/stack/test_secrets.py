@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from stack import postgres, secrets
+from stack.database_roles import DATABASE_ROLES, LOGIN_ROLES
 from stack.errors import StackError
 from stack.home import Home
-from stack.roles import DATABASE_ROLES, LOGIN_ROLES
 
 
 def mode(path: Path) -> int:

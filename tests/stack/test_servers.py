@@ -12,8 +12,8 @@ import psycopg
 import pytest
 
 from stack import migrations, postgres, probes, redis
+from stack.database_roles import role_url
 from stack.errors import StackError
-from stack.roles import role_url
 from stack.sockets import make_socket_folder, remove_socket_folder, socket_folder
 from tests.conftest import Database
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from stack import graph, leftovers, lifecycle, probes
+from stack import leftovers, lifecycle, probes, startup
 from stack.errors import StackError
 from stack.progress import Progress
 from stack.service_definitions import Job, Service
@@ -71,7 +71,7 @@ def test_a_service_is_started_restarted_with_its_orphans_ended_and_stopped_whole
     """`kill -9` of the first process leaves one that holds the port; it comes back all the same."""
     service = web(free_port)
     supervisor = launched(stack, service)
-    graph.run(stack.home, [service], supervisor, quiet())
+    startup.run(stack.home, [service], supervisor, quiet())
     first = supervisor.states()["web"].pid
     (orphan,) = psutil.Process(first).children()
 
@@ -92,7 +92,7 @@ def test_what_a_killed_supervisord_leaves_is_ended_before_the_next_start(
     """After `kill -9` of supervisord the port is free again, and a new one can be launched."""
     service = web(free_port)
     supervisor = launched(stack, service)
-    graph.run(stack.home, [service], supervisor, quiet())
+    startup.run(stack.home, [service], supervisor, quiet())
     os.kill(int((stack.home.run / "supervisord.pid").read_text()), signal.SIGKILL)
     until(lambda: not supervisor.alive())
     socket.create_connection(("127.0.0.1", free_port), 5).close()
@@ -114,7 +114,7 @@ def test_the_environment_reaches_the_service_as_it_is_and_stays_private(stack: S
         command=("/bin/sh", "-c", f'printf %s "$GREETING" > {told}; exec sleep 60'),
         probe=told.exists,
     )
-    graph.run(stack.home, [service], launched(stack, service), quiet())
+    startup.run(stack.home, [service], launched(stack, service), quiet())
 
     until(lambda: told.read_text() != "")
     assert told.read_text() == service.env["GREETING"]
@@ -135,7 +135,7 @@ def test_a_service_that_keeps_ending_fails_with_the_end_of_its_log(stack: Stack)
     service = web(0, command=("/bin/sh", "-c", "echo no such table; exit 3"))
     supervisor = launched(stack, service)
     with pytest.raises(StackError) as caught:
-        graph.run(stack.home, [service], supervisor, quiet())
+        startup.run(stack.home, [service], supervisor, quiet())
     assert "no such table" in caught.value.problem
     assert str(stack.home.logs / "web.log") in caught.value.problem
 
@@ -144,7 +144,7 @@ def test_a_service_that_is_never_healthy_fails_at_its_deadline(stack: Stack) -> 
     """Running is not healthy."""
     service = web(0, command=("sleep", "60"), deadline_seconds=1)
     with pytest.raises(StackError, match="web was not healthy after 1 s"):
-        graph.run(stack.home, [service], launched(stack, service), quiet())
+        startup.run(stack.home, [service], launched(stack, service), quiet())
 
 
 def test_a_failed_job_stops_the_start_with_the_end_of_its_log(stack: Stack, free_port: int) -> None:
@@ -153,7 +153,7 @@ def test_a_failed_job_stops_the_start_with_the_end_of_its_log(stack: Stack, free
     service = web(free_port, after=("migrate",))
     supervisor = launched(stack, service)
     with pytest.raises(StackError, match="relation is missing"):
-        graph.run(stack.home, [job, service], supervisor, quiet())
+        startup.run(stack.home, [job, service], supervisor, quiet())
     assert supervisor.states()["web"].pid == 0
 
 
@@ -161,12 +161,12 @@ def test_a_job_that_warns_is_done_and_its_warnings_come_back(stack: Stack) -> No
     """What it warned of, with the lines that explain it, and nothing else of its log."""
     script = "echo begin; echo 'WARNING: late version 1'; echo '  fix it'; echo '  or not'; echo; echo '  no part'; echo 'WARNING: b'"
     seen = io.StringIO()
-    found = graph.run(
+    found = startup.run(
         stack.home, [Job("migrate", ("/bin/sh", "-c", script), {})], launched(stack), Progress(seen)
     )
     assert found == ["WARNING: late version 1\n  fix it\n  or not", "WARNING: b"]
     assert "with a warning" in seen.getvalue()
-    assert graph.run(stack.home, [Job("silent", ("/bin/true",), {})], launched(stack), quiet()) == []
+    assert startup.run(stack.home, [Job("silent", ("/bin/true",), {})], launched(stack), quiet()) == []
 
 
 def test_order_follows_needs(stack: Stack, tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_order_follows_needs(stack: Stack, tmp_path: Path) -> None:
 
     supervisor = launched(stack, web(0))
     jobs = [job("last", "left", "right"), job("left", "first"), job("right", "first"), job("first")]
-    graph.run(stack.home, jobs, supervisor, quiet())
+    startup.run(stack.home, jobs, supervisor, quiet())
 
     assert trace.read_text().split() == ["first", "right", "left", "last"]
 
@@ -190,5 +190,5 @@ def test_what_a_job_warns_of_is_returned(stack: Stack) -> None:
     """A job that ended well has its warnings repeated by the launcher, where a person looks."""
     code = "print('all is well'); print('WARNING: the token had been changed')"
     job = Job("accounts", (sys.executable, "-c", code), {**stack.common()})
-    warned = graph.run(stack.home, [job], launched(stack, web(0)), quiet())
+    warned = startup.run(stack.home, [job], launched(stack, web(0)), quiet())
     assert warned == ["WARNING: the token had been changed"]

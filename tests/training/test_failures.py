@@ -25,7 +25,7 @@ from hotclub.errors import (
     RegistryNotFoundError,
     RegistryRefusedError,
 )
-from stack import roles
+from stack import database_roles
 from tests.conftest import ROOT, Database
 from tests.factories import make_contract, make_rows
 from tests.training.runs import prepare
@@ -34,7 +34,7 @@ from training import steps
 from training.errors import RefusedDataError
 from training.failures import Exit, judge
 from training.run_folder import StepMissingError
-from training.split import SplitError
+from training.splits import SplitError
 
 
 def _rest(code: str) -> RestException:
@@ -231,7 +231,9 @@ class TestCommandLine:
 def reader(provision: Callable[[str], Database]) -> Database:
     """A database of its own: the view of version 1 has a row, that of version 3 cannot be computed."""
     made = provision("hotclub_training_failures")
-    with psycopg.connect(roles.database_url(made.admin_url, made.name), autocommit=True) as connection:
+    with psycopg.connect(
+        database_roles.database_url(made.admin_url, made.name), autocommit=True
+    ) as connection:
         for version, label in ((1, "1.0"), (3, "1 / (x - x)::float8")):
             view = make_contract("late", version).view
             connection.execute(

@@ -12,12 +12,11 @@ import pytest
 
 from hotclub import names
 from hotclub.contract import ModelContract
-from hotclub.quality import measure
 from tests.factories import make_contract, make_rows
 from tests.training.runs import prepare
-from training import evaluate, fit, labels, steps
+from training import fit, labels, steps
 from training.errors import RefusedDataError
-from training.split import Boundaries, SplitError, boundaries, split
+from training.splits import Boundaries, SplitError, boundaries, split_rows
 
 REGRESSION = {"task": "regression", "metric": "rmse", "gates": {}}
 MULTICLASS = {"task": "multiclass", "metric": "log_loss", "classes": ("low", "middle", "high"), "gates": {}}
@@ -29,15 +28,15 @@ def _with(rows: pa.Table, column: str, place: int, value: float) -> pa.Table:
     return rows.set_column(rows.schema.get_field_index(column), column, pa.array(values, pa.float64()))
 
 
-def _relabelled(rows: pa.Table, contract: ModelContract, slice_name: str, change: Any) -> pa.Table:
-    """Rows whose labels in one slice went through `change`."""
+def _relabelled(rows: pa.Table, contract: ModelContract, split_name: str, change: Any) -> pa.Table:
+    """Rows whose labels in one split went through `change`."""
     at = boundaries(contract, rows)
     times = rows[names.COLUMN_EVENT_TIME].to_pylist()
     inside = {
-        "fit": lambda t: t < at.stopping,
+        "train": lambda t: t < at.stopping,
         "stopping": lambda t: at.stopping <= t < at.evaluation,
         "evaluation": lambda t: t >= at.evaluation,
-    }[slice_name]
+    }[split_name]
     label = rows[names.COLUMN_LABEL].to_numpy().copy()
     chosen = np.array([inside(t) for t in times])
     label[chosen] = change(label[chosen])
@@ -47,36 +46,36 @@ def _relabelled(rows: pa.Table, contract: ModelContract, slice_name: str, change
 
 def _check(contract: ModelContract, rows: pa.Table) -> dict[str, Any]:
     at = boundaries(contract, rows)
-    return labels.check(contract, rows, split(contract, rows, at), at)
+    return labels.check(contract, rows, split_rows(contract, rows, at), at)
 
 
 @pytest.mark.parametrize(
-    ("slice_name", "days", "words"),
+    ("split_name", "days", "words"),
     [
         ("evaluation", 10, "raise evaluate_days (now 10) in ml.py"),
         ("stopping", 10, "raise stopping_days (now 10) in ml.py"),
-        ("fit", 10, "lower evaluate_days (now 10) or stopping_days (now 10) in ml.py"),
+        ("train", 10, "lower evaluate_days (now 10) or stopping_days (now 10) in ml.py"),
         ("evaluation", 30, "so evaluate_days (now 30) is no limit"),
     ],
 )
-def test_a_slice_of_one_class_stops_before_the_fit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slice_name: str, days: int, words: str
+def test_a_split_of_one_class_stops_before_the_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, split_name: str, days: int, words: str
 ) -> None:
-    """The step ends with rows, span and classes of each slice, and the setting with the way to change it."""
+    """The step ends with rows, span and classes of each split, and the setting with the way to change it."""
     contract = make_contract(evaluate_days=days, stopping_days=days)
-    rows = _relabelled(make_rows(), contract, slice_name, np.zeros_like)
+    rows = _relabelled(make_rows(), contract, split_name, np.zeros_like)
     monkeypatch.setattr(fit.xgboost, "train", lambda *_, **__: pytest.fail("fitted all the same"))
     with pytest.raises(RefusedDataError) as refused:
         steps.fit(prepare(tmp_path, contract, rows))
     message = str(refused.value)
-    assert message.startswith(f"the {slice_name} slice has rows of one class alone (0). Found: fit: ")
-    count = split(contract, rows, boundaries(contract, rows)).named()[slice_name].num_rows
+    assert message.startswith(f"the {split_name} split has rows of one class alone (0). Found: train: ")
+    count = split_rows(contract, rows, boundaries(contract, rows)).named()[split_name].num_rows
     assert f"by class 0: {count}, 1: 0" in message
     assert words in message
 
 
 def test_boundaries_by_hand_are_advised_by_hand() -> None:
-    """Where the caller cut the slices, the advice names the caller's options."""
+    """Where the caller cut the splits, the advice names the caller's options."""
     contract, rows = make_contract(), make_rows()
     at = Boundaries(*(dt.datetime(2013, 4, day, tzinfo=dt.UTC) for day in (1, 10)))
     rows = rows.set_column(
@@ -85,18 +84,18 @@ def test_boundaries_by_hand_are_advised_by_hand() -> None:
             rows["event_time"].to_pylist(), rows["label"].to_pylist(), strict=True)]),
     )  # fmt: skip
     with pytest.raises(RefusedDataError, match=r"change --evaluation-from \(earlier\)"):
-        labels.check(contract, rows, split(contract, rows, at), at)
+        labels.check(contract, rows, split_rows(contract, rows, at), at)
     with pytest.raises(SplitError, match=r"has 0 rows of 2000.*change --stopping-from \(earlier\)"):
-        split(contract, rows, Boundaries(at.evaluation, at.stopping))
+        split_rows(contract, rows, Boundaries(at.evaluation, at.stopping))
 
 
-@pytest.mark.parametrize("slice_name", ["fit", "stopping", "evaluation"])
-def test_a_constant_label_is_nothing_to_learn(slice_name: str) -> None:
+@pytest.mark.parametrize("split_name", ["train", "stopping", "evaluation"])
+def test_a_constant_label_is_nothing_to_learn(split_name: str) -> None:
     """In regression too: one value says nothing of quality, and fits a constant."""
     contract = make_contract(**REGRESSION)
-    rows = _relabelled(make_rows(task="regression"), contract, slice_name, lambda y: np.full_like(y, 3))
+    rows = _relabelled(make_rows(task="regression"), contract, split_name, lambda y: np.full_like(y, 3))
     with pytest.raises(
-        RefusedDataError, match=rf"the {slice_name} slice has one label value alone.*from 3 to 3"
+        RefusedDataError, match=rf"the {split_name} split has one label value alone.*from 3 to 3"
     ):
         _check(contract, rows)
 
@@ -104,8 +103,8 @@ def test_a_constant_label_is_nothing_to_learn(slice_name: str) -> None:
 def test_a_class_that_is_not_fitted_is_never_answered() -> None:
     """A multiclass model needs each class in its fit; the classes that are there are counted."""
     contract = make_contract(**MULTICLASS)
-    rows = _relabelled(make_rows(task="multiclass"), contract, "fit", lambda y: np.where(y == 1, 0, y))
-    with pytest.raises(RefusedDataError, match=r"the fit slice has no row of class middle.*middle: 0"):
+    rows = _relabelled(make_rows(task="multiclass"), contract, "train", lambda y: np.where(y == 1, 0, y))
+    with pytest.raises(RefusedDataError, match=r"the train split has no row of class middle.*middle: 0"):
         _check(contract, rows)
 
 
@@ -119,14 +118,14 @@ def test_a_class_that_is_not_held_out_is_told(tmp_path: Path) -> None:
     object.__setattr__(run, "progress", said.append)
     object.__setattr__(run, "without", ("weather",))
     steps.fit(run)
-    assert "WARNING: the evaluation slice has no row of class middle" in said
+    assert "WARNING: the evaluation split has no row of class middle" in said
     assert steps.evaluate(run)["missing_classes"] == {"evaluation": ["middle"]}
 
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf, 1e39])
 @pytest.mark.parametrize("place", [10, -400, -1])
 def test_numbers_that_float32_has_not_name_the_feature(tmp_path: Path, value: float, place: int) -> None:
-    """In any slice: feature and count in words, before XGBoost's trace."""
+    """In any split: feature and count in words, before XGBoost's trace."""
     contract = make_contract()
     with pytest.raises(
         RefusedDataError, match=r"too large for a 32-bit float: wind_speed: 1 row such as -?(inf|1e\+39)"
@@ -138,7 +137,7 @@ def test_the_fit_itself_refuses_them_too() -> None:
     """Whoever calls the fit without the steps gets the same words."""
     contract, rows = make_contract(), _with(make_rows(), "hour", 0, np.inf)
     with pytest.raises(RefusedDataError, match="hour: 1 row such as inf"):
-        fit.fit(contract, split(contract, rows, boundaries(contract, rows)), threads=1, progress=print)
+        fit.fit(contract, split_rows(contract, rows, boundaries(contract, rows)), threads=1, progress=print)
 
 
 @pytest.mark.parametrize(
@@ -168,50 +167,4 @@ def test_labels_that_are_none(changes: dict[str, Any], value: float, words: str)
             rows.schema.get_field_index("label"), "label", pa.array(np.full(rows.num_rows, 0.5))
         )
     with pytest.raises(RefusedDataError, match=words):
-        labels.check_values(contract, "fit", _with(rows, "label", 3, value))
-
-
-class TestQuality:
-    """A metric that is not defined is not there, and no gate passes on it."""
-
-    def test_r2_of_a_constant_label(self) -> None:
-        """scikit-learn would answer 1 to a constant guess of a constant label."""
-        quality = measure("regression", np.full(9, 3.0), np.full(9, 3.0))
-        assert set(quality) == {"rmse", "mae"}
-        contract = make_contract(task="regression", metric="rmse", gates={"r2": 0.5})
-        (verdict,) = evaluate.gates(contract, quality, None)
-        assert (verdict["passed"], "not defined" in verdict["message"]) == (False, True)
-
-    @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-    def test_no_gate_passes_on_what_is_no_number(self, value: float) -> None:
-        """Not even in the direction in which an infinity is better."""
-        for metric, task in (("roc_auc", "binary"), ("rmse", "regression")):
-            contract = make_contract(task=task, metric=metric, gates={metric: 0.5})
-            assert not evaluate.gates(contract, {metric: value}, None)[0]["passed"]
-
-    def test_scores_that_overflow_give_no_metric(self) -> None:
-        """A squared error past the largest float is left out."""
-        with np.errstate(over="ignore"):
-            assert "rmse" not in measure("regression", np.arange(3.0), np.full(3, 1e200))
-
-    @pytest.mark.parametrize(
-        ("candidate", "passed", "worse"), [(40.4, True, 0.4), (39.0, True, -1.0), (41.0, False, 1.0)]
-    )
-    def test_a_worse_rmse_does_not_pass_the_champion(
-        self, candidate: float, passed: bool, worse: float
-    ) -> None:
-        """Where less is better, worse is more: the sign of the champion's gate."""
-        contract = make_contract(task="regression", metric="rmse", gates={"worse_than_champion_by": 0.5})
-        (verdict,) = evaluate.gates(contract, {"rmse": candidate}, {"rmse": 40.0})
-        assert verdict["passed"] is passed
-        assert verdict["value"] == pytest.approx(worse)
-
-
-def test_align_takes_each_row_from_its_own_place() -> None:
-    """Rows come in the order that is asked for; one that is not there is not another row's score."""
-    rows = make_rows(200)
-    wanted = pa.chunked_array([rows["entity"].take(pa.array([7, 3, 150])).combine_chunks()])
-    aligned = evaluate.align(rows, wanted)
-    assert aligned is not None
-    assert aligned["entity"].to_pylist() == [8, 4, 151]
-    assert evaluate.align(rows.slice(10), wanted) is None
+        labels.check_values(contract, "train", _with(rows, "label", 3, value))

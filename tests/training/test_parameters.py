@@ -20,7 +20,7 @@ from hotclub.errors import ContractError, PackageError
 from hotclub.predictor import Predictor
 from tests.factories import make_contract, make_package, make_rows
 from training import fit
-from training.split import boundaries, split
+from training.splits import boundaries, split_rows
 
 _EXTRAS: dict[str, dict[str, Any]] = {
     "reg:quantileerror": {"quantile_alpha": 0.5},
@@ -164,8 +164,8 @@ class TestTable:
         objective = {"quantile": "reg:quantileerror"}.get(metric, objectives.DEFAULTS[task])
         rows = _rows("reg:gamma") if task == "regression" else _rows(objective)
         contract = _contract(objective, eval_metric=metric, base_score=0.5)
-        parts = split(contract, rows, boundaries(contract, rows))
-        _, _, facts = fit.fit(contract, parts, threads=1, progress=lambda text: None)
+        splits = split_rows(contract, rows, boundaries(contract, rows))
+        _, _, facts = fit.fit(contract, splits, threads=1, progress=lambda text: None)
         assert facts["early_stopping_metric"] == metric
 
 
@@ -173,7 +173,7 @@ def _fit(contract: ModelContract, said: list[str] | None = None) -> dict[str, An
     rows = make_rows(task=contract.schema.task)
     progress = (said if said is not None else []).append
     _, _, facts = fit.fit(
-        contract, split(contract, rows, boundaries(contract, rows)), threads=1, progress=progress
+        contract, split_rows(contract, rows, boundaries(contract, rows)), threads=1, progress=progress
     )
     return facts
 
@@ -202,8 +202,8 @@ def test_the_package_has_the_rounds_that_are_kept(patience: int | None, kept: in
         "binary:logistic", early_stopping_rounds=patience, num_boost_round=60, learning_rate=1
     )
     rows = make_rows()
-    parts = split(contract, rows, boundaries(contract, rows))
-    model, _, facts = fit.fit(contract, parts, threads=1, progress=lambda text: None)
+    splits = split_rows(contract, rows, boundaries(contract, rows))
+    model, _, facts = fit.fit(contract, splits, threads=1, progress=lambda text: None)
     booster = xgboost.Booster()
     booster.load_model(bytearray(model))
     assert booster.num_boosted_rounds() == facts["rounds"] == (kept or facts["rounds"])

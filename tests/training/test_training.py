@@ -19,48 +19,16 @@ from hotclub.mlflow_rest import MlflowRegistry
 from hotclub.model_registry import RegisteredVersion
 from hotclub.package_cache import PackageCache
 from hotclub.predictor import Predictor
-from hotclub.quality import measure
 from tests.factories import make_contract, make_package, make_rows
 from tests.training.runs import prepare
-from training import champion, evaluate, steps
+from training import champion_scores, steps
 from training.run_folder import StepMissingError
-from training.split import SplitError, boundaries, split
 
 
 def _run(folder: Path, key: str, url: str = "http://127.0.0.1:9", **options: Any) -> steps.Run:
     contract = make_contract(**options.pop("contract", {"name": options.pop("name", "arrival_delay")}))
     rows = make_rows(task=contract.schema.task)
     return prepare(folder, contract, rows, url=url, key=key, **options)
-
-
-def test_split_is_ordered_by_time() -> None:
-    """No row of a later slice is older than one of an earlier slice, and every row is in one."""
-    rows = make_rows()
-    parts = split(make_contract(), rows, boundaries(make_contract(), rows))
-    times = [
-        getattr(parts, name)[names.COLUMN_EVENT_TIME].to_pylist()
-        for name in ("fit", "stopping", "evaluation")
-    ]
-    assert max(times[0]) < min(times[1]) <= max(times[1]) < min(times[2])
-    assert sum(map(len, times)) == rows.num_rows
-
-
-def test_short_history_is_cut_in_proportion() -> None:
-    """With fewer days than the policy asks for, the two newer slices take a fifth of the time each."""
-    rows = make_rows(2000)
-    contract = make_contract(evaluate_days=90, stopping_days=90)
-    parts = split(contract, rows, boundaries(contract, rows))
-    sizes = [getattr(parts, name).num_rows / 2000 for name in ("fit", "stopping", "evaluation")]
-    assert sizes == pytest.approx([0.6, 0.2, 0.2], abs=0.01)
-
-
-def test_too_few_rows_name_the_slice() -> None:
-    """Rows that do not reach for three slices are told, with what to do."""
-    rows = make_rows(100)
-    with pytest.raises(
-        SplitError, match=r"the stopping slice has \d+ rows of 100, at least 50.*load more history"
-    ):
-        split(make_contract(), rows, boundaries(make_contract(), rows))
 
 
 def test_step_without_the_one_before(tmp_path: Path) -> None:
@@ -70,46 +38,6 @@ def test_step_without_the_one_before(tmp_path: Path) -> None:
         steps.evaluate(run)
 
 
-class TestGates:
-    """What passes and what does not."""
-
-    def test_direction_of_each_metric(self) -> None:
-        """An AUC has to be at least its limit, an RMSE at most."""
-        binary = make_contract(gates={"roc_auc": 0.7})
-        regression = make_contract(task="regression", metric="rmse", gates={"rmse": 40})
-        assert [evaluate.gates(binary, {"roc_auc": v}, None)[0]["passed"] for v in (0.69, 0.7)] == [
-            False,
-            True,
-        ]
-        assert [evaluate.gates(regression, {"rmse": v}, None)[0]["passed"] for v in (41.0, 40.0)] == [
-            False,
-            True,
-        ]
-
-    @pytest.mark.parametrize(("candidate", "passed"), [(0.745, True), (0.744, True), (0.73, False)])
-    def test_worse_than_champion(self, candidate: float, passed: bool) -> None:
-        """A little worse than the champion is allowed, more is not."""
-        contract = make_contract(gates={"worse_than_champion_by": 0.0061})
-        (verdict,) = evaluate.gates(contract, {"roc_auc": candidate}, {"roc_auc": 0.75})
-        assert verdict["passed"] is passed
-
-    def test_only_where_there_is_no_champion_nothing_is_compared(self) -> None:
-        """No champion passes; one that could not be scored, or whose metric is not defined, does not, and says why."""
-        contract = make_contract(gates={"worse_than_champion_by": 0.01})
-        (none,) = evaluate.gates(contract, {"roc_auc": 0.7}, None)
-        (unscored,) = evaluate.gates(contract, {"roc_auc": 0.7}, None, champion_failure="its view is gone")
-        (undefined,) = evaluate.gates(contract, {}, {"roc_auc": 0.7})
-        assert [v["passed"] for v in (none, unscored, undefined)] == [True, False, False]
-        assert unscored["message"] == "its view is gone"
-        assert "not defined on this slice" in undefined["message"]
-
-    def test_metric_that_cannot_be_computed_fails(self) -> None:
-        """A slice with one class has no AUC, and a gate on it does not pass."""
-        quality = measure("binary", np.zeros(5), np.full(5, 0.1))
-        assert "roc_auc" not in quality
-        assert not evaluate.gates(make_contract(gates={"roc_auc": 0.1}), quality, None)[0]["passed"]
-
-
 class TestChampionThatCannotBeScored:
     """What passes is tried again; what stays fails the gate."""
 
@@ -117,7 +45,7 @@ class TestChampionThatCannotBeScored:
     def run(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> steps.Run:
         """A fitted run, beside a champion of which the registry knows."""
         crowned = RegisteredVersion("arrival_delay", "4", "", "", tags={names.TAG_DIGEST: "0" * 64})
-        monkeypatch.setattr(champion.MlflowRegistry, "version_by_alias", lambda *_: crowned)
+        monkeypatch.setattr(champion_scores.MlflowRegistry, "version_by_alias", lambda *_: crowned)
         run = _run(tmp_path, "k")
         steps.fit(run)
         return run
@@ -129,7 +57,7 @@ class TestChampionThatCannotBeScored:
         self, run: steps.Run, monkeypatch: pytest.MonkeyPatch, failure: Exception
     ) -> None:
         """While MLflow or the database is away the step fails, for the task to be tried again."""
-        monkeypatch.setattr(champion.PackageCache, "fetch", _raising(failure))
+        monkeypatch.setattr(champion_scores.PackageCache, "fetch", _raising(failure))
         with pytest.raises(type(failure)):
             steps.evaluate(run)
 
@@ -145,7 +73,7 @@ class TestChampionThatCannotBeScored:
         self, run: steps.Run, monkeypatch: pytest.MonkeyPatch, failure: Exception
     ) -> None:
         """A champion that is refused is not the same as no champion: the gate names version and reason."""
-        monkeypatch.setattr(champion.PackageCache, "fetch", _raising(failure))
+        monkeypatch.setattr(champion_scores.PackageCache, "fetch", _raising(failure))
         result = steps.evaluate(run)
         verdict = next(v for v in result["gates"] if v["gate"] == "worse_than_champion_by")
         assert (verdict["passed"], result["passed"]) == (False, False)
@@ -156,7 +84,7 @@ class TestChampionThatCannotBeScored:
     ) -> None:
         """A model whose task changed has a champion that cannot be compared; a person decides."""
         make_package(tmp_path / "old", make_contract(version=2, task="regression", metric="rmse", gates={}))
-        monkeypatch.setattr(champion.PackageCache, "fetch", lambda *_: package.read(tmp_path / "old"))
+        monkeypatch.setattr(champion_scores.PackageCache, "fetch", lambda *_: package.read(tmp_path / "old"))
         verdict = next(v for v in steps.evaluate(run)["gates"] if v["gate"] == "worse_than_champion_by")
         assert not verdict["passed"]
         assert "another question" in verdict["message"]

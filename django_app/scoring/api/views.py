@@ -38,7 +38,7 @@ from django_app.tenants.selectors import (
     tenants_writable_by,
     writes_every_tenant,
 )
-from hotclub import contract_files, names
+from hotclub import contract_files, days
 from hotclub.contract import ModelContract
 from hotclub.errors import ContractError, InvalidInputError
 
@@ -165,7 +165,7 @@ class BatchViewSet(
         user = _asker(request, given.get("on_behalf_of"))
         day: dt.date | None
         if "partition" in given:
-            slug, day = names.parse_partition_key(given["partition"])
+            slug, day = days.parse_partition_key(given["partition"])
             version = _champion(given["model"], with_view=True)
             # The whole day where the version that scores knows no tenants.
             tenant = self._tenant_of(request, user, slug if version.contract.schema.tenant_path else None)

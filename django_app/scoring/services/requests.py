@@ -17,7 +17,7 @@ from django_app.tenants.models import Tenant
 from hotclub import names
 from hotclub.callbacks import Clock
 from hotclub.errors import FieldError, InvalidInputError
-from hotclub.validation import feature_errors
+from hotclub.feature_validation import feature_errors
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 
-from hotclub import contract_files, names
+from hotclub import contract_files, days, names
 from hotclub.contract import ModelContract
 from tests.conftest import Database
 from tests.django_app.foreign import ForeignProject, make_foreign_project
@@ -193,8 +193,8 @@ def test_a_date_begins_at_midnight_in_the_models_zone(
         reader.execute(f"SET TimeZone = '{session_zone}'")
         rows = reader.execute(f"SELECT event_time, age FROM features.ml_{name}_v1 ORDER BY entity").fetchall()
     for day, (event_time, age) in zip(DAYS, rows, strict=True):
-        start, end = names.day_interval(day, zone)
-        born, _ = names.day_interval(day - dt.timedelta(days=100), zone)
+        start, end = days.day_interval(day, zone)
+        born, _ = days.day_interval(day - dt.timedelta(days=100), zone)
         assert start <= event_time < end
         assert event_time.astimezone(ZoneInfo(zone)).date() == day
         # In Havana clocks change at midnight: it comes twice in autumn.

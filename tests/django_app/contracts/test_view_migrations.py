@@ -12,7 +12,7 @@ import pytest
 
 from hotclub import names
 from hotclub.mlflow_rest import MlflowRegistry
-from stack import roles
+from stack import database_roles
 from tests.conftest import Database
 from tests.django_app.foreign import ML, SETTINGS, ForeignProject, make_foreign_project
 
@@ -442,7 +442,9 @@ class TestRights:
         self, migrated: ForeignProject, postgres_admin_url: str
     ) -> None:
         """Where nobody may make views the setup is wrong, not a version: migrate fails with the grant that helps."""
-        with psycopg.connect(roles.database_url(postgres_admin_url, migrated.database.name)) as admin:
+        with psycopg.connect(
+            database_roles.database_url(postgres_admin_url, migrated.database.name)
+        ) as admin:
             admin.execute("DROP VIEW features.ml_returned_v1")
             admin.execute(f"ALTER SCHEMA features OWNER TO {names.ROLE_STAGER}")
             admin.execute(f"REVOKE ALL ON SCHEMA features FROM {names.ROLE_VIEWS}, {names.ROLE_OWNER}")

@@ -16,7 +16,7 @@ from django.db import connection
 from django_app.flights import nycflights13
 from django_app.flights.models import Flight, HourlyWeather
 from django_app.scoring.models import Batch, Prediction
-from hotclub import contract_files, names
+from hotclub import contract_files, days
 from tests.django_app.scoring.conftest import CONTRACTS
 from tests.history import FIRST, LAST
 
@@ -84,7 +84,7 @@ def test_land_writes_what_an_airport_would(settings: Any) -> None:
     assert {row["origin"] for row in rows} == {"EWR"}
     # Clocks went back that night: every flight of the morning is in standard time.
     assert {row["scheduled_departure"][-6:] for row in rows} == {"-05:00"}
-    start, end = names.day_interval(dt.date(2013, 11, 3), "America/New_York")
+    start, end = days.day_interval(dt.date(2013, 11, 3), "America/New_York")
     assert all(start <= dt.datetime.fromisoformat(row["scheduled_departure"]) < end for row in rows)
 
 
@@ -130,7 +130,7 @@ def test_score_report_compares_with_what_was_flown(capsys: pytest.CaptureFixture
     """Scores that are the labels themselves are perfect; cancelled flights count as scored, without outcome."""
     contract = contract_files.find_model("arrival_delay", [CONTRACTS])
     day = dt.date(2013, 10, 20)
-    start, end = names.day_interval(day, "America/New_York")
+    start, end = days.day_interval(day, "America/New_York")
     batch = Batch.objects.create(
         model_name="arrival_delay", model_version="7", package_digest="d", contract_fingerprint=contract.fingerprint,
         contract_version=1, tenant_id="EWR", key="k", day=day, start=start, end=end, status="done",
@@ -151,3 +151,18 @@ def test_score_report_compares_with_what_was_flown(capsys: pytest.CaptureFixture
     assert 0.4 < report["baseline_roc_auc"] < 0.9
     call_command("score_report", day)
     assert "arrival_delay, version 7" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("land", "2013-W44-5"),
+        ("score_report", "2013-W44-5"),
+        ("load_history", "--from", "2013-W44-5"),
+        ("load_history", "--until", "2013-W44-5"),
+    ],
+)
+def test_a_day_has_one_form(arguments: tuple[str, ...]) -> None:
+    """Other forms of ISO 8601 are a wrong argument, refused with an example."""
+    with pytest.raises(CommandError, match="'2013-W44-5' is not a day such as 2013-11-01"):
+        call_command(*arguments)

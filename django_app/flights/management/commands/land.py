@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django_app.conf import hotclub_settings
 from django_app.flights.nycflights13 import DataFilesError
 from django_app.flights.sample_files import KINDS, land
+from hotclub import days
 
 
 class Command(BaseCommand):
@@ -19,7 +20,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: Any) -> None:
         """Declare the day and ``--kind``."""
-        parser.add_argument("day", type=dt.date.fromisoformat, help="such as 2013-11-01")
+        parser.add_argument("day", type=days.day_argument, help="such as 2013-11-01")
         parser.add_argument("--kind", choices=(*KINDS, "both"), default="both")
 
     def handle(self, *, day: dt.date, kind: str, **_: Any) -> None:

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from django_app.flights.nycflights13 import DataFilesError
 from django_app.flights.services.history_load import history_load
+from hotclub import days
 
 
 class Command(BaseCommand):
@@ -19,11 +20,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: Any) -> None:
         """Declare ``--from`` and ``--until``."""
-        parser.add_argument("--from", dest="start", type=dt.date.fromisoformat, default=dt.date(2013, 1, 1))
+        parser.add_argument("--from", dest="start", type=days.day_argument, default=dt.date(2013, 1, 1))
         parser.add_argument(
             "--until",
             dest="end",
-            type=dt.date.fromisoformat,
+            type=days.day_argument,
             default=dt.date(2013, 11, 1),
             help="the first day that is not loaded",
         )

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from django_app.flights.reports import day_scores
+from hotclub import days
 
 
 class Command(BaseCommand):
@@ -18,7 +19,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: Any) -> None:
         """Declare the day and ``--json``."""
-        parser.add_argument("day", type=dt.date.fromisoformat, help="such as 2013-11-01")
+        parser.add_argument("day", type=days.day_argument, help="such as 2013-11-01")
         parser.add_argument("--json", action="store_true", help="one JSON object, for programs")
 
     def handle(self, *, day: dt.date, json: bool, **_: Any) -> None:

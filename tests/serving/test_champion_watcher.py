@@ -12,9 +12,9 @@ import pytest
 from hotclub import names
 from hotclub.model_registry import RegisteredVersion
 from hotclub.package_cache import PackageCache
+from serving.champion_watcher import ChampionWatcher, PollIntervals
 from serving.prometheus import Metrics
 from serving.state_file import StateFile
-from serving.watcher import Pace, Watcher
 from tests.serving.conftest import MODEL, MemoryRegistry
 
 RETRY = 30.0
@@ -50,9 +50,9 @@ def test_the_wait_after_a_failure_doubles_to_ten_times_the_first(
     def clock() -> dt.datetime:
         return dt.datetime(2013, 11, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=seconds)
 
-    watcher = Watcher(
+    watcher = ChampionWatcher(
         broken, PackageCache(tmp_path / "cache", broken), StateFile(tmp_path / "state.json"), Metrics(),
-        pace=Pace(retry_seconds=RETRY), clock=clock,
+        intervals=PollIntervals(retry_seconds=RETRY), clock=clock,
     )  # fmt: skip
 
     async def attempts(until: float) -> list[float]:
@@ -77,9 +77,9 @@ def test_another_tag_is_tried_at_once_and_waits_from_the_beginning(
     """What changed is another matter: its waits begin at the first one again."""
     _download(broken, tmp_path)
     now = dt.datetime(2013, 11, 1, tzinfo=dt.UTC)
-    watcher = Watcher(
+    watcher = ChampionWatcher(
         broken, PackageCache(tmp_path / "cache", broken), StateFile(tmp_path / "state.json"), Metrics(),
-        pace=Pace(retry_seconds=RETRY), clock=lambda: now,
+        intervals=PollIntervals(retry_seconds=RETRY), clock=lambda: now,
     )  # fmt: skip
 
     async def test() -> list[int]:

@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 #: What a report shows of any one text, whatever the path it came by.
-LIMIT: Final = 200
+MAX_TEXT: Final = 200
 #: What a sentence shows of a value or a name.
-SHORT: Final = 40
+MAX_SHORT_TEXT: Final = 40
 #: How many names or values a sentence lists.
-LISTED: Final = 8
+MAX_LISTED: Final = 8
 
 #: How many members of a list or an object a report shows.
-_MEMBERS: Final = 50
+_MAX_MEMBERS: Final = 50
 #: float8's greatest number.
-_GREATEST: Final = 1.7976931348623157e308
+_FLOAT8_MAX: Final = 1.7976931348623157e308
 _OWN_NAMES: Final = {
     "\t": "tab",
     "\n": "line break",
@@ -28,12 +28,12 @@ _OWN_NAMES: Final = {
 _ESCAPES: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '""'}
 
 
-def cut(text: str, limit: int = LIMIT) -> str:
+def cut(text: str, limit: int = MAX_TEXT) -> str:
     """Return a text, shortened to `limit` characters with ``…`` at the end."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def quoted(text: str, limit: int = SHORT) -> str:
+def quoted(text: str, limit: int = MAX_SHORT_TEXT) -> str:
     """Return a text in quotes, short, with what cannot be seen escaped."""
     shown = "".join(_visible(character) for character in text[: limit + 1])
     return f'"{cut(shown, limit)}"'
@@ -48,7 +48,7 @@ def _visible(character: str) -> str:
 def name(text: str) -> str:
     """Return a column's name as it is where that is clear, else in quotes."""
     clear = text.isprintable() and text == text.strip() and not set(text) & set("\"'`,;") and text
-    return text if clear and len(text) <= SHORT else quoted(text)
+    return text if clear and len(text) <= MAX_SHORT_TEXT else quoted(text)
 
 
 def value(item: Any) -> str:
@@ -59,21 +59,21 @@ def value(item: Any) -> str:
         return str(item).lower()
     if isinstance(item, int | float):
         return number(item)
-    return quoted(item) if isinstance(item, str) else cut(str(item), SHORT)
+    return quoted(item) if isinstance(item, str) else cut(str(item), MAX_SHORT_TEXT)
 
 
 def number(amount: float) -> str:
     """Return a number in full: 1000000, not 1e+06."""
     if math.isfinite(amount) and amount == int(amount) and abs(amount) < 1e16:  # float8's exact integers
         return str(int(amount))
-    return f"{amount:.15g}" if isinstance(amount, float) else cut(str(amount), SHORT)
+    return f"{amount:.15g}" if isinstance(amount, float) else cut(str(amount), MAX_SHORT_TEXT)
 
 
 def listed(items: Iterable[Any], show: Callable[[Any], str] = value) -> str:
     """Return a list for a sentence; past the first few only how many more there are."""
     every = list(items)
-    more = f" and {len(every) - LISTED:,} more" if len(every) > LISTED else ""
-    return ", ".join(show(item) for item in every[:LISTED]) + more
+    more = f" and {len(every) - MAX_LISTED:,} more" if len(every) > MAX_LISTED else ""
+    return ", ".join(show(item) for item in every[:MAX_LISTED]) + more
 
 
 def bounds(minimum: Any, maximum: Any, *, above: bool = False, below: bool = False) -> str:
@@ -87,7 +87,7 @@ def bounds(minimum: Any, maximum: Any, *, above: bool = False, below: bool = Fal
 
 
 def _bound(item: Any) -> str:
-    return cut(item, SHORT) if isinstance(item, str) else value(item)
+    return cut(item, MAX_SHORT_TEXT) if isinstance(item, str) else value(item)
 
 
 def rows(count: int) -> str:
@@ -160,14 +160,14 @@ def shorten(item: Any, depth: int = 4) -> Any:
     if isinstance(item, int | float):
         return (
             item
-            if -_GREATEST <= item <= _GREATEST
+            if -_FLOAT8_MAX <= item <= _FLOAT8_MAX
             else cut(str(item) if isinstance(item, float) else "too long")
         )
     if depth and isinstance(item, dict):
-        kept = list(item.items())[:_MEMBERS]
+        kept = list(item.items())[:_MAX_MEMBERS]
         return {cut(str(key)): shorten(member, depth - 1) for key, member in kept}
     if depth and isinstance(item, Sequence) and not isinstance(item, str | bytes | bytearray):
-        members = [shorten(member, depth - 1) for member in item[:_MEMBERS]]
-        return [*members, "…"] if len(item) > _MEMBERS else members
+        members = [shorten(member, depth - 1) for member in item[:_MAX_MEMBERS]]
+        return [*members, "…"] if len(item) > _MAX_MEMBERS else members
     # PostgreSQL's JSON takes no NUL character.
     return cut(str(item).replace("\0", "\N{SYMBOL FOR NULL}"))

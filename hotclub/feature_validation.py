@@ -8,13 +8,12 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
 
+from hotclub.columns import FLOAT32_MAX
 from hotclub.contract import FeatureSpec, ModelContract
 from hotclub.errors import FieldError, InvalidInputError
 
 #: Past this many errors a caller learns nothing more.
-MOST_ERRORS = 100
-#: The largest magnitude that float32 holds.
-_FLOAT32_MAX = 3.4028234663852886e38
+MAX_ERRORS = 100
 
 
 @cache
@@ -27,7 +26,7 @@ def _number_error(spec: FeatureSpec, value: object) -> str | None:
         return f"must be a number{_unit(spec)}, not {_type_name(value)}"
     if isinstance(value, float) and not math.isfinite(value):
         return "must be a finite number; send null for a missing value"
-    if abs(value) > _FLOAT32_MAX:
+    if abs(value) > FLOAT32_MAX:
         return "is too large for a 32-bit float"
     if spec.minimum is not None and value < spec.minimum:
         return f"must be at least {spec.minimum:g}{_unit(spec)}, got {value:g}"
@@ -95,14 +94,14 @@ def validate_instances(contract: ModelContract, instances: object, where: str = 
     """Check rows of features.
 
     Raises:
-        InvalidInputError: with every error of every row, up to `MOST_ERRORS`.
+        InvalidInputError: with every error of every row, up to `MAX_ERRORS`.
     """
     if not isinstance(instances, Sequence) or isinstance(instances, str | bytes):
         raise InvalidInputError.of(where, f"must be an array of objects, not {_type_name(instances)}")
     errors: list[FieldError] = []
     for place, row in enumerate(instances):
         errors.extend(feature_errors(contract, row, f"{where}.{place}"))
-        if len(errors) >= MOST_ERRORS:
+        if len(errors) >= MAX_ERRORS:
             break
     if errors:
-        raise InvalidInputError(errors[:MOST_ERRORS])
+        raise InvalidInputError(errors[:MAX_ERRORS])

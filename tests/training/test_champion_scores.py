@@ -10,7 +10,7 @@ import pytest
 
 from hotclub import names
 from tests.factories import make_contract, make_rows
-from training import champion
+from training import champion_scores
 from training.settings import TrainingSettings
 
 CANDIDATE, CHAMPION = make_contract(), make_contract(version=2, horizon_seconds=60)
@@ -25,7 +25,7 @@ def view(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         asked.update(options, contract=contract)
         return asked["rows"]
 
-    monkeypatch.setattr(champion, "read_view", read)
+    monkeypatch.setattr(champion_scores, "read_view", read)
     return asked
 
 
@@ -39,7 +39,7 @@ def test_rows_come_with_or_without_the_champions_own_label(view: dict[str, Any])
     rows = make_rows(60)
     label = rows[names.COLUMN_LABEL].to_pylist()
     view["rows"] = _with_label(rows, [None, *label[1:]])
-    found = champion._rows(TrainingSettings(), CANDIDATE, CHAMPION, rows)
+    found = champion_scores._rows(TrainingSettings(), CANDIDATE, CHAMPION, rows)
     assert isinstance(found, pa.Table)
     assert (found.num_rows, view["labelled"], view["contract"]) == (60, False, CHAMPION)
 
@@ -48,7 +48,7 @@ def test_a_champion_of_another_label_is_not_compared(view: dict[str, Any]) -> No
     """Minutes held against hours would make any candidate the better one, or none."""
     rows = make_rows(60)
     view["rows"] = _with_label(rows, 1 - np.array(rows[names.COLUMN_LABEL]))
-    reason = champion._rows(TrainingSettings(), CANDIDATE, CHAMPION, rows)
+    reason = champion_scores._rows(TrainingSettings(), CANDIDATE, CHAMPION, rows)
     assert reason == "it answers another question: its label differs on 60 of 60 rows"
 
 
@@ -56,4 +56,17 @@ def test_rows_that_the_champion_has_not_are_said(view: dict[str, Any]) -> None:
     """Fewer rows would be another comparison."""
     rows = make_rows(60)
     view["rows"] = rows.slice(1)
-    assert champion._rows(TrainingSettings(), CANDIDATE, CHAMPION, rows) == "its view lacks some of the rows"
+    assert (
+        champion_scores._rows(TrainingSettings(), CANDIDATE, CHAMPION, rows)
+        == "its view lacks some of the rows"
+    )
+
+
+def test_align_takes_each_row_from_its_own_place() -> None:
+    """Rows come in the order that is asked for; one that is not there is not another row's score."""
+    rows = make_rows(200)
+    wanted = pa.chunked_array([rows["entity"].take(pa.array([7, 3, 150])).combine_chunks()])
+    aligned = champion_scores.align(rows, wanted)
+    assert aligned is not None
+    assert aligned["entity"].to_pylist() == [8, 4, 151]
+    assert champion_scores.align(rows.slice(10), wanted) is None

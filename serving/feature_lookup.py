@@ -22,7 +22,7 @@ _TYPE: Final = re.compile(r"[a-z][a-z0-9 ]{0,40}")
 _INTEGER: Final = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 #: What PostgreSQL says of a text that is no value of the key's type.
 _NOT_A_KEY: Final = frozenset({"22P02", "22003", "22007", "22008"})
-_SECONDS: Final = 5.0
+_TIMEOUT_SECONDS: Final = 5.0
 
 
 class LookupUnavailableError(HotclubError):
@@ -43,9 +43,9 @@ class FeatureLookup:
             min_size=0,
             max_size=size,
             open=False,
-            timeout=_SECONDS,
-            reconnect_timeout=_SECONDS,
-            kwargs={"autocommit": True, "row_factory": dict_row, "connect_timeout": int(_SECONDS)},
+            timeout=_TIMEOUT_SECONDS,
+            reconnect_timeout=_TIMEOUT_SECONDS,
+            kwargs={"autocommit": True, "row_factory": dict_row, "connect_timeout": int(_TIMEOUT_SECONDS)},
             # A connection that died with a restart of PostgreSQL is found before it is used.
             check=AsyncConnectionPool.check_connection,
         )
@@ -56,7 +56,7 @@ class FeatureLookup:
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._pool.close(_SECONDS)
+        await self._pool.close(_TIMEOUT_SECONDS)
 
     async def rows(self, contract: ModelContract, entities: Sequence[Any]) -> list[dict[str, Any]]:
         """Return one row of features per key, in the order of the keys.

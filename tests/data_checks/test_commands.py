@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from data_checks import commands
 from hotclub import contract_files
 from hotclub.contract import CheckSpec, ModelContract, SourceContract
 
@@ -106,3 +107,13 @@ def test_bad_snapshot_exits_with_three(run: Run, late: ModelContract, tmp_path: 
     assert "missing: event_time, label, hour, carrier, gift" in done.stderr
     assert json.loads(done.stdout.splitlines()[-1])["critical_failed"] == 1
     assert not json.loads(report.read_text())["success"]
+
+
+@pytest.mark.parametrize("day", ["2013-W44-5", "20131101"])
+def test_a_day_has_one_form(day: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Other forms of ISO 8601 are a wrong argument, refused with an example."""
+    arguments = ["check", "--source", "s", "--delivery", DELIVERY, "--report", "r.json", "--day", day]
+    with pytest.raises(SystemExit) as refused:
+        commands.build_parser().parse_args(arguments)
+    assert refused.value.code == 2
+    assert f"'{day}' is not a day such as 2013-11-01" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""A split ordered by time: fit on the oldest rows, stop early on newer ones, evaluate on the newest."""
+"""Splits ordered by time: train on the oldest rows, stop early on newer ones, evaluate on the newest."""
 
 from __future__ import annotations
 
@@ -12,78 +12,78 @@ from hotclub import names
 from hotclub.contract import ModelContract
 from training.errors import RefusedDataError
 
-#: Fewer rows than this in a slice say nothing.
-LEAST_ROWS = 50
-#: Neither of the two newer slices takes more than this share of the history.
-MOST_OF_SPAN = 0.2
+#: A split with fewer rows than this says nothing.
+MIN_ROWS = 50
+#: Neither of the two newer splits takes more than this share of the history.
+MAX_SHARE_OF_SPAN = 0.2
 
 
 class SplitError(RefusedDataError):
-    """The rows do not reach for three slices."""
+    """The rows are not enough for three splits."""
 
 
 @dataclass(frozen=True)
 class Boundaries:
-    """Instants at which the slices begin: fit < `stopping` <= early stopping < `evaluation` <= evaluation."""
+    """Instants at which the splits begin: train < `stopping` <= early stopping < `evaluation` <= evaluation."""
 
     stopping: dt.datetime
     evaluation: dt.datetime
 
 
 @dataclass(frozen=True)
-class Split:
-    """The three slices."""
+class Splits:
+    """The rows of the three splits."""
 
-    fit: pa.Table
+    train: pa.Table
     stopping: pa.Table
     evaluation: pa.Table
 
     def named(self) -> dict[str, pa.Table]:
-        """Return the slices by name, oldest first."""
-        return {"fit": self.fit, "stopping": self.stopping, "evaluation": self.evaluation}
+        """Return the splits by name, oldest first."""
+        return {"train": self.train, "stopping": self.stopping, "evaluation": self.evaluation}
 
 
 def advice(contract: ModelContract, table: pa.Table, name: str, at: Boundaries) -> str:
-    """Return which setting makes a slice reach further, and in which direction to change it.
+    """Return which setting makes a split larger, and in which direction to change it.
 
     Args:
         contract: whose policy cuts.
         table: every row.
-        name: of the slice: fit, stopping or evaluation.
-        at: where the slices begin.
+        name: of the split: train, stopping or evaluation.
+        at: where the splits begin.
     """
     policy = contract.policy
     if at != boundaries(contract, table):
-        option = {"fit": "--stopping-from (later)", "stopping": "--stopping-from (earlier)"}
+        option = {"train": "--stopping-from (later)", "stopping": "--stopping-from (earlier)"}
         return f"change {option.get(name, '--evaluation-from (earlier)')}, or load more history"
-    if name == "fit":
+    if name == "train":
         return (
             f"lower evaluate_days (now {policy.evaluate_days}) or stopping_days (now {policy.stopping_days}) in ml.py, "
             "or load more history"
         )
     setting = "evaluate_days" if name == "evaluation" else "stopping_days"
     days: int = getattr(policy, setting)
-    most = _most(table)
-    if dt.timedelta(days=days) < most:
+    max_duration = _max_duration(table)
+    if dt.timedelta(days=days) < max_duration:
         return f"raise {setting} (now {days}) in ml.py, or load more history"
-    span = most.total_seconds() / MOST_OF_SPAN / 86400
+    span = max_duration.total_seconds() / MAX_SHARE_OF_SPAN / 86400
     return (
-        f"load more history: the rows span {span:.3g} days, of which a slice takes at most a fifth, "
+        f"load more history: the rows span {span:.3g} days, of which a split takes at most a fifth, "
         f"so {setting} (now {days}) is no limit"
     )
 
 
-def _most(table: pa.Table) -> dt.timedelta:
+def _max_duration(table: pa.Table) -> dt.timedelta:
     times = table[names.COLUMN_EVENT_TIME]
     span: dt.timedelta = pc.max(times).as_py() - pc.min(times).as_py()
-    return span * MOST_OF_SPAN
+    return span * MAX_SHARE_OF_SPAN
 
 
 def boundaries(contract: ModelContract, table: pa.Table) -> Boundaries:
     """Return the boundaries that the contract's policy asks for, counted back from the newest row.
 
-    A history too short for them is cut to the same purpose: each of the two newer slices takes at most
-    `MOST_OF_SPAN` of the time that the rows span.
+    A history too short for them is cut to the same purpose: each of the two newer splits takes at most
+    `MAX_SHARE_OF_SPAN` of the time that the rows span.
 
     Raises:
         SplitError: there are no rows.
@@ -93,32 +93,34 @@ def boundaries(contract: ModelContract, table: pa.Table) -> Boundaries:
             f"{contract.view} has no labelled rows yet: load data, or look at label_known in ml.py"
         )
     newest: dt.datetime = pc.max(table[names.COLUMN_EVENT_TIME]).as_py()
-    most = _most(table)
-    evaluation = newest - min(dt.timedelta(days=contract.policy.evaluate_days), most)
-    return Boundaries(evaluation - min(dt.timedelta(days=contract.policy.stopping_days), most), evaluation)
+    max_duration = _max_duration(table)
+    evaluation = newest - min(dt.timedelta(days=contract.policy.evaluate_days), max_duration)
+    return Boundaries(
+        evaluation - min(dt.timedelta(days=contract.policy.stopping_days), max_duration), evaluation
+    )
 
 
-def split(contract: ModelContract, table: pa.Table, at: Boundaries) -> Split:
-    """Cut rows into the slices.
+def split_rows(contract: ModelContract, table: pa.Table, at: Boundaries) -> Splits:
+    """Cut rows into the splits.
 
     Raises:
-        SplitError: a slice has fewer than `LEAST_ROWS` rows; names it, and what to change.
+        SplitError: a split has fewer than `MIN_ROWS` rows; names it, and what to change.
     """
     times = table[names.COLUMN_EVENT_TIME]
     stopping = pa.scalar(at.stopping, times.type)
     evaluation = pa.scalar(at.evaluation, times.type)
     late = pc.greater_equal(times, evaluation)
     early = pc.less(times, stopping)
-    parts = Split(
-        fit=table.filter(early),
+    splits = Splits(
+        train=table.filter(early),
         stopping=table.filter(pc.and_(pc.invert(early), pc.invert(late))),
         evaluation=table.filter(late),
     )
-    for name, rows in parts.named().items():
-        if rows.num_rows < LEAST_ROWS:
+    for name, rows in splits.named().items():
+        if rows.num_rows < MIN_ROWS:
             raise SplitError(
-                f"the {name} slice has {rows.num_rows} rows of {table.num_rows}, at least {LEAST_ROWS} are needed "
+                f"the {name} split has {rows.num_rows} rows of {table.num_rows}, at least {MIN_ROWS} are needed "
                 f"(stopping begins at {at.stopping:%Y-%m-%d %H:%M}, evaluation at {at.evaluation:%Y-%m-%d %H:%M} UTC): "
                 + advice(contract, table, name, at)
             )
-    return parts
+    return splits

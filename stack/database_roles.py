@@ -1,7 +1,7 @@
 """Logins, databases, schemas and grants of PostgreSQL: who may do what.
 
 `provision` may run any number of times on a server of ours or of someone else's. It makes what is
-missing and brings back the grants that Hotclub needs. What an administrator granted beyond them
+missing and restores the grants that Hotclub needs. What an administrator granted beyond them
 stays: PUBLIC loses its rights once, when a database or schema becomes ours, and nothing is dropped.
 Passwords of roles that are there are set on a server of ours alone.
 """
@@ -98,7 +98,7 @@ def provision(
             that is there, its role and database are made too.
         database: where Hotclub's schemas go.
         reset_passwords: whether roles that are there get these passwords and may log in; if not, they
-            stay as the server's administrator left them, and a login that fails is told of.
+            stay as the server's administrator left them, and a login that fails is reported.
 
     Raises:
         KeyError: a login role has no password.

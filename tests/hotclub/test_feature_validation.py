@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hotclub.errors import InvalidInputError
-from hotclub.validation import MOST_ERRORS, validate_instances
+from hotclub.feature_validation import MAX_ERRORS, validate_instances
 from tests.factories import make_contract
 
 GOOD = {"carrier": "AA", "hour": 5, "wind_speed": None, "holiday": True}
@@ -60,7 +60,7 @@ def test_errors_are_bounded() -> None:
     """A thousand wrong rows are answered with the first errors only."""
     with pytest.raises(InvalidInputError) as caught:
         validate_instances(make_contract(), [{}] * 1000)
-    assert len(caught.value.errors) == MOST_ERRORS
+    assert len(caught.value.errors) == MAX_ERRORS
 
 
 @pytest.mark.parametrize("instances", [None, {}, "rows", 3])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from training.run_folder import turn
+from training.run_folder import fit_lock
 
 #: Takes the lock if nobody has it, and says which.
 _TRY = """
@@ -38,6 +38,6 @@ def _asked(folder: Path) -> str:
 def test_another_process_waits_while_one_fits(tmp_path: Path) -> None:
     """The lock is taken from entering to leaving, whichever process asks, and free afterwards."""
     folder = tmp_path / "not" / "there" / "yet"
-    with turn(folder):
+    with fit_lock(folder):
         assert _asked(folder) == "taken"
     assert _asked(folder) == "free"

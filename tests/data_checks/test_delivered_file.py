@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from data_checks import delivered_file, words
+from data_checks import delivered_file, message_text
 from data_checks.delivered_file import NotATableError, opened
 
 WANTED = ["a", "b"]
@@ -114,7 +114,7 @@ def test_file_that_is_no_table_says_why(content: bytes, reason: str) -> None:
     with pytest.raises(NotATableError) as error:
         read(content)
     assert str(error.value).startswith(reason)
-    assert len(str(error.value)) <= words.LIMIT
+    assert len(str(error.value)) <= message_text.MAX_TEXT
 
 
 def test_header_may_begin_with_a_brace() -> None:
@@ -124,7 +124,7 @@ def test_header_may_begin_with_a_brace() -> None:
 
 def test_value_longer_than_any_is_a_missing_quote(monkeypatch: pytest.MonkeyPatch) -> None:
     """A quote that is never closed does not fill the memory with the rest of the file."""
-    monkeypatch.setattr(delivered_file, "_LONGEST", 1000)
+    monkeypatch.setattr(delivered_file, "_MAX_LENGTH", 1000)
     monkeypatch.setattr(delivered_file, "_CHUNK", 500)
     with pytest.raises(NotATableError, match=r"^line 2: a value is longer than 0 MB; is a quote"):
         read(b'a,b\n1,"2\n' + b"3,4\n" * 1000)

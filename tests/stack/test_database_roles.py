@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from hotclub import names
-from stack import lifecycle, roles
+from stack import database_roles, lifecycle
 from stack.errors import StackError
 from stack.service_environments import Stack
 from tests.conftest import Database
@@ -102,44 +102,46 @@ def test_only_the_owner_of_a_schema_makes_tables_in_it(database: Database, schem
 
 
 @pytest.mark.parametrize("role", [r for r in MATRIX if r != names.ROLE_MIGRATOR])
-@pytest.mark.parametrize("owner", roles.OWNING_ROLES)
+@pytest.mark.parametrize("owner", database_roles.OWNING_ROLES)
 def test_only_the_migrator_acts_as_an_owner(database: Database, role: str, owner: str) -> None:
     """SET ROLE to an owning role is refused to every login but the migrator's."""
     assert not may(database.url(role), f"SET ROLE {owner}")
     assert may(database.url(names.ROLE_MIGRATOR), f"SET ROLE {owner}")
 
 
-@pytest.mark.parametrize("role", [*roles.LOGIN_ROLES])
-@pytest.mark.parametrize("other", roles.DATABASE_ROLES)
+@pytest.mark.parametrize("role", [*database_roles.LOGIN_ROLES])
+@pytest.mark.parametrize("other", database_roles.DATABASE_ROLES)
 def test_no_login_reaches_another_services_database(database: Database, role: str, other: str) -> None:
     """CONNECT is no longer everybody's."""
-    url = roles.role_url(database.admin_url, role, database.passwords[role], other)
+    url = database_roles.role_url(database.admin_url, role, database.passwords[role], other)
     with pytest.raises(psycopg.OperationalError, match="permission denied"):
         psycopg.connect(url)
 
 
-@pytest.mark.parametrize("role", roles.DATABASE_ROLES)
+@pytest.mark.parametrize("role", database_roles.DATABASE_ROLES)
 def test_a_service_with_a_database_of_its_own_may_do_anything_there_and_nothing_elsewhere(
     database: Database, role: str
 ) -> None:
     """Airflow and MLflow migrate their own tables and cannot reach Hotclub's."""
-    own = roles.role_url(database.admin_url, role, database.passwords[role], role)
+    own = database_roles.role_url(database.admin_url, role, database.passwords[role], role)
     assert may(own, "CREATE TABLE things (id int)")
     with pytest.raises(psycopg.OperationalError, match="permission denied"):
-        psycopg.connect(roles.role_url(database.admin_url, role, database.passwords[role], database.name))
+        psycopg.connect(
+            database_roles.role_url(database.admin_url, role, database.passwords[role], database.name)
+        )
 
 
 def test_a_wrong_password_is_refused(database: Database) -> None:
     """Nobody gets in on trust."""
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
-        psycopg.connect(roles.role_url(database.admin_url, names.ROLE_APP, "wrong", database.name))
+        psycopg.connect(database_roles.role_url(database.admin_url, names.ROLE_APP, "wrong", database.name))
 
 
 def test_provisioning_again_repairs_what_was_taken_away(
     database: Database, provision: Callable[[str], Database]
 ) -> None:
     """Provisioning is safe to repeat, and brings a grant back."""
-    with psycopg.connect(roles.database_url(database.admin_url, database.name)) as connection:
+    with psycopg.connect(database_roles.database_url(database.admin_url, database.name)) as connection:
         connection.execute(f"REVOKE ALL ON {TABLE} FROM {names.ROLE_APP}")
     assert not may(database.url(names.ROLE_APP), f"SELECT * FROM {TABLE}")
 
@@ -151,19 +153,21 @@ def test_provisioning_again_repairs_what_was_taken_away(
 def test_an_administrator_needs_not_be_a_superuser(database: Database) -> None:
     """A managed server gives no superuser; CREATEROLE and CREATEDB are enough, on a server of its own."""
     plain = "CREATE ROLE plain_admin LOGIN CREATEROLE CREATEDB PASSWORD 'plain'"
-    made = (*roles.OWNING_ROLES, *roles.LOGIN_ROLES)
+    made = (*database_roles.OWNING_ROLES, *database_roles.LOGIN_ROLES)
     with psycopg.connect(database.admin_url, autocommit=True) as connection:
         connection.execute(plain)
         # The roles are there already: whoever made them administers them.
         for role in made:
             connection.execute(f"GRANT {role} TO plain_admin WITH ADMIN TRUE")
-    passwords = {role: database.passwords[role] for role in roles.LOGIN_ROLES}
+    passwords = {role: database.passwords[role] for role in database_roles.LOGIN_ROLES}
 
-    roles.provision(
-        roles.role_url(database.admin_url, "plain_admin", "plain", "postgres"), passwords, "stack_plain"
+    database_roles.provision(
+        database_roles.role_url(database.admin_url, "plain_admin", "plain", "postgres"),
+        passwords,
+        "stack_plain",
     )
 
-    url = roles.role_url(
+    url = database_roles.role_url(
         database.admin_url, names.ROLE_MIGRATOR, passwords[names.ROLE_MIGRATOR], "stack_plain"
     )
     assert may(url, "CREATE TABLE public.things (id int)")
@@ -172,7 +176,7 @@ def test_an_administrator_needs_not_be_a_superuser(database: Database) -> None:
 @contextmanager
 def as_administrator(database: Database, name: str = "") -> Iterator[psycopg.Connection]:
     """Log in as the server's administrator."""
-    url = roles.database_url(database.admin_url, name or database.name)
+    url = database_roles.database_url(database.admin_url, name or database.name)
     with psycopg.connect(url, autocommit=True) as connection:
         yield connection
 
@@ -191,10 +195,10 @@ def test_what_an_administrator_granted_beyond_ours_stays(database: Database) -> 
         for change in changes:
             connection.execute(change)
     try:
-        roles.provision(database.admin_url, database.passwords, database.name)
+        database_roles.provision(database.admin_url, database.passwords, database.name)
         with psycopg.connect(database.url(names.ROLE_MIGRATOR)) as connection:
             connection.execute("CREATE TABLE public.later (id bigint)")
-        monitor = roles.role_url(database.admin_url, "monitor", "monitor", database.name)
+        monitor = database_roles.role_url(database.admin_url, "monitor", "monitor", database.name)
         assert may(monitor, f"SELECT * FROM {TABLE}")
         assert may(monitor, "SELECT * FROM public.later")
         with as_administrator(database) as connection:
@@ -220,7 +224,9 @@ def test_a_login_that_was_changed_on_someone_elses_server_stays_and_is_told_of(
         before = _login(connection, role)
     try:
         with pytest.raises(StackError, match=f"does not let {role} in") as told:
-            roles.provision(database.admin_url, database.passwords, database.name, reset_passwords=False)
+            database_roles.provision(
+                database.admin_url, database.passwords, database.name, reset_passwords=False
+            )
         assert "role_passwords" in told.value.fix
         assert "--reset-passwords" in told.value.fix
         assert own not in str(told.value)
@@ -229,9 +235,9 @@ def test_a_login_that_was_changed_on_someone_elses_server_stays_and_is_told_of(
     finally:
         with as_administrator(database) as connection:
             connection.execute(f"ALTER ROLE {role} VALID UNTIL 'infinity'")
-        roles.provision(database.admin_url, database.passwords, database.name)
+        database_roles.provision(database.admin_url, database.passwords, database.name)
     assert may(database.url(role), f"SELECT * FROM {VIEW}")
-    roles.provision(database.admin_url, database.passwords, database.name, reset_passwords=False)
+    database_roles.provision(database.admin_url, database.passwords, database.name, reset_passwords=False)
 
 
 def _login(connection: psycopg.Connection, role: str) -> object:
@@ -242,8 +248,10 @@ def _login(connection: psycopg.Connection, role: str) -> object:
 def test_whose_passwords_are_set(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """On the embedded server those of secrets.json always; on another one only when asked to."""
     asked: list[bool] = []
-    monkeypatch.setattr(roles, "provision", lambda *_, reset_passwords: asked.append(reset_passwords))
-    monkeypatch.setattr(roles, "close_maintenance_databases", lambda _: None)
+    monkeypatch.setattr(
+        database_roles, "provision", lambda *_, reset_passwords: asked.append(reset_passwords)
+    )
+    monkeypatch.setattr(database_roles, "close_maintenance_databases", lambda _: None)
     lifecycle.provision(stack)
     external = stack.settings.model_copy(
         update={"postgres_url": SecretStr("postgresql://x@db.example/postgres")}

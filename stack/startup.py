@@ -17,7 +17,7 @@ from stack.supervisor import ProcessState, Supervisor
 
 _POLL_SECONDS = 0.2
 #: A service that died this often while it was starting will not come up by itself.
-_MOST_DEATHS = 3
+_MAX_DEATHS = 3
 _LOG_LINES = 25
 
 
@@ -32,7 +32,7 @@ class _Started:
 
 
 def run(home: Home, nodes: Iterable[Node], supervisor: Supervisor, progress: Progress) -> list[str]:
-    """Bring all ``nodes`` up; what is healthy already is left alone.
+    """Start all ``nodes``; what is healthy already is left alone.
 
     Returns:
         What jobs that are done warned of (`names.WARNING`).
@@ -128,7 +128,7 @@ def _is_ready(home: Home, item: _Started, states: dict[str, ProcessState]) -> bo
     state = states[node.name]
     if state.pid:
         item.pids.add(state.pid)
-    if state.state == "FATAL" or len(item.pids) > _MOST_DEATHS:
+    if state.state == "FATAL" or len(item.pids) > _MAX_DEATHS:
         raise _failure(home, node.name, f"keeps ending ({state.detail})")
     if isinstance(node, Service) and state.pid and node.probe():
         return True

@@ -28,7 +28,7 @@ def test_file_becomes_text_columns_with_line_numbers(stager_url: str, tmp_path: 
     path = tmp_path / "a.csv"
     path.write_bytes('\ufeffa,"b,c"\n 1,"x\ny"\n,""\nNA,é\n'.encode())
     staged = staging_tables.stage(stager_url, DELIVERY, path, text_contract("a", "b,c"))
-    assert staged == staging_tables.Staged(f"staging.{names.staging_table(DELIVERY)}", 3, None)
+    assert staged == staging_tables.StagedFile(f"staging.{names.staging_table(DELIVERY)}", 3, None)
     assert rows(stager_url) == [(2, " 1", "x\ny"), (4, None, None), (5, "NA", "é")]
 
 
@@ -49,7 +49,7 @@ def test_file_that_is_no_table_is_staged_as_a_problem(stager_url: str, tmp_path:
     path = tmp_path / "a.csv"
     path.write_bytes(b"a,b\n1,2\n3\n")
     staged = staging_tables.stage(stager_url, DELIVERY, path, text_contract("a", "b"))
-    assert staged == staging_tables.Staged(
+    assert staged == staging_tables.StagedFile(
         f"staging.{names.staging_table(DELIVERY)}", 0, "line 3 has 1 value, the header has 2"
     )
     assert rows(stager_url) == []
@@ -68,7 +68,7 @@ def test_columns_may_come_in_any_order(stager_url: str, tmp_path: Path) -> None:
 
 
 def test_row_that_is_too_long_for_a_table_is_a_problem(stager_url: str, tmp_path: Path) -> None:
-    """PostgreSQL's limit on a row depends on the data: it is told of, not retried."""
+    """PostgreSQL's limit on a row depends on the data: it is reported, not retried."""
     columns = [f"c{number}" for number in range(1500)]
     path = tmp_path / "a.csv"
     path.write_text("\n".join([",".join(columns), ",".join(["x" * 3000] * len(columns))]))

@@ -1,7 +1,7 @@
 """Follows the alias `champion` of every registered model, and swaps what is live.
 
 The alias, polled, is the truth. A version is fetched, verified on its golden rows in a thread, and
-only then swapped in; whatever goes wrong on the way changes nothing but the served_model's status.
+only then swapped in; whatever goes wrong on the way changes nothing but the model's status.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import logging
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from hotclub import names
+from hotclub.callbacks import Clock
 from hotclub.errors import HotclubError, RegistryError
 from hotclub.model_registry import ModelRegistry, RegisteredModel, RegisteredVersion
 from hotclub.package_cache import PackageCache
@@ -23,15 +24,13 @@ from serving.state_file import StateFile
 
 logger = logging.getLogger(__name__)
 
-#: The wait after a failed load grows to this many times the first one.
-_LONGEST_WAIT = 10
-
-Clock = Callable[[], dt.datetime]
+#: The wait after a failed load doubles up to this many times the first one.
+_MAX_WAIT_FACTOR = 10
 
 
 @dataclass(frozen=True)
-class Pace:
-    """How often the watcher looks, and how long it waits.
+class PollIntervals:
+    """How often the registry is polled, and how long the watcher waits for loads and for replaced versions.
 
     Attributes:
         poll_seconds: between two polls.
@@ -45,15 +44,19 @@ class Pace:
 
 
 @dataclass(frozen=True)
-class _Attempt:
-    """A load that failed: of what, and when it may be tried again although nothing changed."""
+class _FailedLoad:
+    """A load that failed, how often in a row, and when it may be tried again although nothing changed.
 
-    of: Hashable
+    Attributes:
+        target: the version with its source and tags: another one is loaded at once.
+    """
+
+    target: Hashable
     count: int
-    again_at: dt.datetime
+    retry_at: dt.datetime
 
 
-class Watcher:
+class ChampionWatcher:
     """Keeps `served` as the registry says.
 
     Args:
@@ -61,7 +64,7 @@ class Watcher:
         cache: where packages come from.
         state: what was live before.
         metrics: gets swaps and failures.
-        pace: how often, how long.
+        intervals: between polls, before a load is retried, and for replaced versions to finish.
         threads: of the engine.
         clock: the time, in UTC.
     """
@@ -73,7 +76,7 @@ class Watcher:
         state: StateFile,
         metrics: Metrics,
         *,
-        pace: Pace,
+        intervals: PollIntervals,
         threads: int = 1,
         clock: Clock = lambda: dt.datetime.now(dt.UTC),
     ) -> None:
@@ -86,11 +89,11 @@ class Watcher:
         self._cache = cache
         self._state = state
         self._metrics = metrics
-        self._pace = pace
+        self._intervals = intervals
         self._threads = threads
         self._clock = clock
         self._polling = asyncio.Lock()
-        self._failed: dict[str, _Attempt] = {}
+        self._failed: dict[str, _FailedLoad] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def restore(self) -> None:
@@ -98,7 +101,7 @@ class Watcher:
         for registered in await asyncio.to_thread(self._state.read):
             served_model = self._served_model(registered.model_name)
             try:
-                self._go_live(served_model, await self._load(registered))
+                self._swap(served_model, await self._load(registered))
             except Exception as error:  # one model's cache or package must not keep the others from starting
                 known = isinstance(error, HotclubError)
                 reason = str(error) if known else f"{type(error).__name__}: {error}"
@@ -117,7 +120,7 @@ class Watcher:
                 await self.poll()
             except Exception:  # a poll that fails in a new way must not be the last one
                 logger.exception("the poll of the registry failed")
-            await asyncio.sleep(self._pace.poll_seconds)
+            await asyncio.sleep(self._intervals.poll_seconds)
 
     async def poll(self) -> None:
         """Look at every model's alias once and follow it. Polls do not overlap."""
@@ -138,21 +141,21 @@ class Watcher:
         self.registry_failure = None
         self._metrics.registry_up.set(1)
         for model in models:
-            await self._follow(model)
+            await self._follow_alias(model)
         for missing in self.served.keys() - {model.name for model in models}:
-            self._leave(self.served[missing], "the registry has no such model any more")
+            self._note_no_champion(self.served[missing], "the registry has no such model any more")
         self.is_ready = True
 
     async def close(self) -> None:
         """Wait for replaced versions to finish what they have begun."""
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self._pace.drain_seconds)
+            await asyncio.wait(self._tasks, timeout=self._intervals.drain_seconds)
 
-    async def _follow(self, model: RegisteredModel) -> None:
+    async def _follow_alias(self, model: RegisteredModel) -> None:
         served_model = self._served_model(model.name)
         served_model.champion = model.aliases.get(names.ALIAS_CHAMPION)
         if served_model.champion is None:
-            self._leave(served_model, f"no version has the alias {names.ALIAS_CHAMPION}")
+            self._note_no_champion(served_model, f"no version has the alias {names.ALIAS_CHAMPION}")
             return
         try:
             registered = await asyncio.to_thread(self._registry.version, model.name, served_model.champion)
@@ -167,30 +170,30 @@ class Watcher:
             served_model.clear()
             self._failed.pop(model.name, None)
             return
-        subject = (registered.version, registered.source, tuple(sorted(registered.tags.items())))
-        attempt = self._failed.get(model.name)
-        if attempt is not None and attempt.of == subject and self._clock() < attempt.again_at:
+        target = (registered.version, registered.source, tuple(sorted(registered.tags.items())))
+        failed = self._failed.get(model.name)
+        if failed is not None and failed.target == target and self._clock() < failed.retry_at:
             return
-        await self._promote(served_model, registered, subject)
+        await self._switch_to(served_model, registered, target)
 
-    async def _promote(
-        self, served_model: ServedModel, registered: RegisteredVersion, subject: Hashable
+    async def _switch_to(
+        self, served_model: ServedModel, registered: RegisteredVersion, target: Hashable
     ) -> None:
         try:
             registered.require_gates()
             loaded = await self._load(registered)
         except HotclubError as error:
-            self._refuse(served_model, registered, subject, str(error))
+            self._note_failed_load(served_model, registered, target, str(error))
         except Exception as error:  # a package from outside may fail in ways nobody listed
             logger.exception("%s version %s", served_model.model_name, registered.version)
-            self._refuse(served_model, registered, subject, f"{type(error).__name__}: {error}")
+            self._note_failed_load(served_model, registered, target, f"{type(error).__name__}: {error}")
         else:
             self._failed.pop(served_model.model_name, None)
-            await self._remember(loaded)
-            self._go_live(served_model, loaded)
+            await self._save_state(loaded)
+            self._swap(served_model, loaded)
 
-    async def _remember(self, loaded: LoadedVersion) -> None:
-        """Write what is about to be live, before it is: a kill in between must not bring the older one back."""
+    async def _save_state(self, loaded: LoadedVersion) -> None:
+        """Write what is about to be live, before it is: a restart after a kill must not serve the older one."""
         live = {
             model: served_model.live.registered
             for model, served_model in self.served.items()
@@ -200,7 +203,9 @@ class Watcher:
         try:
             await asyncio.to_thread(self._state.write, live.values())
         except OSError as error:
-            logger.warning("%s version %s: not remembered: %r", loaded.model_name, loaded.version, error)
+            logger.warning(
+                "%s version %s: not written to the state file: %r", loaded.model_name, loaded.version, error
+            )
 
     async def _load(self, registered: RegisteredVersion) -> LoadedVersion:
         def load() -> Predictor:
@@ -209,7 +214,7 @@ class Watcher:
         predictor = await asyncio.to_thread(load)
         return LoadedVersion(registered, predictor, self._clock())
 
-    def _go_live(self, served_model: ServedModel, loaded: LoadedVersion) -> None:
+    def _swap(self, served_model: ServedModel, loaded: LoadedVersion) -> None:
         replaced = served_model.swap(loaded)
         self._metrics.swapped(loaded, replaced)
         before = f", replacing version {replaced.version}" if replaced else ""
@@ -235,7 +240,7 @@ class Watcher:
 
     async def _drain(self, served_model: ServedModel, replaced: LoadedVersion) -> None:
         try:
-            await asyncio.wait_for(replaced.drained(), self._pace.drain_seconds)
+            await asyncio.wait_for(replaced.drained(), self._intervals.drain_seconds)
         except TimeoutError:
             logger.warning(
                 "%s version %s still answers %d requests",
@@ -246,19 +251,19 @@ class Watcher:
         # The requests keep their own reference: a version is freed when the last of them ends.
         served_model.draining.remove(replaced)
 
-    def _refuse(
-        self, served_model: ServedModel, registered: RegisteredVersion, subject: Hashable, reason: str
+    def _note_failed_load(
+        self, served_model: ServedModel, registered: RegisteredVersion, target: Hashable, reason: str
     ) -> None:
         now = self._clock()
         before = self._failed.get(served_model.model_name)
-        count = before.count + 1 if before is not None and before.of == subject else 1
-        wait = self._pace.retry_seconds * min(2 ** (count - 1), _LONGEST_WAIT)
-        self._failed[served_model.model_name] = _Attempt(subject, count, now + dt.timedelta(seconds=wait))
+        count = before.count + 1 if before is not None and before.target == target else 1
+        wait = self._intervals.retry_seconds * min(2 ** (count - 1), _MAX_WAIT_FACTOR)
+        self._failed[served_model.model_name] = _FailedLoad(target, count, now + dt.timedelta(seconds=wait))
         served_model.fail(f"version {registered.version}: {reason}", now)
         self._metrics.load_failures.labels(served_model.model_name).inc()
         logger.warning("%s: %s", served_model.model_name, served_model.failure)
 
-    def _leave(self, served_model: ServedModel, reason: str) -> None:
+    def _note_no_champion(self, served_model: ServedModel, reason: str) -> None:
         served_model.champion = None
         serving = (
             f"; version {served_model.live.version} goes on answering"

@@ -16,14 +16,13 @@ from hotclub.errors import HotclubError, RegistryError, RegistryNotFoundError
 from hotclub.mlflow_rest import MlflowRegistry
 from hotclub.package_cache import PackageCache
 from hotclub.predictor import Predictor
-from training.evaluate import align
 from training.settings import TrainingSettings
 from training.snapshot import Interval, read_view
 
 
 @dataclass(frozen=True)
-class Champion:
-    """What the champion says of the same rows; `scores` is None when it cannot say, with the reason.
+class ChampionScores:
+    """The champion's scores of the same rows; `scores` is None when it could not score them, with the reason.
 
     Attributes:
         version: None when there is no champion.
@@ -41,7 +40,9 @@ class Champion:
         return f"champion version {self.version} could not be scored: {self.reason}"
 
 
-def score(settings: TrainingSettings, contract: ModelContract, evaluation: pa.Table) -> Champion:
+def score_with_champion(
+    settings: TrainingSettings, contract: ModelContract, evaluation: pa.Table
+) -> ChampionScores:
     """Score the evaluation rows with the champion, under the champion's own contract.
 
     An older contract has other features: they are read from its own view, for the same entities.
@@ -56,21 +57,21 @@ def score(settings: TrainingSettings, contract: ModelContract, evaluation: pa.Ta
         version = registry.version_by_alias(contract.name, names.ALIAS_CHAMPION)
     except RegistryNotFoundError:
         registry.close()
-        return Champion(None, None, "there is no champion yet")
+        return ChampionScores(None, None, "there is no champion yet")
     try:
         predictor = Predictor.load(
             PackageCache(settings.cache, registry).fetch(version), threads=settings.training_threads
         )
         rows = _rows(settings, contract, predictor.contract, evaluation)
         if isinstance(rows, str):
-            return Champion(version.version, None, rows)
-        return Champion(version.version, predictor.predict(rows).scores)
+            return ChampionScores(version.version, None, rows)
+        return ChampionScores(version.version, predictor.predict(rows).scores)
     except RegistryNotFoundError as error:  # MLflow answers, and has lost the package
-        return Champion(version.version, None, _first_line(error))
+        return ChampionScores(version.version, None, _first_line(error))
     except (RegistryError, psycopg.OperationalError):
         raise
     except (HotclubError, psycopg.Error) as error:
-        return Champion(version.version, None, _first_line(error))
+        return ChampionScores(version.version, None, _first_line(error))
     finally:
         registry.close()
 
@@ -93,6 +94,12 @@ def _rows(
     if other:
         return f"it answers another question: its label differs on {other:,} of {evaluation.num_rows:,} rows"
     return rows
+
+
+def align(table: pa.Table, entities: pa.ChunkedArray) -> pa.Table | None:
+    """Return a table's rows in the order of `entities`, or None when one of them is not there."""
+    places = pc.index_in(entities, table[names.COLUMN_ENTITY].combine_chunks())
+    return None if places.null_count else table.take(places)
 
 
 def _first_line(error: Exception) -> str:
