@@ -11,11 +11,12 @@ from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
 from django_app.conf import hotclub_settings
+from django_app.ingest import airflow as airflow_wiring
 from django_app.ingest import database_errors, selectors
-from django_app.ingest.airflow import Airflow, AirflowDownError, AirflowRefusedError
 from django_app.ingest.services import deliveries, loading
 from django_app.ingest.services import sweep as sweeping
 from django_app.ingest.services.landed_files import landed_files_register
+from hotclub.airflow_rest import AirflowDownError, AirflowRefusedError
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ def deliveries_find() -> None:
         return
     if not found:
         return
-    with Airflow.from_settings() as airflow:
+    with airflow_wiring.from_settings() as airflow:
         for delivery in found:
             try:
                 deliveries.delivery_start(delivery_id=delivery.pk, airflow=airflow, now=now)
@@ -90,5 +91,5 @@ def sweep() -> None:
     """Find deliveries that stand still, and those that rows have come for."""
     now = timezone.now()
     sweeping.deliveries_rematch(now=now)
-    with Airflow.from_settings() as airflow:
+    with airflow_wiring.from_settings() as airflow:
         sweeping.deliveries_sweep(airflow=airflow, now=now)
