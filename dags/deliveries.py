@@ -19,12 +19,13 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 
 from dags.operators import CommandOperator, WaitingOperator, call, reasons_of
 from hotclub import names
+from hotclub.statuses import DeliveryStatus
 
 #: Statuses of a delivery of which nothing more comes by itself.
-_ENDED: Final = ("failed", "rejected")
-_WAITING: Final = "waiting"
-_LOADED: Final = "loaded"
-_LANDED: Final = "landed"
+_ENDED: Final = (DeliveryStatus.FAILED.value, DeliveryStatus.REJECTED.value)
+_WAITING: Final = DeliveryStatus.WAITING.value
+_LOADED: Final = DeliveryStatus.LOADED.value
+_LANDED: Final = DeliveryStatus.LANDED.value
 
 
 def delivery_key(text: object) -> str:
