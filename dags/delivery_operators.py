@@ -19,14 +19,16 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from dags.operators import CommandOperator, WaitingOperator, call
 from hotclub import names
+from hotclub.statuses import DELIVERY_FINAL, DeliveryStatus
 
+# As text: a deferred task's arguments are stored.
+_WAITING: Final = DeliveryStatus.WAITING.value
+_LOADED: Final = DeliveryStatus.LOADED.value
+_LANDED: Final = DeliveryStatus.LANDED.value
 #: Statuses of a delivery that ended without its rows.
-_NOT_LOADED: Final = ("failed", "rejected")
-_WAITING: Final = "waiting"
-_LOADED: Final = "loaded"
-_LANDED: Final = "landed"
+_NOT_LOADED: Final = tuple(sorted(status.value for status in DELIVERY_FINAL - {DeliveryStatus.LOADED}))
 #: The check report is decided about and the rows are read, or were: nothing is left to stage or check.
-_PAST_CHECKS: Final = ("loading", _LOADED)
+_PAST_CHECKS: Final = (DeliveryStatus.LOADING.value, _LOADED)
 
 
 def delivery_key(text: object) -> str:
@@ -161,7 +163,7 @@ class DeliveryCheckOperator(_DeliveryCommandOperator):
             report = json.loads(file.read_text(encoding="utf-8"))
         run = {"dag_run_id": context["dag_run"].run_id}
         answer = call("POST", f"deliveries/{key}/check-runs/", {**report, **run})
-        if answer.get("decision") != "accepted":
+        if answer.get("decision") != DeliveryStatus.ACCEPTED:
             raise AirflowFailException(f"delivery {key} was {answer.get('decision')}:\n{reasons_of(answer)}")
         return {**summary, "decision": answer["decision"]}
 

@@ -26,6 +26,7 @@ from airflow.sdk.exceptions import (
 from dags import command_environment, django_api
 from dags.triggers import DjangoStatusTrigger
 from hotclub import command_result, names
+from hotclub.statuses import BatchStatus
 
 #: Which interpreter runs a module; each part may have an environment of its own.
 INTERPRETERS: Final[Mapping[str, str]] = {
@@ -216,7 +217,9 @@ class BatchOperator(WaitingOperator):
         if "id" not in batch:
             raise AirflowFailException(f"Django answered without a batch: {batch}; is that its address?")
         self.log.info("Batch %s", batch["id"])
-        return self.wait_for(f"batches/{batch['id']}/", done=("done",), failed=("failed",))
+        return self.wait_for(
+            f"batches/{batch['id']}/", done=(BatchStatus.DONE.value,), failed=(BatchStatus.FAILED.value,)
+        )
 
     def _create(self, body: dict[str, Any]) -> dict[str, Any]:
         try:

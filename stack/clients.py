@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from hotclub.airflow_rest import Airflow
 from hotclub.mlflow_rest import MlflowRegistry
 from stack import secrets
 from stack.errors import StackError
@@ -37,51 +38,11 @@ def registry(stack: Stack) -> MlflowRegistry:
     return MlflowRegistry(stack.ports.url("mlflow"), client=_client(stack.ports.url("mlflow")))
 
 
-class Airflow:
-    """Airflow's REST API as Django's own account: people may change their passwords."""
-
-    def __init__(self, stack: Stack) -> None:
-        url = stack.ports.url("airflow")
-        login = {
-            "username": secrets.AIRFLOW_SERVICE_USERNAME,
-            "password": stack.secrets.airflow_service_password,
-        }
-        with _client(url) as anonymous:
-            token = _json(anonymous.post("/auth/token", json=login))["access_token"]
-        self._client = _client(f"{url}/api/v2", {"Authorization": f"Bearer {token}"})
-
-    def has_dag(self, dag_id: str) -> bool:
-        """Return whether the DAG was parsed."""
-        return self._client.get(f"/dags/{dag_id}").is_success
-
-    def import_errors(self) -> list[str]:
-        """Return the errors of DAG files that could not be read."""
-        found = _json(self._client.get("/importErrors"))["import_errors"]
-        return [f"{item['filename']}: {item['stack_trace'].strip()}" for item in found]
-
-    def runs(self, dag_id: str) -> list[dict[str, Any]]:
-        """Return the latest runs of a DAG, newest first."""
-        query: dict[str, str | int] = {"order_by": "-run_after", "limit": 100}
-        found: list[dict[str, Any]] = _json(self._client.get(f"/dags/{dag_id}/dagRuns", params=query))[
-            "dag_runs"
-        ]
-        return found
-
-    def trigger(self, dag_id: str, run_id: str, conf: dict[str, str] | None = None) -> None:
-        """Start a run; one of that id that is there already counts as started."""
-        body = {"dag_run_id": run_id, "logical_date": None, "conf": conf or {}}
-        answer = self._client.post(f"/dags/{dag_id}/dagRuns", json=body)
-        if answer.status_code != httpx.codes.CONFLICT:
-            _json(answer)
-
-    def state(self, dag_id: str, run_id: str) -> str:
-        """Return the state of a run: queued, running, success or failed."""
-        return str(_json(self._client.get(f"/dags/{dag_id}/dagRuns/{run_id}"))["state"])
-
-    def tasks(self, dag_id: str, run_id: str) -> dict[str, str]:
-        """Return the state of each task of a run."""
-        found = _json(self._client.get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances"))["task_instances"]
-        return {item["task_id"]: str(item["state"]) for item in found}
+def airflow(stack: Stack) -> Airflow:
+    """Return Airflow's API as Django's own account: people may change their passwords."""
+    url = stack.ports.url("airflow")
+    password = stack.secrets.airflow_service_password
+    return Airflow(url, secrets.AIRFLOW_SERVICE_USERNAME, password, client=_client(url))
 
 
 class Django:

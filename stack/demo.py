@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from hotclub import days, names, statuses
+from hotclub.airflow_rest import RUN_ENDED, Airflow
 from hotclub.errors import GateError, RegistryNotFoundError
 from hotclub.mlflow_rest import MlflowRegistry
 from hotclub.statuses import BatchStatus, DeliveryStatus
 from stack import clients, service_definitions, summary
-from stack.clients import Airflow, Django, Serving
+from stack.clients import Django, Serving
 from stack.errors import StackError
 from stack.progress import Progress
 from stack.service_environments import Stack
@@ -30,7 +31,6 @@ from stack.startup import log_path, tail
 
 MODELS: Final = ("arrival_delay", "arrival_minutes")
 DAY: Final = dt.date(2013, 11, 1)
-_ENDED: Final = {"success", "failed"}
 _TRAINING_TIMEOUT_SECONDS: Final = 600
 _DELIVERY_TIMEOUT_SECONDS: Final = 300
 _POLL_SECONDS: Final = 1.0
@@ -50,7 +50,7 @@ class Demo:
     def airflow(self) -> Airflow:
         """Airflow's API, logged in once."""
         if "airflow" not in self._opened:
-            self._opened["airflow"] = Airflow(self.stack)
+            self._opened["airflow"] = clients.airflow(self.stack)
         client: Airflow = self._opened["airflow"]
         return client
 
@@ -181,7 +181,7 @@ class Demo:
             if run["state"] != "failed":
                 return str(run["dag_run_id"])
         run_id = f"first-{len(ours) + 1}"
-        self.airflow.trigger(dag_id, run_id)
+        self.airflow.run_start(dag_id=dag_id, run_id=run_id)
         return run_id
 
     def _dags_missing(self) -> str:
@@ -197,8 +197,8 @@ class Demo:
     def _training_left(self, runs: dict[str, str]) -> str:
         left = []
         for dag_id, run_id in runs.items():
-            state = self.airflow.state(dag_id, run_id)
-            tasks = self.airflow.tasks(dag_id, run_id)
+            state = self.airflow.run_state(dag_id=dag_id, run_id=run_id)
+            tasks = self.airflow.task_states(dag_id=dag_id, run_id=run_id)
             if state == "failed":
                 url = f"{self.stack.ports.url('airflow')}/dags/{dag_id}/runs/{run_id}"
                 raise StackError(
@@ -245,13 +245,14 @@ class Demo:
             StackError: the run by hand failed too.
         """
         dag_id, run_id = names.score_dag_id(model), f"again-{tenant}-{day}-{self._number}"
-        runs = self.airflow.runs(dag_id)
-        ended = [r for r in runs if r["state"] in _ENDED]
+        runs = list(self.airflow.runs(dag_id))
+        ended = [r for r in runs if r["state"] in RUN_ENDED]
         if any(r["dag_run_id"] == run_id for r in ended):
             url = f"{self.stack.ports.url('airflow')}/dags/{dag_id}/runs/{run_id}"
             raise StackError(f"{dag_id} made no batch for {tenant} {day}", f"Its task's log: {url}")
         if any(r.get("partition_key") == days.partition_key(tenant, day) for r in ended):
-            self.airflow.trigger(dag_id, run_id, {"tenant": tenant, "day": day.isoformat()})
+            conf = {"tenant": tenant, "day": day.isoformat()}
+            self.airflow.run_start(dag_id=dag_id, run_id=run_id, conf=conf)
 
     def _champions(self) -> list[str]:
         found = []

@@ -22,6 +22,7 @@ from typing import Any
 import httpx
 
 from hotclub import names, statuses
+from hotclub.airflow_rest import RUN_ENDED, Airflow, AirflowDownError
 from hotclub.mlflow_rest import MlflowRegistry
 from stack import clients, lifecycle
 from stack.ports import Ports
@@ -60,7 +61,7 @@ def wait_until(what: str, ready: Callable[[], Any], seconds: float = 60, every: 
     deadline = time.monotonic() + seconds
     value = None
     while time.monotonic() < deadline:
-        with suppress(httpx.HTTPError):
+        with suppress(httpx.HTTPError, AirflowDownError):
             if value := ready():
                 return value
         time.sleep(every)
@@ -120,9 +121,9 @@ class LiveStack:
         return done.stdout
 
     @cached_property
-    def airflow(self) -> clients.Airflow:
+    def airflow(self) -> Airflow:
         """Airflow's API as the administrator."""
-        return clients.Airflow(self.stack)
+        return clients.airflow(self.stack)
 
     @cached_property
     def registry(self) -> MlflowRegistry:
@@ -145,8 +146,9 @@ class LiveStack:
         for name in ("django", "endpoint"):
             if name in self.__dict__:
                 self.__dict__[name].close()
-        if "registry" in self.__dict__:
-            self.registry.close()
+        for adapter in ("registry", "airflow"):
+            if adapter in self.__dict__:
+                self.__dict__[adapter].close()
 
     def model(self, name: str) -> dict[str, Any]:
         """Return what the endpoint says of a model."""
@@ -171,12 +173,14 @@ class LiveStack:
     def train(self, model: str, key: str, seconds: float = 240) -> str:
         """Train through the DAG and return the version that came out."""
         dag_id = f"{model}.train"
-        self.airflow.trigger(dag_id, key)
-        ended = ("success", "failed")
+        self.airflow.run_start(dag_id=dag_id, run_id=key)
         state = wait_until(
-            f"{dag_id} {key}", lambda: (s := self.airflow.state(dag_id, key)) in ended and s, seconds, every=1
+            f"{dag_id} {key}",
+            lambda: (s := self.airflow.run_state(dag_id=dag_id, run_id=key)) in RUN_ENDED and s,
+            seconds,
+            every=1,
         )
-        assert state == "success", self.airflow.tasks(dag_id, key)
+        assert state == "success", self.airflow.task_states(dag_id=dag_id, run_id=key)
         return self.registry.version_by_alias(model, "challenger").version
 
     def batch(self, **body: Any) -> dict[str, Any]:

@@ -11,10 +11,11 @@ from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
 from django_app.conf import hotclub_settings
+from django_app.ingest import airflow as airflow_wiring
 from django_app.ingest import load_errors, selectors
-from django_app.ingest.airflow import Airflow, AirflowDownError, AirflowRefusedError
 from django_app.ingest.services import deliveries, landed_files, loading
 from django_app.ingest.services import sweep as sweeping
+from hotclub.airflow_rest import AirflowDownError, AirflowRefusedError
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ def landed_files_register() -> None:
         return
     if not found:
         return
-    with Airflow.from_settings() as airflow:
+    with airflow_wiring.from_settings() as airflow:
         for delivery in found:
             try:
                 deliveries.delivery_start(delivery_id=delivery.pk, airflow=airflow, now=now)
@@ -89,5 +90,5 @@ def sweep() -> None:
     """Find deliveries that stand still, and those that rows have come for."""
     now = timezone.now()
     sweeping.deliveries_rematch(now=now)
-    with Airflow.from_settings() as airflow:
+    with airflow_wiring.from_settings() as airflow:
         sweeping.deliveries_sweep(airflow=airflow, now=now)

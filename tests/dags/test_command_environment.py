@@ -98,7 +98,10 @@ def test_without_the_file_the_command_says_what_is_missing(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(("module", "settings"), [("data_checks", Settings), ("training", TrainingSettings)])
 def test_every_setting_of_a_part_can_reach_one_of_its_commands(module: str, settings: Any) -> None:
-    """A variable that a part learns to read is given to it here, or would be its default for ever."""
+    """A variable that a part learns to read is given to it here, or would be its default for ever.
+
+    HOTCLUB_CONTRACTS is no part's own setting: `hotclub.contract_files` reads it, and every command has it.
+    """
     known: set[str] = set()
     for (part, _), variables in names.COMMAND_VARIABLES.items():
         known |= set(variables) if part == module else set()

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from hotclub import days, names
+from hotclub.airflow_rest import RUN_ENDED
+from hotclub.statuses import BATCH_FINAL, DELIVERY_FINAL
 from tests.drill import batches, figures
 from tests.drill.reference import step_name
 from tests.live import LiveStack, wait_until
@@ -46,16 +48,14 @@ def left(live: LiveStack, day: dt.date, kind: str) -> Counter[str]:
         scored = figures.day_batches(connection, day)
         staged = figures.staged(connection)
     waiting = Counter(_DELIVERY + statuses.get(tenant, "not found") for tenant in TENANTS)
-    for status in statuses.DELIVERY_FINAL:
+    for status in DELIVERY_FINAL:
         waiting.pop(_DELIVERY + status, None)
     dags = [names.ingest_dag_id(source)]
     if kind == "schedule":
         dags += [names.score_dag_id(model) for model in MODELS]
-        done = {(model, tenant) for _, model, tenant, status, _ in scored if status in statuses.BATCH_FINAL}
+        done = {(model, tenant) for _, model, tenant, status, _ in scored if status in BATCH_FINAL}
         waiting["batch"] = len(MODELS) * len(TENANTS) - len(done)
-    waiting["DAG run"] = sum(
-        run["state"] not in ("success", "failed") for dag in dags for run in live.airflow.runs(dag)
-    )
+    waiting["DAG run"] = sum(run["state"] not in RUN_ENDED for dag in dags for run in live.airflow.runs(dag))
     waiting["staging table or view"] = len(staged)
     return +waiting
 

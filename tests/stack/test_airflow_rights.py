@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from stack import lifecycle, secrets
+from hotclub import airflow_rest
+from stack import clients, lifecycle, secrets
 from stack.service_environments import Stack
 from stack.settings import ROOT, Settings
 from tests.services import free_port, process, tool, wait_for_http
@@ -185,3 +186,21 @@ def test_a_password_that_was_changed_in_the_file_logs_in(stack: Stack) -> None:
         for word in ("a person's own", stack.secrets.owner_password)
     )
     assert (new.status_code, old.status_code) == (201, 401)
+
+
+def test_the_launcher_s_client_understands_this_airflow(
+    stack: Stack, ask: Callable[..., httpx.Response], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every call of the client, one row a page, as the account that Django and the launcher have."""
+    monkeypatch.setattr(airflow_rest, "_PAGE_ROWS", 1)
+    with clients.airflow(stack) as airflow:
+        dag_id = "arrival_delay.train"
+        for run_id in ("a", "b", "a"):
+            airflow.run_start(dag_id=dag_id, run_id=run_id)
+        assert [run["dag_run_id"] for run in airflow.runs(dag_id)] == ["b", "a"]
+        assert airflow.run_state(dag_id=dag_id, run_id="a") == "queued"
+        assert airflow.run_state(dag_id=dag_id, run_id="none") is None
+        assert set(airflow.task_states(dag_id=dag_id, run_id="a")) >= {"snapshot", "fit", "register"}
+        assert (airflow.has_dag(dag_id), airflow.has_dag("none")) == (True, False)
+        assert (airflow.import_errors(), airflow.is_paused(dag_id=dag_id)) == ([], False)
+        assert not airflow.scheduler_runs()

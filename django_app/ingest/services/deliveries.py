@@ -10,11 +10,11 @@ from typing import Any
 from django.db import transaction
 
 from django_app.ingest import landing_folder
-from django_app.ingest.airflow import Airflow
 from django_app.ingest.landing_folder import LandedFile
 from django_app.ingest.models import ATTEMPTS, CheckRun, Delivery
 from django_app.outbox import enqueue
 from hotclub import names, severities
+from hotclub.airflow_rest import Airflow
 from hotclub.errors import ConflictError, InvalidInputError
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from django.db import transaction
 
 from django_app.ingest import selectors
-from django_app.ingest.airflow import Airflow, AirflowDownError, AirflowRefusedError
 from django_app.ingest.column_defaults import can_insert
 from django_app.ingest.models import Delivery
 from django_app.ingest.services.deliveries import (
@@ -23,6 +22,7 @@ from django_app.ingest.services.deliveries import (
 )
 from django_app.outbox import enqueue
 from hotclub import names
+from hotclub.airflow_rest import RUN_ENDED, Airflow, AirflowDownError, AirflowRefusedError
 from hotclub.contract import SourceContract
 from hotclub.errors import ContractError
 
@@ -32,8 +32,6 @@ logger = logging.getLogger(__name__)
 STUCK_AFTER = dt.timedelta(seconds=20)
 #: A delivery that was loaded without some of its rows is tried again for so long when other rows come.
 REMATCH_FOR = dt.timedelta(days=7)
-#: States of a DAG run after which nothing more comes of it.
-_ENDED = ("failed", "success")
 
 
 def deliveries_sweep(*, airflow: Airflow, now: dt.datetime) -> None:
@@ -109,7 +107,7 @@ def _run_recover(*, delivery: Delivery, airflow: Airflow, now: dt.datetime) -> N
     dag_id = names.ingest_dag_id(delivery.source)
     if delivery.dag_run_id:
         state = airflow.run_state(dag_id=dag_id, run_id=delivery.dag_run_id)
-        if state not in (None, *_ENDED):
+        if state not in (None, *RUN_ENDED):
             _note(delivery, _what_a_run_waits_for(airflow, dag_id, state))
             return
     if state is not None and not _attempt_renew(delivery=delivery, state=state, now=now):

@@ -11,10 +11,11 @@ import httpx
 import pytest
 from django.utils import timezone
 
+from django_app.ingest import airflow as airflow_wiring
 from django_app.ingest import landing_folder, tasks
-from django_app.ingest.airflow import Airflow, AirflowDownError, AirflowError, AirflowRefusedError
 from django_app.ingest.models import ATTEMPTS, Delivery
 from django_app.ingest.services import deliveries, landed_files, sweep
+from hotclub.airflow_rest import Airflow, AirflowDownError, AirflowError, AirflowRefusedError
 from hotclub.errors import InvalidInputError
 
 pytestmark = pytest.mark.django_db
@@ -66,7 +67,8 @@ class FakeAirflow:
 
     def client(self) -> Airflow:
         """Return a client that talks to this one."""
-        return Airflow("http://airflow", "u", "p", transport=httpx.MockTransport(self))
+        client = httpx.Client(base_url="http://airflow", transport=httpx.MockTransport(self))
+        return Airflow("http://airflow", "u", "p", client=client)
 
 
 @pytest.fixture
@@ -271,7 +273,7 @@ def test_finding_goes_on_after_a_refusal(
     _land(settings, name="flight_outcome/EWR/2013-11-01.csv")
     _land(settings)
     airflow.refused["flight_outcome.ingest"] = 400
-    monkeypatch.setattr(Airflow, "from_settings", airflow.client)
+    monkeypatch.setattr(airflow_wiring, "from_settings", airflow.client)
     tasks.landed_files_register()
     started = Delivery.objects.get(source="flight_schedule")
     assert list(airflow.runs) == [f"delivery-{started.pk}-1"]
