@@ -6,7 +6,7 @@ UV := $(VENV)/bin/uv
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv up down status logs deliver manage test test-fast coverage mutants check bench drill lock clean
+.PHONY: help venv up down status logs deliver manage test test-fast coverage mutants check docs bench drill lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,13 +55,17 @@ coverage: $(STAMP) ## Every test, then what no test reached; ARGS="-m fast" for 
 mutants: $(STAMP) ## Change the code a little and see tests fail, 20 minutes; MODULES="hotclub.contract_files serving.served_model"
 	@$(PY) -m tests.mutants $(MODULES)
 
-check: $(STAMP) ## Lint, format, types, borders between parts, migrations and contracts up to date
+check: $(STAMP) ## Lint, format, types, borders between packages; migrations, contracts and pages up to date
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 	@$(VENV)/bin/lint-imports
 	@$(PY) -W ignore::RuntimeWarning -m django_app.manage makemigrations --check --dry-run
 	@$(PY) -m django_app.manage makecontracts --check
+	@$(PY) docs/reference/generate.py --check
+
+docs: $(STAMP) ## Write the generated pages in docs/reference
+	@$(PY) docs/reference/generate.py
 
 bench: $(STAMP) ## Measure quality and speed beside baselines, peers and the limit; PARTS="quality engines http"
 	@$(PY) -m tests.bench $(PARTS)

@@ -65,7 +65,7 @@ VARIABLE_COMMAND_SECRETS: Final = "HOTCLUB_COMMAND_SECRETS"
 VARIABLE_STAGER_URL: Final = "HOTCLUB_STAGER_DATABASE_URL"
 VARIABLE_READER_URL: Final = "HOTCLUB_READER_DATABASE_URL"
 VARIABLE_RESULT_FILE: Final = (
-    "HOTCLUB_RESULT_FILE"  # where a command that a program started writes its result
+    "HOTCLUB_RESULT_FILE"  # where a command writes its result for the program that started it
 )
 VARIABLE_CHECKS_SOCKET: Final = "HOTCLUB_CHECKS_SOCKET"  # of `data_checks serve`, in whose forks checks run
 _TRAINING: Final = ("HOTCLUB_SNAPSHOTS", "HOTCLUB_CACHE", "HOTCLUB_MLFLOW_URL", "HOTCLUB_TRAINING_THREADS")
