@@ -63,6 +63,6 @@ def parse_partition_key(key: str) -> tuple[str, dt.date]:
     day = parse_day(text)
     if not tenant or day is None:
         raise InvalidInputError.of(
-            "partition_key", f"{key!r} is not <tenant>.<YYYY-MM-DD>, such as EWR.2013-11-01"
+            "partition", f"{key!r} is not <tenant>.<YYYY-MM-DD>, such as EWR.2013-11-01"
         )
     return tenant, day

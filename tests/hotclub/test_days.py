@@ -102,5 +102,5 @@ def test_what_is_no_partition_is_refused(key: str) -> None:
         days.parse_partition_key(key)
     (error,) = told.value.errors
     assert (error.field, error.message) == (
-        "partition_key", f"{key!r} is not <tenant>.<YYYY-MM-DD>, such as EWR.2013-11-01",
+        "partition", f"{key!r} is not <tenant>.<YYYY-MM-DD>, such as EWR.2013-11-01",
     )  # fmt: skip
