@@ -116,6 +116,19 @@ def test_a_task_delivered_twice_loads_once(stage: Stage) -> None:
     stage(str(delivery.pk), [_schedule()])
     assert delivery_load(delivery_id=delivery.pk, clock=at(NOW)) is True
     assert delivery_load(delivery_id=delivery.pk, clock=at(NOW)) is False
+    delivery.refresh_from_db()
+    assert delivery.loads == 1
+
+
+def test_each_load_of_a_delivery_counts(stage: Stage) -> None:
+    """What is scored follows loads: the rows that another load of the same file wrote are scored anew."""
+    delivery = _delivery()
+    stage(str(delivery.pk), [_schedule()])
+    for _ in range(2):
+        Delivery.objects.filter(pk=delivery.pk).update(status="loading")
+        assert delivery_load(delivery_id=delivery.pk, clock=at(NOW)) is True
+    delivery.refresh_from_db()
+    assert delivery.loads == 2
 
 
 def test_a_schedule_leaves_outcomes_alone(stage: Stage) -> None:
