@@ -15,7 +15,7 @@ LISTS = {
     "ingest/delivery": 6,
     "ingest/checkrun": 6,
     "scoring/batch": 6,
-    "registry/contractversion": 4,
+    "contracts/contractversion": 4,
     "registry/modelversion": 2,
     "registry/promotion": 2,
     "tenants/tenant": 3,
