@@ -1,4 +1,4 @@
-"""Processes of an earlier run that nobody looks after any more: find them, end them.
+"""Processes of an earlier run that no supervisor manages any more: find them, end them.
 
 Not by name: Airflow's workers rename themselves, and another stack may run beside this one. What counts:
 

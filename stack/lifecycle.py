@@ -111,7 +111,7 @@ def _require_reachable(settings: Settings) -> None:
             psycopg.connect(settings.postgres_url.get_secret_value(), connect_timeout=5).close()
         except psycopg.OperationalError as error:
             raise StackError(
-                f"The PostgreSQL of HOTCLUB_POSTGRES_URL lets nobody in: {error}",
+                f"The PostgreSQL of HOTCLUB_POSTGRES_URL refuses the login: {error}",
                 "Correct the address, or remove the variable to run the embedded server.",
             ) from error
     if settings.redis_url is not None:

@@ -204,7 +204,9 @@ def _configuration(sockets: Path, *, throwaway: bool) -> str:
     }
     if throwaway:
         settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-    text = "# Generated at every start by the launcher; put your own settings into local.conf beside it.\n"
+    text = (
+        "# Generated at every start by the launcher; put your own settings into local.conf in this folder.\n"
+    )
     text += "".join(f"{key} = {value}\n" for key, value in settings.items())
     return f"{text}include_if_exists = 'local.conf'\n"
 
