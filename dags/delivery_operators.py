@@ -116,7 +116,7 @@ class _DeliveryCommandOperator(CommandOperator):
         status = facts["status"]
         if status in (*_NOT_LOADED, _WAITING):
             raise AirflowFailException(
-                f"delivery {key} is {status}; land its file again, and it is checked anew:\n{reasons_of(facts)}"
+                f"delivery {key} is {status}; land its file again and it is checked again:\n{reasons_of(facts)}"
             )
         if status in _PAST_CHECKS:
             self.log.info("Delivery %s is %s: nothing to do here", key, status)

@@ -36,13 +36,13 @@ def ingest_dag(contract: SourceContract) -> DAG:
       Ask who delivers for a corrected file and land it under the same name: it is a new delivery.
     - `stage`, `check`, anything else: the last lines of the log name a setting, a contract or a declared check. Fix it
       and clear the task.
-    - `load`, skipped: nothing of the file has a match yet. Django starts a new run by itself when a delivery brings
+    - `load`, skipped: nothing of the file has a match yet. Django starts a new run by itself when a delivery has
       the rows; the delivery says for which it waits.
     - `load`, anything else: the reason is on the delivery in the admin. Django's sweep starts a new run by itself,
       up to five times; after that the delivery is `failed`: fix the reason and land the file again.
     - `unstage`: a leftover table `staging.delivery_…`; clear the task.
 
-    Every task may run again at any time: the table is made anew, and the load goes by the natural key.
+    Every task may run again at any time: the table is created again, and the load matches rows by the natural key.
     """
     source = contract.name
     dag = contract_dags.make_dag(

@@ -1,4 +1,4 @@
-"""``<model>.score`` and ``<model>.replay``: batches pinned to the champion, for new partitions and for past days."""
+"""``<model>.score`` and ``<model>.replay``: batches scored by the champion, for new partitions and for past days."""
 
 from __future__ import annotations
 

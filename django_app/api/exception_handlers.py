@@ -33,8 +33,8 @@ from hotclub.problem_json import ABOUT_BLANK, MEDIA_TYPE, problem
 logger = logging.getLogger(__name__)
 
 #: What a caller reads of a failure that nobody expected.
-FAULT = "Something failed here that should not have; the reason is in the server's log. Your request was not the cause."
-_BAD_FIELDS = "The request has fields that are not right."
+FAULT = "The server failed unexpectedly; the reason is in its log. Your request was not the cause."
+_BAD_FIELDS = "The request has invalid fields."
 
 #: Status, detail and errors of an answer.
 _Expected = tuple[int, str, Sequence[FieldError]]
@@ -69,7 +69,7 @@ def handler(error: Exception, context: dict[str, Any]) -> Response | None:
         # 422 means a bad payload and nothing else; DRF's own 400 is for what is not JSON at all.
         return _answer(problem(422, _BAD_FIELDS, errors, instance=instance), response)
     if isinstance(error, Http404):
-        detail = "There is no such object, or it is not yours to see."
+        detail = "There is no such object, or you may not see it."
     elif isinstance(error, PermissionDenied):
         detail = "You may not do this."
     else:

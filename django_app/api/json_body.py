@@ -86,7 +86,7 @@ def _read(stream: IO[bytes]) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise exceptions.ParseError(
-            f"The body is not UTF-8: byte {error.start} is no part of a character."
+            f"The body is not UTF-8: byte {error.start} is not part of a character."
         ) from error
 
 
@@ -100,7 +100,7 @@ def _loads(text: str) -> Any:
 
 
 def _constant(text: str) -> _NotANumber:
-    return _NotANumber(f"{text} is no number in JSON; send null where there is none")
+    return _NotANumber(f"{text} is not a JSON number; send null for a missing value")
 
 
 def _integer(text: str) -> int | _NotANumber:

@@ -71,7 +71,7 @@ class StrictSerializer(serializers.Serializer[Any]):
         """Return the checked values.
 
         Raises:
-            ValidationError: with every unknown field, beside what is wrong with the known ones.
+            ValidationError: with every unknown field, together with the errors of the known ones.
         """
         unknown = sorted(set(data) - set(self.fields)) if isinstance(data, Mapping) else []
         errors: dict[str, Any] = {str(name): [_unknown(self.fields)] for name in unknown}
@@ -102,7 +102,7 @@ def require_known(request: Request, known: Collection[str]) -> None:
         elif not values[0]:
             errors.append(FieldError(shown, "has no value; leave it out, or give one"))
         elif "\0" in values[0]:
-            errors.append(FieldError(shown, "has the character U+0000, which no text here has"))
+            errors.append(FieldError(shown, "has the character U+0000, which is not allowed"))
     if errors:
         raise InvalidInputError(errors)
 

@@ -255,7 +255,7 @@ def _role_of(connection: BaseDatabaseWrapper, owner: str) -> str | None:
 def acting_as(connection: BaseDatabaseWrapper, role: str | None) -> Iterator[None]:
     """Act as a role until the end of the block, within a transaction; as this login for None.
 
-    After an error the caller's savepoint brings the role back.
+    After an error the caller's savepoint restores the role.
     """
     if role is None:
         yield

@@ -55,7 +55,7 @@ def typed(sql: str, params: Sequence[object], where: str) -> tuple[str, tuple[Pa
 def untyped(params: Sequence[object]) -> tuple[Parameter, ...] | None:
     """Return the values as contracts of before kept them, None where they could not.
 
-    What was written so is read for ever; a declaration that compiled to it has not changed.
+    Contract files in this form stay readable; a declaration that compiled to it has not changed.
     """
     kept: list[Parameter] = []
     for value in params:

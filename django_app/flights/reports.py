@@ -21,7 +21,7 @@ _METRICS = {"binary": ("roc_auc", "brier"), "regression": ("mae", "rmse")}
 def day_scores(day: dt.date) -> dict[str, dict[str, Any]]:
     """Return, per model, how the scores of a day's newest batches compare with what was flown.
 
-    Beside each metric stands the baseline's: the mean label of what went before that day, by the contract's
+    Each metric comes with the baseline's: the mean label of what went before that day, by the contract's
     ``baseline_by``. Metrics are absent where no outcome is known yet.
     """
     report = {}

@@ -99,7 +99,7 @@ def account_problems(service: str) -> list[str]:
     account = users.get(**{get_user_model().USERNAME_FIELD: service})
     if not account.is_active:
         problems.append(
-            f"{service} is switched off, so no DAG reaches Django; switch the user on again in the admin"
+            f"{service} is not active, so no DAG reaches Django; activate the user again in the admin"
         )
     elif not sees_every_tenant(account):
         problems.append(

@@ -22,8 +22,8 @@ _MAX_SOURCE_LENGTH = 255
 def landed_files_register(*, landing_root: Path, archive_root: Path, now: dt.datetime) -> list[Delivery]:
     """Register every file that has landed, and return the deliveries that a DAG run is wanted for.
 
-    Two at a time do not run: the second returns nothing. A crash anywhere is made good by the next call.
-    What can be no delivery is recorded with the reason and set aside; a file that cannot be read is recorded and left
+    Only one call runs at a time: a second one returns nothing. After a crash the next call finishes the work.
+    What cannot be a delivery is recorded with the reason and set aside; a file that cannot be read is recorded and left
     for the next call. Either way the others go on.
     """
     with transaction.atomic(), connection.cursor() as cursor:

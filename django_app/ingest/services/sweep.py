@@ -37,8 +37,8 @@ REMATCH_FOR = dt.timedelta(days=7)
 def deliveries_sweep(*, airflow: Airflow, now: dt.datetime) -> None:
     """Move on what stands still: loads that the broker lost, DAG runs that failed or never came to be.
 
-    An Airflow that does not answer ends this turn. One that answers no to a delivery costs it an attempt. Whatever a
-    delivery waits for is written on it.
+    When Airflow does not answer, this run of the sweep ends. When Airflow refuses a run, that counts as an attempt of
+    the delivery. What a delivery waits for is written on it.
     """
     for delivery in selectors.stuck(now, STUCK_AFTER):
         if delivery.status == Delivery.Status.LOADING:
@@ -56,7 +56,7 @@ def deliveries_sweep(*, airflow: Airflow, now: dt.datetime) -> None:
 
 
 def deliveries_rematch(*, now: dt.datetime) -> int:
-    """Start deliveries anew whose rows found no match and may have one since; return how many.
+    """Start deliveries again whose rows had no match and may have one now; return how many.
 
     A file of outcomes that came before its schedule is matched by itself when the schedule comes.
     """
@@ -81,7 +81,7 @@ def _rematch(
         return False
     contract = contracts[delivery.source]
     others = selectors.loaded_since(delivery, shared)
-    if not any(_brings_rows(other, delivery, contracts) for other in others):
+    if not any(_may_add_rows(other, delivery, contracts) for other in others):
         return False
     # Where the key holds no day, later files may have newer values of the same rows: they are loaded again after it.
     again = [delivery, *(() if contract.key_has_day else selectors.loaded_after(delivery))]
@@ -92,8 +92,8 @@ def _rematch(
     return True
 
 
-def _brings_rows(other: Delivery, delivery: Delivery, contracts: Mapping[str, SourceContract]) -> bool:
-    """Return whether another delivery may have brought rows that one's rows match."""
+def _may_add_rows(other: Delivery, delivery: Delivery, contracts: Mapping[str, SourceContract]) -> bool:
+    """Return whether another delivery may have added rows that this one's rows match."""
     ours, theirs = contracts[delivery.source], contracts.get(other.source)
     if theirs is None or theirs.schema.table != ours.schema.table or not can_insert(theirs):
         return False

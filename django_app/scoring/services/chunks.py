@@ -40,7 +40,7 @@ def chunk_score(*, chunk_id: int, clock: Clock) -> bool:
 
     Raises:
         RegistryError: the package is not here yet and the model registry does not answer.
-        PackageError, ContractError: the pinned version cannot score; the caller gives the batch up.
+        PackageError, ContractError: the batch's model version cannot score; the caller gives the batch up.
     """
     if not _chunk_begin(chunk_id=chunk_id, now=clock()):
         return False

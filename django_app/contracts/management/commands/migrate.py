@@ -53,7 +53,7 @@ class Command(migrate.Command):
             self._require_views()
 
     def _settle(self, using: str) -> None:
-        """After a failure, of which Django sends no signal: tell of views that earlier migrations took away."""
+        """After a failure, for which Django sends no signal: report views that earlier migrations dropped."""
         guard = migrate_hooks.end(using)
         if guard is None or not guard.lost:
             return

@@ -1,4 +1,4 @@
-"""``score_report``: batch scores beside what was flown."""
+"""``score_report``: batch scores compared with the actual flights."""
 
 from __future__ import annotations
 
