@@ -45,7 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument("--report", required=True, type=Path, help="where the JSON report is written")
     serve = commands.add_parser(
         "serve",
-        help=f"stay up with Great Expectations imported; commands that find the socket in {names.VARIABLE_CHECKS_SOCKET}"
+        help=f"keep running with Great Expectations imported; commands that find the socket in {names.VARIABLE_CHECKS_SOCKET}"
         " run in a fork of this process",
     )
     serve.add_argument("--socket", required=True, type=Path, help="the unix socket to listen on")

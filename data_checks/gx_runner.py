@@ -1,4 +1,4 @@
-"""Run planned expectations with Great Expectations, and turn its answers into results.
+"""Run planned expectations with Great Expectations, and convert its answers to results.
 
 Counts are exact; up to 20 examples are kept. An expectation that raises is a broken check, which ends the run with the
 check's name, unless it raises because of the values: then it fails, and the report says so.

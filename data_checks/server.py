@@ -118,7 +118,7 @@ def _receive(connection: socket.socket, length: int) -> bytes:
     while len(parts) < length:
         part = connection.recv(length - len(parts))
         if not part:
-            raise ConnectionError("the caller went before its call was whole")
+            raise ConnectionError("the caller disconnected before its call was complete")
         parts += part
     return bytes(parts)
 

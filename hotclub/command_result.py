@@ -1,4 +1,4 @@
-"""The result of a command of data_checks or training, for whoever started it.
+"""The result of a command of data_checks or training, for the program that started it.
 
 A person reads it as the last line of stdout. A program names a file in HOTCLUB_RESULT_FILE: what a library prints to
 stdout or stderr beside the result can then not be taken for it.

@@ -195,7 +195,7 @@ class MlflowRegistry:
 
 @contextmanager
 def _shape_expected(what: str) -> Iterator[None]:
-    """Turn an answer without the parts that it should have into an error that callers expect."""
+    """Raise the error that callers expect when an answer lacks required parts."""
     try:
         yield
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -72,6 +72,6 @@ def _champion_gate(
         "limit": limit,
         "value": worse,
         "passed": worse <= limit,
-        "message": f"{metric} {candidate[metric]:.5g} beside the champion's {champion[metric]:.5g}: "
+        "message": f"{metric} {candidate[metric]:.5g}, the champion's {champion[metric]:.5g}: "
         f"{worse:+.3g} worse, at most {limit:g} allowed",
     }
