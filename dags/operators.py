@@ -68,7 +68,7 @@ def call(method: str, path: str, json: dict[str, Any] | None = None) -> dict[str
 
 
 def _started_by(context: Context) -> dict[str, str]:
-    """Return for whom Django is asked: nobody where Airflow started the run itself, for a day that was loaded.
+    """Return on whose behalf Django is asked; None where Airflow started the run itself, for a day that was loaded.
 
     A run by hand without a name is sent as such, and refused: it could ask for any tenant.
     """
@@ -234,7 +234,7 @@ class BatchOperator(WaitingOperator):
         """Return the finished batch: its id, version, and what became of its rows."""
         batch = self.require_done(event, f"batch of {self.model_name}")
         moved = batch.get("rows_vanished") or batch.get("rows_new") or not batch.get("rows_total")
-        # What left or came meanwhile is no failure, and is not to be missed either.
+        # Rows that vanished or came meanwhile are no failure, but a person should see them.
         say = self.log.warning if moved else self.log.info
         say("Batch %s: %s", batch.get("id"), batch.get("summary"))
         return batch

@@ -1,6 +1,6 @@
 """The command line: ``python -m data_checks stage|check|unstage|snapshot|serve``.
 
-The last line of stdout is one JSON object. Exit codes: 0 done (for `check` whatever the report
+The last line of stdout is one JSON object. Exit codes: 0 done (for `check` with any report
 says: Django decides), 2 a wrong argument, setting or declared check, 3 `snapshot` found a critical
 failure. A command imports what it needs: Great Expectations takes seconds, which staging need not pay.
 """

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 _PLAN: Final = "hotclub_plan"
 #: What SQLAlchemy puts before PostgreSQL's words.
 _DRIVER: Final = re.compile(r"^\(psycopg\.errors\.\w+\) ")
-#: What an expectation dies of that is well declared: values too great to add up, or no value at all.
+#: Errors that the values cause in a correct expectation: sums that are too large, or no value at all.
 _DATA_CAUSES: Final = (
     "psycopg.errors.NumericValueOutOfRange",
     "psycopg.errors.DivisionByZero",

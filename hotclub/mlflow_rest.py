@@ -28,7 +28,7 @@ _API = "/api/2.0/mlflow"
 _ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
 #: Answers of a server that is overloaded or of a proxy before one that is down.
 _UNAVAILABLE = (429, 502, 503, 504)
-#: Client errors that another moment may not have: a timeout, too early.
+#: Client errors that may not come again: a timeout, too early.
 _PASSING = (408, 425)
 
 

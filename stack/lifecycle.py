@@ -74,7 +74,7 @@ def provision(stack: Stack, *, reset_passwords: bool = False) -> None:
     """Make roles, databases, schemas and grants on the stack's PostgreSQL, which must be running.
 
     Args:
-        stack: whose.
+        stack: the stack.
         reset_passwords: on a server of somebody else's too, give the roles the passwords of secrets.json;
             on the embedded one they always have them.
     """

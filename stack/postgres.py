@@ -154,7 +154,7 @@ def _sockets(home: Path) -> Path:
 
 
 def _initialise(data: Path, password: str, user: str | None) -> None:
-    """Run initdb beside ``data`` and rename, so that a run killed halfway leaves nothing half made."""
+    """Run initdb in a folder next to ``data`` and rename, so that a run killed halfway leaves nothing half made."""
     fresh = data.with_name(f"{data.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     with tempfile.NamedTemporaryFile("w", prefix="hotclub-") as password_file:

@@ -40,7 +40,7 @@ def check_disk(folder: Path, minimum_bytes: int = MIN_FREE_BYTES) -> None:
 
 @contextmanager
 def only_launcher(home: Home) -> Iterator[None]:
-    """Hold the launcher's lock of ``home``; the system lets go of it even when we are killed.
+    """Hold the launcher's lock of ``home``; the system releases it even when this process is killed.
 
     Raises:
         StackError: another launcher holds it, with its process id.

@@ -1,4 +1,4 @@
-"""What the demo prints at its end: how good, how many, what the endpoint says, where to go."""
+"""What the demo prints at its end: metrics, counts, an answer of the endpoint, and addresses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def results(stack: Stack, day: dt.date) -> str:
 
 
 def scores(stack: Stack, day: dt.date) -> str:
-    """Return how many rows of a day were scored, and how right the scores were."""
+    """Return how many rows of a day were scored, and how good the scores were."""
     lines = [
         f"Batch scores for {day}, compared with the actual flights. They were made from the schedule, the evening before:",
         "without that day's own delays, which the models rely on. The endpoint is asked an hour before departure.",

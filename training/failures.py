@@ -43,7 +43,7 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 def judge(error: Exception) -> tuple[Exit, str]:
-    """Return the exit code that an error deserves, and the words for a person."""
+    """Return the exit code that an error deserves, and the message."""
     if isinstance(error, ValidationError):
         return Exit.CHANGE, _settings(error)
     if isinstance(error, HotclubError):

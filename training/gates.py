@@ -19,7 +19,7 @@ def verdicts(
     """Return a verdict for each gate of the policy: name, limit, value, passed and a sentence.
 
     Args:
-        contract: whose policy has the gates.
+        contract: its policy has the gates.
         candidate: metrics by name.
         champion: metrics by name, None when there is no champion or it could not be scored.
         champion_failure: why a champion that is there could not be scored; the gate on it does not pass then.

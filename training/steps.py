@@ -178,7 +178,7 @@ def _draw(run: Run, facts: dict[str, Any], label: Any, scores: Any) -> None:
     plots.importance(run.folder.plot("importance"), facts["importance"], title)
     task = run.contract.schema.task
     if task == "multiclass":
-        # One picture: how often what was predicted with a probability came true.
+        # One picture: how often an outcome happened, by its predicted probability.
         label, scores = (label[:, None] == range(scores.shape[1])).ravel().astype(float), scores.ravel()
     unit = "" if task == "regression" else " (share)"
     plots.agreement(

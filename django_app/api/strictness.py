@@ -1,4 +1,4 @@
-"""What every view of the API refuses instead of passing it over: unknown, repeated and empty parameters."""
+"""What every view of the API refuses instead of ignoring it: unknown, repeated and empty parameters."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class StrictView(_View):
     """Goes in front of a view set: a filter that is mistyped is an error, never a list without filters.
 
     Attributes:
-        filters: whose fields are the query parameters of the list.
+        filters: the serializer of the list's query parameters.
         paged_actions: actions that answer a page at a time.
     """
 
@@ -65,7 +65,7 @@ class StrictView(_View):
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """A body whose every field is known: a mistyped optional one must not count as left out."""
+    """A body without unknown fields: a mistyped optional one must not count as left out."""
 
     def to_internal_value(self, data: Any) -> Any:
         """Return the checked values.

@@ -47,7 +47,7 @@ def compile_model(
         cls: the declaration.
         version: the number that the contract gets.
         policy_revision: likewise.
-        typed_values: whether values in the view's SQL name their types; files of before have them without.
+        typed_values: whether values in the view's SQL name their types; older files have them without.
 
     Raises:
         ContractError: the declaration cannot be a contract; the message names the attribute and the fix.

@@ -1,4 +1,4 @@
-"""Looks into resolved Django expressions for what a feature view may not hold."""
+"""Finds in resolved Django expressions what a feature view may not contain."""
 
 from __future__ import annotations
 

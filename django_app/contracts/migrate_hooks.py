@@ -148,7 +148,7 @@ def _depends_on_use(
 ) -> bool:
     """Return whether it matters who uses what is missing: an older version, or a view that was there once.
 
-    A new version's view is built, whoever uses it: then the model registry need not be there.
+    A new version's view is built in any case: then the model registry is not needed.
     """
     newest = {c.name: c for c in contracts}
     broken = set(ContractVersion.objects.exclude(view_error="").values_list("fingerprint", flat=True))

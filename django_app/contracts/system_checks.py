@@ -1,4 +1,4 @@
-"""What ``manage check --database default`` says of feature views."""
+"""What ``manage check --database default`` reports about feature views."""
 
 from __future__ import annotations
 

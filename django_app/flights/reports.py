@@ -1,4 +1,4 @@
-"""How right the batch scores of a day were, once its flights have landed."""
+"""How good the batch scores of a day were, once its flights have landed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deliveries in the admin: a data owner's way to see what became of a file."""
+"""Deliveries in the admin: where a data owner sees the status of a file."""
 
 from __future__ import annotations
 

@@ -68,6 +68,6 @@ def request_score(request_id: str) -> None:
 
 @shared_task
 def sweep() -> None:
-    """Find scoring work that a dead worker or broker dropped, and loaded days that nobody asked to score."""
+    """Find scoring work that a dead worker or broker dropped, and loaded days without a batch."""
     sweeping.scoring_sweep(now=timezone.now())
     reconcile.loaded_days_score(clock=timezone.now)

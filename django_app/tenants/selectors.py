@@ -44,7 +44,7 @@ def scoped(queryset: QuerySet[_M], user: Person, path: str = "tenant") -> QueryS
 
     Args:
         queryset: rows of any model that leads to a tenant.
-        user: whoever asks.
+        user: who asks.
         path: the lookup from that model to the tenant; ``"pk"`` for tenants themselves.
     """
     if sees_every_tenant(user):

@@ -127,7 +127,7 @@ def check_run_record(
 
     Args:
         delivery_id: its key.
-        report: as in the design page, validated.
+        report: the check report, validated.
         now: when it was decided.
         dag_run_id: the Airflow run that checked it.
 

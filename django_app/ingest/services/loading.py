@@ -85,7 +85,7 @@ def delivery_load(*, delivery_id: Any, clock: Clock = timezone.now) -> bool:
         DatabaseError: PostgreSQL refused; nothing was written.
     """
     with transaction.atomic():
-        # A slow load must not hold every worker process: who comes second leaves it to the first, or to the sweep.
+        # A slow load must not hold every worker process: a second task leaves the load to the first, or to the sweep.
         delivery = Delivery.objects.select_for_update(skip_locked=True).filter(pk=delivery_id).first()
         if delivery is None or delivery.status != Delivery.Status.LOADING:
             return False
@@ -177,7 +177,7 @@ def _keys_keep(delivery: Delivery, result: LoadResult) -> None:
 
 
 def _supersede_waiting(delivery: Delivery, clock: Clock) -> None:
-    """End what waits for rows and landed before: a later file of the same day was loaded and speaks for the day."""
+    """End earlier deliveries that wait for rows: a later file of the same day was loaded and replaces them."""
     waiting = selectors.same_day(delivery).filter(
         status=Delivery.Status.WAITING, landed_at__lt=delivery.landed_at
     )
@@ -200,8 +200,8 @@ def _require_alone(delivery: Delivery, contract: SourceContract) -> None:
     """Lock out other loads that could meet this one's rows, until this transaction ends.
 
     Without this a correction whose load starts in the middle of this one could be overwritten by it. Where the
-    natural key does not tell days apart, files count in the order in which they landed, whatever their day; where it
-    does not tell tenants apart, one tenant's load could take over what another's writes at the same moment.
+    natural key does not tell days apart, files count in the order in which they landed, of any day; where it does not
+    tell tenants apart, one tenant's load could overwrite what another's writes at the same moment.
 
     Raises:
         TooEarlyError: another one loads now, or is on its way and counts first.
@@ -309,7 +309,7 @@ def rows_load(*, contract: SourceContract, delivery_id: str, tenant: str, now: d
 def _write(
     cursor: Any, statement: LoadStatement, contract: SourceContract, tenant: str, result: LoadResult
 ) -> None:
-    # Before: a row of another tenant could be written over so that it is this one's. After: for what is new.
+    # Before: a row of another tenant could be overwritten and become this one's. After: for new rows.
     _tenant_check(cursor, statement, tenant)
     if statement.can_insert and statement.defaults.per_row:
         _per_row_fill(cursor, statement)

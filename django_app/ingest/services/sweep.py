@@ -1,4 +1,4 @@
-"""What a crash, an outage or an order of arrival left standing is moved on from PostgreSQL's own state."""
+"""Restarts deliveries that a crash, an outage or the order of arrival stopped, from the state in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from hotclub.errors import ContractError
 
 logger = logging.getLogger(__name__)
 
-#: How long a delivery may stand still before the sweep asks what became of it.
+#: How long a delivery may make no progress before the sweep looks at its run.
 STUCK_AFTER = dt.timedelta(seconds=20)
 #: A delivery that was loaded without some of its rows is tried again for so long when other rows come.
 REMATCH_FOR = dt.timedelta(days=7)
 
 
 def deliveries_sweep(*, airflow: Airflow, now: dt.datetime) -> None:
-    """Move on what stands still: loads that the broker lost, DAG runs that failed or never came to be.
+    """Restart what makes no progress: loads that the broker lost, DAG runs that failed or never started.
 
     When Airflow does not answer, this run of the sweep ends. When Airflow refuses a run, that counts as an attempt of
     the delivery. What a delivery waits for is written on it.
@@ -76,7 +76,7 @@ def _rematch(
 ) -> bool:
     found = selectors.unmatched(now - REMATCH_FOR, shared).select_for_update(skip_locked=True)
     delivery = found.filter(pk=delivery_id).first()
-    # A later file of the same day that was loaded speaks for the day.
+    # A later file of the same day was loaded: it replaces this one.
     if delivery is None or delivery.source not in contracts or selectors.correction(delivery) is not None:
         return False
     contract = contracts[delivery.source]

@@ -203,7 +203,7 @@ class BatchViewSet(
     def _tenant_of(request: Request, user: Any, slug: str | None) -> Tenant | None:
         if slug is not None:
             return _tenant(user, slug)
-        # Who asks for themselves must also see the batch, which those of every tenant's people do alone.
+        # Users must be able to see their own batch, and only users of every tenant see one over every tenant.
         allowed = sees_every_tenant(user) if user == request.user else writes_every_tenant(user)
         if not allowed:
             raise InvalidInputError.of(

@@ -98,7 +98,7 @@ def batch_create(
             )
             _chunks_create(batch=batch, version=version, clock=clock)
     except IntegrityError:
-        # Someone else was first with this key; anything else is theirs to see.
+        # Another request was first with this key; any other conflict is raised.
         existing = Batch.objects.filter(tenant=tenant, model_name=model_name, key=key).first()
         if existing is None:
             raise

@@ -83,7 +83,7 @@ def _counts(chunk: BatchChunk, table: pa.Table) -> dict[str, int]:
 @transaction.atomic
 def _chunk_begin(*, chunk_id: int, now: dt.datetime) -> bool:
     """Count the attempt, in a transaction of its own: a crash must not undo that."""
-    # The order of chunks joins their batch, whose row a chunk that ends elsewhere may hold: that is no reason to skip.
+    # The default order joins the batch, whose row another chunk may hold for a moment: only this chunk's row is locked.
     chunk = (
         BatchChunk.objects.select_for_update(skip_locked=True, of=("self",))
         .filter(pk=chunk_id, status=BatchChunk.Status.PENDING)

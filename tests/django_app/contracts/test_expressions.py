@@ -302,13 +302,13 @@ REFUSED = {
         "ExtractHour of a time without a zone",
     ),
     "current time by another class": ('Age(TransactionNow())', "gives another value at every read"),
-    "random key": ('Boolean(Q(ref=Func(function="gen_random_uuid", output_field=models.UUIDField())))', "differs"),
+    "random key": ('Boolean(Q(ref=Func(function="gen_random_uuid", output_field=models.UUIDField())))', "gives another value"),
     "a value that no file can hold": ('Boolean(Q(quantity=Value(Range(1, 2))))', "cannot be kept"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_would_depend_on_who_asks_is_refused(project: ForeignProject, case: str) -> None:
+def test_what_would_depend_on_the_session_is_refused(project: ForeignProject, case: str) -> None:
     """An expression that takes the session's zone or the moment of reading is reported at makecontracts, with the feature."""
     expression, words = REFUSED[case]
     try:
