@@ -15,13 +15,13 @@ venv: $(STAMP) ## The Python environment in .venv, as requirements.lock has it
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "Python %d.%d is too old or too new: 3.11 to 3.13 are supported. Run: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" % v)'
-	@echo "Making the environment in $(VENV): about a minute, 2.2 GB, once"
+	@echo "Creating the environment in $(VENV): about a minute, 2.2 GB, once"
 	@started=$$(date +%s); set -e; \
 	  test -x $(PY) || $(PYTHON) -m venv $(VENV); \
 	  test -x $(UV) || $(PY) -m pip --disable-pip-version-check install --quiet uv; \
 	  $(UV) pip install --python $(PY) --quiet --require-hashes -r requirements.lock; \
 	  $(UV) pip install --python $(PY) --no-deps --quiet -e .; \
-	  touch $@; echo "Environment made in $$(($$(date +%s) - started)) s"
+	  touch $@; echo "Environment ready in $$(($$(date +%s) - started)) s"
 
 up: $(STAMP) ## Start everything; the first time also load, train, promote and score
 	@$(PY) -m stack up
@@ -41,7 +41,7 @@ deliver: $(STAMP) ## Land one day's files and wait until they are scored: DAY=20
 manage: $(STAMP) ## Django's manage.py with this stack's settings: CMD="makecontracts"
 	@$(PY) -m stack manage $(or $(CMD),$(error Which command? make manage CMD=migrate))
 
-test: $(STAMP) ## Every test, beside a stack that may be running; ARGS="tests/serving -x" goes to pytest
+test: $(STAMP) ## Every test; a stack may be running meanwhile; ARGS="tests/serving -x" goes to pytest
 	@$(PY) -m pytest -m "not drill" $(ARGS)
 
 test-fast: $(STAMP) ## The tests that need no server, in half a minute
@@ -52,10 +52,10 @@ coverage: $(STAMP) ## Every test, then what no test reached; ARGS="-m fast" for 
 	@$(PY) -m coverage run -m pytest -m "not drill" $(ARGS)
 	@$(PY) -m coverage combine --quiet && $(PY) -m coverage report
 
-mutants: $(STAMP) ## Change the code a little and see tests fail, 20 minutes; MODULES="hotclub.contract_files serving.served_model"
+mutants: $(STAMP) ## Mutation tests: change the code a little and expect tests to fail, 20 minutes; MODULES="hotclub.contract_files serving.served_model"
 	@$(PY) -m tests.mutants $(MODULES)
 
-check: $(STAMP) ## Lint, format, types, borders between packages; migrations, contracts and pages up to date
+check: $(STAMP) ## Lint, format, types, imports between packages; migrations, contracts and pages up to date
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
@@ -67,13 +67,13 @@ check: $(STAMP) ## Lint, format, types, borders between packages; migrations, co
 docs: $(STAMP) ## Write the generated pages in docs/reference
 	@$(PY) docs/reference/generate.py
 
-bench: $(STAMP) ## Measure quality and speed beside baselines, peers and the limit; PARTS="quality engines http"
+bench: $(STAMP) ## Measure quality and speed, compared with baselines, peers and the limit; PARTS="quality engines http"
 	@$(PY) -m tests.bench $(PARTS)
 
-drill: $(STAMP) ## Kill and load drills, on a stack of their own
+drill: $(STAMP) ## Tests that kill processes and load the services, on a stack of their own
 	@$(PY) -m pytest tests/drill -s $(ARGS)
 
-lock: $(STAMP) ## Write requirements.lock anew from pyproject.toml
+lock: $(STAMP) ## Write requirements.lock again from pyproject.toml
 	@$(UV) pip compile pyproject.toml --extra all --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --custom-compile-command "make lock" --quiet --output-file requirements.lock
 

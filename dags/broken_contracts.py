@@ -1,4 +1,4 @@
-"""Shows broken contract files where people look: as an import error of Airflow, and of this file alone.
+"""Shows broken contract files as an import error in Airflow, of this file only.
 
 It holds no DAG, so its error stops no DAG of a good contract. See `dags.contract_dags`.
 """

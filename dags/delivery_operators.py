@@ -27,7 +27,7 @@ _LOADED: Final = DeliveryStatus.LOADED.value
 _LANDED: Final = DeliveryStatus.LANDED.value
 #: Statuses of a delivery that ended without its rows.
 _NOT_LOADED: Final = tuple(sorted(status.value for status in DELIVERY_FINAL - {DeliveryStatus.LOADED}))
-#: The check report is decided about and the rows are read, or were: nothing is left to stage or check.
+#: The check report is decided, and the rows are being loaded or were: nothing is left to stage or check.
 _PAST_CHECKS: Final = (DeliveryStatus.LOADING.value, _LOADED)
 
 
@@ -100,7 +100,7 @@ class _DeliveryCommandOperator(CommandOperator):
         self.delivery = delivery
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Ask Django whose the delivery is and where it stands, and do this task's part.
+        """Ask Django for the delivery's facts and status, and do this task's part.
 
         Raises:
             AirflowFailException: the delivery is over, or not of this DAG's source.
@@ -111,12 +111,12 @@ class _DeliveryCommandOperator(CommandOperator):
         return self.work(key, facts, context)
 
     def work(self, key: str, facts: Mapping[str, Any], context: Context) -> dict[str, Any]:
-        """Do the work where there is some; a task that is repeated after the load has none."""
+        """Do the work if there is any; a task that is repeated after the load has none."""
         require_own(context, key, facts)
         status = facts["status"]
         if status in (*_NOT_LOADED, _WAITING):
             raise AirflowFailException(
-                f"delivery {key} is {status}; land its file again, and it is checked anew:\n{reasons_of(facts)}"
+                f"delivery {key} is {status}; land its file again and it is checked again:\n{reasons_of(facts)}"
             )
         if status in _PAST_CHECKS:
             self.log.info("Delivery %s is %s: nothing to do here", key, status)
@@ -211,7 +211,7 @@ class DeliveryLoadOperator(WaitingOperator):
         require_source(found, self.source)
         if found["status"] == _LOADED:
             return self._loaded(context, found)
-        # Taken back to landed is a load whose staged rows were gone: this run ends, and Django starts the next.
+        # The staged rows were gone, so Django set the delivery back to landed: this run ends, and Django starts the next.
         return self.wait_for(path, done=(_LOADED, _WAITING), failed=(*_NOT_LOADED, _LANDED))
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ _PARAMS = {"delivery": Param(None, type=["null", "string"], description="The del
 def ingest_dag(contract: SourceContract) -> DAG:
     """Run for one delivery; Django starts it when a file lands.
 
-    A run takes the delivery's key and no more: whose it is, its day and its file are asked of Django.
+    A run gets only the delivery's key: it asks Django for the tenant, the day and the file.
 
     `stage` copies the file into a table of text. `check` runs the source's expectations there and gives Django the
     report: a critical failure rejects the delivery. `load` asks for an accepted delivery to be loaded, which Celery does,
@@ -33,16 +33,16 @@ def ingest_dag(contract: SourceContract) -> DAG:
     **When a task fails**
 
     - `check`, "was rejected": the file is bad; the reasons are in the log and on the delivery in Django's admin.
-      Ask who delivers for a corrected file and land it under the same name: it is a new delivery.
+      Ask the data owner for a corrected file and land it under the same name: it is a new delivery.
     - `stage`, `check`, anything else: the last lines of the log name a setting, a contract or a declared check. Fix it
       and clear the task.
-    - `load`, skipped: nothing of the file has a match yet. Django starts a new run by itself when a delivery brings
+    - `load`, skipped: nothing of the file has a match yet. Django starts a new run by itself when a delivery has
       the rows; the delivery says for which it waits.
     - `load`, anything else: the reason is on the delivery in the admin. Django's sweep starts a new run by itself,
       up to five times; after that the delivery is `failed`: fix the reason and land the file again.
     - `unstage`: a leftover table `staging.delivery_…`; clear the task.
 
-    Every task may run again at any time: the table is made anew, and the load goes by the natural key.
+    Every task may run again at any time: the table is created again, and the load matches rows by the natural key.
     """
     source = contract.name
     dag = contract_dags.make_dag(

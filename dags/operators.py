@@ -34,7 +34,7 @@ INTERPRETERS: Final[Mapping[str, str]] = {
     "training": "HOTCLUB_TRAINING_PYTHON",
 }
 #: Exit codes after which running again changes nothing: something that a person must change (2), refused data (3),
-#: a fault that nobody foresaw (4). What is left, 1 and signals, may pass.
+#: an unexpected error (4). The others, 1 and signals, may be temporary.
 FINAL_EXIT_CODES: Final = frozenset({2, 3, 4})
 #: What a command that is killed may take to end by itself.
 GRACE_SECONDS: Final = 10.0
@@ -68,7 +68,7 @@ def call(method: str, path: str, json: dict[str, Any] | None = None) -> dict[str
 
 
 def _started_by(context: Context) -> dict[str, str]:
-    """Return for whom Django is asked: nobody where Airflow started the run itself, for a day that was loaded.
+    """Return on whose behalf Django is asked; None where Airflow started the run itself, for a day that was loaded.
 
     A run by hand without a name is sent as such, and refused: it could ask for any tenant.
     """
@@ -168,7 +168,7 @@ class WaitingOperator(BaseOperator):
         """Defer until the object at a path has one of the statuses."""
         seconds = self.wait_at_most.total_seconds()
         trigger = DjangoStatusTrigger(path, done, failed, timeout_seconds=seconds)
-        # The trigger tells of its own timeout, with the last status; this one is for a triggerer that hangs.
+        # The trigger reports its own timeout, with the last status; this one is for a triggerer that hangs.
         self.defer(
             trigger=trigger,
             method_name="execute_complete",
@@ -187,7 +187,7 @@ class WaitingOperator(BaseOperator):
 class BatchOperator(WaitingOperator):
     """Asks Django to score rows of a model with the champion, and waits until it is done.
 
-    Django makes one batch of one piece of work, whoever asks for it; where that batch failed, asking again gets its
+    Django makes one batch per idempotency key, no matter who asks for it; where that batch failed, asking again gets its
     successor. Without a champion the task is skipped with Django's reason.
 
     Args:
@@ -234,7 +234,7 @@ class BatchOperator(WaitingOperator):
         """Return the finished batch: its id, version, and what became of its rows."""
         batch = self.require_done(event, f"batch of {self.model_name}")
         moved = batch.get("rows_vanished") or batch.get("rows_new") or not batch.get("rows_total")
-        # What left or came meanwhile is no failure, and is not to be missed either.
+        # Rows that vanished or came meanwhile are no failure, but a person should see them.
         say = self.log.warning if moved else self.log.info
         say("Batch %s: %s", batch.get("id"), batch.get("summary"))
         return batch

@@ -1,4 +1,4 @@
-"""``<model>.score`` and ``<model>.replay``: batches pinned to the champion, for new partitions and for past days."""
+"""``<model>.score`` and ``<model>.replay``: batches scored by the champion, for new partitions and for past days."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def score_dag(contract: ModelContract) -> DAG:
     the version and what became of the rows: planned, scored, vanished (gone before they were read) and new (came
     after the batch was planned, and scored all the same). Anything but "all scored" is a warning in the log.
 
-    What is loaded of a day has one batch, whoever asks for it first, this DAG or Django's own reconciliation: a run whose
+    What is loaded of a day has one batch, no matter whether this DAG or Django's reconciliation asks first: a run whose
     event came late gets the batch that is there. Another load of the day gets a new one. A model without tenants
     has one batch for every tenant's loads of the day together.
 
@@ -33,8 +33,8 @@ def score_dag(contract: ModelContract) -> DAG:
     once it is fixed: a new batch takes the failed one's place. What Django refuses
     (a day that is none, a tenant that is not there) is not tried again.
 
-    A day that was missed is scored by the replay DAG, or by triggering this one with a tenant and a day. Who
-    triggers it must be data owner or ML engineer of that tenant in Django, or the task fails with the reason.
+    A day that was missed is scored by the replay DAG, or by triggering this one with a tenant and a day. The
+    user who triggers it must be data owner or ML engineer of that tenant in Django, or the task fails with the reason.
     """
     dag = contract_dags.make_dag(
         names.score_dag_id(contract.name),
@@ -60,8 +60,8 @@ def replay_dag(contract: ModelContract) -> DAG:
     It runs after midnight in the model's time zone, for the day that ended. What an earlier batch of the same
     version scored is written again with the same numbers.
 
-    **To replay a range** with the champion of today, say after a promotion: the button "Backfill" of this DAG. Who
-    presses it must be data owner or ML engineer of every tenant in Django, or the task fails with the reason.
+    **To replay a range** with the champion of today, say after a promotion: the button "Backfill" of this DAG. The
+    user who presses it must be data owner or ML engineer of every tenant in Django, or the task fails with the reason.
 
     **When it is skipped or fails**: as with the score DAG. A run that was triggered without a logical date has no
     day and fails at once.

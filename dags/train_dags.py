@@ -11,8 +11,8 @@ from hotclub.contract import ModelContract
 
 _DAY = {
     "until": "Leave out rows from this UTC day on.",
-    "stopping_from": "First UTC day of the early-stopping slice.",
-    "evaluation_from": "First UTC day of the held-out slice.",
+    "stopping_from": "First UTC day of the early-stopping split.",
+    "evaluation_from": "First UTC day of the held-out split.",
 }
 _PARAMS = {
     name: Param(
@@ -25,8 +25,8 @@ _PARAMS = {
 def train_dag(contract: ModelContract) -> DAG:
     """Train, judge and register a version; a person promotes it.
 
-    `snapshot` copies the view to Parquet, `check` holds it against the contract, `fit` fits with early
-    stopping, `evaluate` scores the newest slice beside the baselines and the champion, `register` registers
+    `snapshot` copies the view to Parquet, `check` compares it with the contract, `fit` fits with early
+    stopping, `evaluate` scores the newest split, compared with the baselines and the champion, `register` registers
     the package in MLflow, as `challenger` when its gates passed. Nothing goes live by itself: an ML engineer
     moves the alias `champion` in MLflow.
 
@@ -35,13 +35,14 @@ def train_dag(contract: ModelContract) -> DAG:
     - `snapshot`: PostgreSQL, or the view of this contract version is missing (run `migrate`).
     - `check`: the log names the features that break the contract. Correct the data, or declare what is true in
       `ml.py` and run `makecontracts`. Clear from `snapshot` on.
-    - `fit`: mostly a slice with too few rows, or with one label value alone. The log says what was found in each
-      slice, and which setting of `ml.py` to change in which direction.
-    - `evaluate`, `register`: MLflow was away: clear the task; everything before is kept in the run's folder.
+    - `fit`: mostly a split with too few rows, or with only one label value. The log says what was found in each
+      split, and which setting of `ml.py` to change in which direction.
+    - `evaluate`, `register`: MLflow did not answer: clear the task. The results of the earlier tasks are in the run's
+      folder.
 
-    The exit code in the log says whether trying again can help. 1: PostgreSQL or MLflow is away; Airflow has tried
-    again by itself. 2: a setting, the contract, a right or room on the disk has to change. 3: the rows are refused.
-    4: a fault that nobody foresaw, with its traceback. After 2, 3 and 4 the task ends at once.
+    The exit code in the log says whether trying again can help. 1: PostgreSQL or MLflow did not answer; Airflow has tried
+    again by itself. 2: a setting, the contract, a permission or the free disk space has to change. 3: the rows are refused.
+    4: an unexpected error, with its traceback. After 2, 3 and 4 the task ends at once.
 
     Every task may run again: its folder is named after this run and its files are replaced.
     """

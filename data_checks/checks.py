@@ -30,7 +30,7 @@ def check_delivery(
     """
     started_at = clock()
     with psycopg.connect(url) as connection:
-        # Planned before the file is looked at: a declared check that is broken is an error whatever the file holds.
+        # Planned before the file is looked at: a declared check that is broken is an error with any file.
         planned = delivery_suite.source_suite(contract, facts, _digits(connection, contract))
         if not staging_tables.is_staged(connection, delivery):
             raise StagingError(f"delivery {delivery}: nothing is staged; run `data_checks stage` first")

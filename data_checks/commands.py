@@ -1,6 +1,6 @@
 """The command line: ``python -m data_checks stage|check|unstage|snapshot|serve``.
 
-The last line of stdout is one JSON object. Exit codes: 0 done (for `check` whatever the report
+The last line of stdout is one JSON object. Exit codes: 0 done (for `check` with any report
 says: Django decides), 2 a wrong argument, setting or declared check, 3 `snapshot` found a critical
 failure. A command imports what it needs: Great Expectations takes seconds, which staging need not pay.
 """
@@ -45,7 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument("--report", required=True, type=Path, help="where the JSON report is written")
     serve = commands.add_parser(
         "serve",
-        help=f"stay up with Great Expectations imported; commands that find the socket in {names.VARIABLE_CHECKS_SOCKET}"
+        help=f"keep running with Great Expectations imported; commands that find the socket in {names.VARIABLE_CHECKS_SOCKET}"
         " run in a fork of this process",
     )
     serve.add_argument("--socket", required=True, type=Path, help="the unix socket to listen on")

@@ -1,6 +1,6 @@
 """A delivered file, read as CSV: rows with the line they begin on, or why it is none, in its owner's words.
 
-Accepted beside plain CSV in UTF-8: a byte order mark, any line ends, blank lines, a Ctrl-Z at the end, a first line
+Accepted in addition to plain CSV in UTF-8: a byte order mark, any line ends, blank lines, a Ctrl-Z at the end, a first line
 ``sep=,`` and a column without name or value at the end (a comma too many on every line).
 """
 
@@ -225,9 +225,9 @@ class _Lines:
         while left > 0 and (chunk := self._file.read(min(_CHUNK, left))):
             left -= len(chunk)
             # A carriage return at the end of a chunk may be half of a line end.
-            pieces = (rest + chunk).splitlines(keepends=True)
-            rest = pieces.pop()
-            yield from pieces
+            lines = (rest + chunk).splitlines(keepends=True)
+            rest = lines.pop()
+            yield from lines
             if len(rest) > _MAX_LENGTH:
                 raise NotATableError(
                     f"line {self.number + 1:,} is longer than {_MAX_LENGTH >> 20} MB: it is no text file"

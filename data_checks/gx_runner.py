@@ -1,4 +1,4 @@
-"""Run planned expectations with Great Expectations, and turn its answers into results.
+"""Run planned expectations with Great Expectations, and convert its answers to results.
 
 Counts are exact; up to 20 examples are kept. An expectation that raises is a broken check, which ends the run with the
 check's name, unless it raises because of the values: then it fails, and the report says so.
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 _PLAN: Final = "hotclub_plan"
 #: What SQLAlchemy puts before PostgreSQL's words.
 _DRIVER: Final = re.compile(r"^\(psycopg\.errors\.\w+\) ")
-#: What an expectation dies of that is well declared: values too great to add up, or no value at all.
+#: Errors that the values cause in a correct expectation: sums that are too large, or no value at all.
 _DATA_CAUSES: Final = (
     "psycopg.errors.NumericValueOutOfRange",
     "psycopg.errors.DivisionByZero",

@@ -1,4 +1,4 @@
-"""A file's header beside its contract: the same names, letter for letter, in any order."""
+"""A file's header compared with its contract: the same names, letter for letter, in any order."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MUST = "the columns must be the contract's"
 def faults(header: Sequence[str], wanted: Sequence[str]) -> list[str]:
     """Return what is wrong with a header, a sentence each; nothing when its names are the wanted ones.
 
-    A name that differs only in case, accents or what cannot be seen is shown beside the one it should be, with the
+    A name that differs only in case, accents or what cannot be seen is shown with the one it should be, and the
     difference. It is not taken for it: what a file's columns are called is agreed upon, not guessed.
     """
     missing = [name for name in wanted if name not in set(header)]

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-#: What a report shows of any one text, whatever the path it came by.
+#: The most characters that a report shows of one text.
 MAX_TEXT: Final = 200
 #: What a sentence shows of a value or a name.
 MAX_SHORT_TEXT: Final = 40

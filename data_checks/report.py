@@ -13,7 +13,7 @@ from data_checks import message_text
 from hotclub import severities
 from hotclub.severities import Severity
 
-#: How many unexpected rows a result shows; its count is exact whatever this is.
+#: How many unexpected rows a result shows; its count is always exact.
 MAX_EXAMPLES: Final = 20
 #: A report that is longer as JSON shows fewer examples: Django takes requests of 2.5 MB.
 MAX_REPORT_BYTES: Final = 1_000_000
@@ -21,7 +21,7 @@ MAX_REPORT_BYTES: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The outcome of one expectation. Every text in it is at most 200 characters long, whatever it came from.
+    """The outcome of one expectation. Every text in it is at most 200 characters long, from any origin.
 
     Attributes:
         expectation: the class name in Great Expectations.

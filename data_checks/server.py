@@ -3,7 +3,7 @@
 The import takes four seconds of a core, and each check of a delivery would pay them. Where the variable
 HOTCLUB_CHECKS_SOCKET names the socket of such a process, a command is run in a fork of it instead: with the caller's
 arguments, environment, working directory, stdout and stderr, and with its exit code. Nothing is shared between two
-commands, and a command whose caller goes is ended. Where nobody listens there, commands run by themselves.
+commands, and a command whose caller goes is ended. Where no process listens there, commands run by themselves.
 
 A call is one message, a length of four bytes and JSON, with two file descriptors; the answer is one byte, the exit code.
 """
@@ -41,10 +41,10 @@ def serve(path: Path, main: Main) -> None:
         path: of the socket; one that a dead process left is replaced.
         main: runs a command and returns its exit code.
     """
-    # Forks are nobody's to wait for: the caller gets the exit code over the socket.
+    # Nothing waits for the forks: the caller gets the exit code over the socket.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    # What is here now is collected by no fork, so that its pages stay shared.
+    # No fork garbage-collects the objects that exist now, so that their pages stay shared.
     gc.freeze()
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
@@ -118,7 +118,7 @@ def _receive(connection: socket.socket, length: int) -> bytes:
     while len(parts) < length:
         part = connection.recv(length - len(parts))
         if not part:
-            raise ConnectionError("the caller went before its call was whole")
+            raise ConnectionError("the caller disconnected before its call was complete")
         parts += part
     return bytes(parts)
 
@@ -134,7 +134,7 @@ def call(path: Path, arguments: Sequence[str]) -> int | None:
     """Run a command in a fork of the process that listens on a socket; return its exit code.
 
     Returns:
-        None where nobody listens there: the caller runs the command itself. 1, which may be tried again, where the
+        None where no process listens there: the caller runs the command itself. 1, which may be tried again, where the
         fork ended without an exit code.
     """
     message = json.dumps(

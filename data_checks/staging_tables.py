@@ -45,7 +45,7 @@ ViewKind = Literal["raw", "typed"]
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """What staging found out about a file beside its rows, kept as the table's comment.
+    """What staging found out about a file in addition to its rows, kept as the table's comment.
 
     Attributes:
         expectation: which of the two the problems are of, if there are any.
@@ -110,7 +110,7 @@ def _qualified(delivery: str) -> str:
 
 
 def stage(url: str, delivery: str, path: Path, contract: SourceContract) -> StagedFile:
-    """Copy a CSV file with a header into the delivery's staging table, which is made anew.
+    """Copy a CSV file with a header into the delivery's staging table, which is created again.
 
     Everything happens in one transaction: a command that is killed leaves the table as it was.
 

@@ -1,8 +1,8 @@
 """The contract that every part of Hotclub shares, and nothing else.
 
-Declarations (`declarations`), the JSON contract they compile to (`contract`, `store`), rows to a
+Declarations (`declarations`), the JSON contract they compile to (`contract`, `contract_files`), rows to a
 feature matrix (`matrix`), the model package (`package`), the predictor (`predictor`) and the model
-registry (`registry`, `mlflow_rest`, `cache`). Nothing here imports Django, Airflow, FastAPI,
+registry (`model_registry`, `mlflow_rest`, `package_cache`). Nothing here imports Django, Airflow, FastAPI,
 Celery, MLflow or Great Expectations; an import-linter contract holds that border.
 """
 

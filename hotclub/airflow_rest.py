@@ -28,7 +28,7 @@ class AirflowError(HotclubError):
 
 
 class AirflowDownError(AirflowError):
-    """It does not answer, or answers nobody (no token, not ready): no other call would fare better now."""
+    """It does not answer, or refuses every call (no token, not ready): no other call would succeed now."""
 
 
 class AirflowRefusedError(AirflowError):

@@ -1,7 +1,7 @@
-"""The result of a command of data_checks or training, for whoever started it.
+"""The result of a command of data_checks or training, for the program that started it.
 
-A person reads it as the last line of stdout. A program names a file in HOTCLUB_RESULT_FILE: what a library prints to
-stdout or stderr beside the result can then not be taken for it.
+A person reads it as the last line of stdout. A program names a file in HOTCLUB_RESULT_FILE and reads that:
+then nothing that a library prints can be mistaken for the result.
 """
 
 from __future__ import annotations

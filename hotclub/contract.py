@@ -137,7 +137,7 @@ class CheckSpec:
 
 @dataclass(frozen=True, slots=True)
 class SourcePolicy:
-    """The checks beside those that the columns imply, and how severe it is where a local time is not clear.
+    """The checks in addition to those that the columns imply, and how severe it is where a local time is not clear.
 
     `ambiguous_times` is about times without an offset that the clocks of the source's zone skip or show twice.
     """

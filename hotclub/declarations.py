@@ -1,7 +1,7 @@
 """What a Django developer writes in ``ml.py``: `MLModel`, `Source`, `Check` and the features.
 
 The classes only hold what was declared. They know nothing of Django: a `Case`, a `Q` or a queryset
-is kept as it is, and `makecontracts` (in django_app/registry) compiles it to a contract.
+is kept as it is, and `makecontracts` (in django_app/contracts) compiles it to a contract.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ class Source:
         natural_key: the model's fields that identify a row; a unique constraint must cover them.
         columns: file column → model field. The type, nullability, length and choices come from the field.
         tenant: a field path from the model to the tenant, or None.
-        checks: expectations beside those that the fields imply.
+        checks: expectations in addition to those that the fields imply.
         timezone: the zone of times without an offset, and of the day that is delivered.
         ambiguous_times: how severe a time without an offset is that clocks in that zone skip or show twice:
             ``"warning"`` loads it as PostgreSQL reads it, ``"critical"`` refuses the file.
@@ -179,7 +179,7 @@ class MLModel:
         evaluate_days, stopping_days: of the evaluation split, the newest rows, and of the stopping split before it.
         score_on: a `Source` (or its name): each loaded partition of it is scored.
         schedule: a cron expression for training, or None for by hand.
-        parameters: XGBoost parameters beside those of the task, see `hotclub.parameters`. Constraints name features.
+        parameters: XGBoost parameters in addition to those of the task, see `hotclub.parameters`. Constraints name features.
     """
 
     name: ClassVar[str]

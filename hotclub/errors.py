@@ -43,7 +43,7 @@ class NotFoundError(HotclubError):
 
 
 class ConflictError(HotclubError):
-    """What is asked for does not fit the present state of things. Over HTTP this is 409."""
+    """The request is not possible in the current state. Over HTTP this is 409."""
 
 
 class UnavailableError(HotclubError):

@@ -12,14 +12,14 @@ from structlog.stdlib import ExtraAdder, ProcessorFormatter
 from structlog.typing import EventDict, WrappedLogger
 
 _FIRST: Final = ("time", "level", "logger", "message")
-#: What structlog puts beside the message and the caller's extra.
+#: What structlog adds to the message and the caller's extra.
 _STRUCTLOG: Final = frozenset({"event", "exception", "_record", "_from_structlog"})
 
 
 class JsonFormatter(ProcessorFormatter):
     """A record as one line of JSON.
 
-    Keys: ``time`` (UTC), ``level``, ``logger``, ``message``, then whatever the caller gave in ``extra``, and
+    Keys: ``time`` (UTC), ``level``, ``logger``, ``message``, then what the caller gave in ``extra``, and
     ``traceback`` where there is one. A value that JSON does not know becomes a string.
     """
 

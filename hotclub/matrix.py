@@ -34,7 +34,7 @@ class Matrix:
 
 
 class MatrixBuilder:
-    """Turns columns of feature values into a `Matrix`, for one contract's features and vocabulary.
+    """Converts columns of feature values to a `Matrix`, for one contract's features and vocabulary.
 
     Numbers go through float64 to float32, booleans become 1 and 0, a category becomes its place in the
     vocabulary. Null and unseen become NaN: an unseen code is *not* missing to XGBoost by itself.
@@ -78,7 +78,7 @@ class MatrixBuilder:
         if feature.type == "category":
             codes = self._codes[feature.name]
             return np.array([codes.get(value, np.nan) for value in column], dtype=np.float64), missing
-        # numpy turns None into NaN for float64, and True into 1.
+        # numpy converts None to NaN for float64, and True into 1.
         return np.array(column, dtype=np.float64), missing
 
     def _from_arrow(

@@ -30,7 +30,7 @@ METRICS: Final[dict[str, Metric]] = {
     "r2": Metric(frozenset({"regression"}), higher_is_better=True),
 }
 
-#: A gate beside the metrics: how much worse than the champion, in the model's own metric, is still good enough.
+#: A gate in addition to the metrics: how much worse than the champion, in the model's own metric, is still good enough.
 WORSE_THAN_CHAMPION: Final = "worse_than_champion_by"
 
 

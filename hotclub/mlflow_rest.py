@@ -28,7 +28,7 @@ _API = "/api/2.0/mlflow"
 _ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
 #: Answers of a server that is overloaded or of a proxy before one that is down.
 _UNAVAILABLE = (429, 502, 503, 504)
-#: Client errors that another moment may not have: a timeout, too early.
+#: Client errors that may not come again: a timeout, too early.
 _PASSING = (408, 425)
 
 
@@ -195,7 +195,7 @@ class MlflowRegistry:
 
 @contextmanager
 def _shape_expected(what: str) -> Iterator[None]:
-    """Turn an answer without the parts that it should have into an error that callers expect."""
+    """Raise the error that callers expect when an answer lacks required parts."""
     try:
         yield
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -67,7 +67,7 @@ VARIABLE_READER_URL: Final = "HOTCLUB_READER_DATABASE_URL"
 VARIABLE_RESULT_FILE: Final = "HOTCLUB_RESULT_FILE"  # where a command writes its result for its caller
 VARIABLE_CHECKS_SOCKET: Final = "HOTCLUB_CHECKS_SOCKET"  # of `data_checks serve`, in whose forks checks run
 _TRAINING: Final = ("HOTCLUB_SNAPSHOTS", "HOTCLUB_CACHE", "HOTCLUB_MLFLOW_URL", "HOTCLUB_TRAINING_THREADS")
-#: Module and command of each process that Airflow's tasks start → the variables that it is given, beside
+#: Module and command of each process that Airflow's tasks start → the variables that it is given, in addition to
 #: VARIABLE_CONTRACTS and what every process has (PATH and the like). A command that is not here gets no others.
 COMMAND_VARIABLES: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("data_checks", "stage"): (VARIABLE_STAGER_URL, VARIABLE_CHECKS_SOCKET),

@@ -33,7 +33,7 @@ SCHEMA: Final[dict[str, Any]] = {
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string", "description": "What is wrong and what to do."},
-        "instance": {"type": "string", "description": "The path that was asked."},
+        "instance": {"type": "string", "description": "The path of the request."},
         "errors": {"type": "array", "items": _FIELD_ERROR},
     },
     "required": ["type", "title", "status", "detail", "errors"],

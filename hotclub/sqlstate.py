@@ -1,4 +1,4 @@
-"""Which of PostgreSQL's error codes pass by themselves. Source: PostgreSQL's documentation, appendix A."""
+"""Which of PostgreSQL's error codes are temporary. Source: PostgreSQL's documentation, appendix A."""
 
 from __future__ import annotations
 

@@ -104,7 +104,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 router = APIRouter()
 
 
-@router.get("/v1/models", tags=["models"], summary="What is live, and why not what the alias says")
+@router.get(
+    "/v1/models", tags=["models"], summary="What is live, and why it is not the version with the alias"
+)
 async def models(request: Request) -> dict[str, Any]:
     """Return every registered model with its live version, the alias's version and the reason where they differ."""
     watcher: ChampionWatcher = request.app.state.watcher
@@ -164,7 +166,7 @@ async def predict_model(name: str, request: Request) -> Response:
 
 @router.get("/v2/health/live", tags=["health"], summary="The process answers")
 async def health_live() -> dict[str, bool]:
-    """Say that the process answers, whatever the state of the registry, the database and the models."""
+    """Say that the process answers, in any state of the registry, the database and the models."""
     return {"live": True}
 
 

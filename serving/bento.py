@@ -27,7 +27,7 @@ from hotclub.errors import HotclubError, InvalidInputError
 from hotclub.feature_validation import validate_instances
 from hotclub.predictor import Predictor
 
-#: Beside ``serving/`` and ``hotclub/`` in a bundle's source.
+#: In a bundle's source, next to ``serving/`` and ``hotclub/``.
 _PACKAGE: Final = "package"
 _FACTS: Final = "bundle.json"
 _MAX_ROWS: Final = 1000

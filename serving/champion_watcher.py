@@ -1,7 +1,7 @@
 """Follows the alias `champion` of every registered model, and swaps what is live.
 
 The alias, polled, is the truth. A version is fetched, verified on its golden rows in a thread, and
-only then swapped in; whatever goes wrong on the way changes nothing but the model's status.
+only then swapped in; an error on the way changes only the model's status.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ class ServedModel:
     Attributes:
         live: what answers, or None before the first load.
         champion: the version that the alias points to, None when it points nowhere.
-        failure: why `champion` is not `live`, or why the registry's word was not followed; None when all is well.
+        failure: why `champion` is not `live`, or why the registry was not followed; None without a failure.
         failed_at: when that was found.
         draining: replaced versions that still answer.
     """

@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except (HotclubError, httpx.HTTPError) as error:
         print(
-            f"\nerror: {error!r}\nA service did not answer as it should: `make status` and `make logs` tell more.",
+            f"\nerror: {error!r}\nA service did not answer as it should: `make status` and `make logs` show more.",
             file=sys.stderr,
         )
         return 1
@@ -150,7 +150,7 @@ def _manage(options: argparse.Namespace) -> int:
 
 def _provision(options: argparse.Namespace) -> int:
     lifecycle.provision(_open(), reset_passwords=options.reset_passwords)
-    print("Roles, databases and grants are as they should be. Next: `make up`.")
+    print("Roles, databases and grants are complete. Next: `make up`.")
     return 0
 
 

@@ -28,7 +28,7 @@ def _json(response: httpx.Response) -> Any:
     if not response.is_success:
         raise StackError(
             f"{response.request.method} {response.request.url} answered {response.status_code}: {response.text[:500]}",
-            "The service's log may tell more: `make logs`.",
+            "The service's log may show more: `make logs`.",
         )
     return response.json()
 

@@ -90,7 +90,7 @@ def provision(
     *,
     reset_passwords: bool = True,
 ) -> None:
-    """Make roles, databases, schemas and grants, or bring them up to date.
+    """Make roles, databases, schemas and grants, or update them.
 
     Args:
         admin_url: a login that may create roles and databases; a superuser is not needed.
@@ -171,7 +171,7 @@ def _require_login(url: str) -> None:
         psycopg.connect(url, connect_timeout=10).close()
     except psycopg.OperationalError as error:
         raise StackError(
-            f"PostgreSQL does not let {role} in with the password in secrets.json: {error}",
+            f"PostgreSQL refuses the login of {role} with the password in secrets.json: {error}",
             "If its password was changed on the server, write the new one into secrets.json, under role_passwords. "
             "To set every role's password to that of secrets.json: python -m stack provision --reset-passwords",
         ) from error

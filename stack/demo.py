@@ -271,7 +271,7 @@ class Demo:
             if time.monotonic() > deadline:
                 raise StackError(
                     f"Waited {seconds:.0f} s for {what}; still: {rest}",
-                    "`make status` and `make logs` tell more; `make up` goes on from here.",
+                    "`make status` and `make logs` show more; `make up` goes on from here.",
                 )
             self.progress.waiting(f"{what}: {rest}")
             time.sleep(_POLL_SECONDS)

@@ -1,6 +1,6 @@
-"""Processes of an earlier run that nobody looks after any more: find them, end them.
+"""Processes of an earlier run that no supervisor manages any more: find them, end them.
 
-Not by name: Airflow's workers rename themselves, and another stack may run beside this one. What counts:
+Not by name: Airflow's workers rename themselves, and another stack may run on the same machine. What counts:
 
 - the session that supervisord was started in, which every process below it keeps, whatever process
   group it made for itself;
@@ -137,7 +137,7 @@ def _stop(processes: list[psutil.Process], signal_number: signal.Signals, grace_
 
 
 def _clean(home: Home) -> None:
-    """Remove pid files and sockets that would stop the next start, if nobody holds them."""
+    """Remove pid files and sockets that would stop the next start, if no process uses them."""
     for name in (_RECORD, "supervisord.pid"):
         (home.run / name).unlink(missing_ok=True)
     for group in home.run.glob("*.group"):

@@ -74,7 +74,7 @@ def provision(stack: Stack, *, reset_passwords: bool = False) -> None:
     """Make roles, databases, schemas and grants on the stack's PostgreSQL, which must be running.
 
     Args:
-        stack: whose.
+        stack: the stack.
         reset_passwords: on a server of somebody else's too, give the roles the passwords of secrets.json;
             on the embedded one they always have them.
     """
@@ -111,7 +111,7 @@ def _require_reachable(settings: Settings) -> None:
             psycopg.connect(settings.postgres_url.get_secret_value(), connect_timeout=5).close()
         except psycopg.OperationalError as error:
             raise StackError(
-                f"The PostgreSQL of HOTCLUB_POSTGRES_URL lets nobody in: {error}",
+                f"The PostgreSQL of HOTCLUB_POSTGRES_URL refuses the login: {error}",
                 "Correct the address, or remove the variable to run the embedded server.",
             ) from error
     if settings.redis_url is not None:

@@ -154,7 +154,7 @@ def _sockets(home: Path) -> Path:
 
 
 def _initialise(data: Path, password: str, user: str | None) -> None:
-    """Run initdb beside ``data`` and rename, so that a run killed halfway leaves nothing half made."""
+    """Run initdb in a folder next to ``data`` and rename, so that a run killed halfway leaves nothing half made."""
     fresh = data.with_name(f"{data.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     with tempfile.NamedTemporaryFile("w", prefix="hotclub-") as password_file:
@@ -204,7 +204,9 @@ def _configuration(sockets: Path, *, throwaway: bool) -> str:
     }
     if throwaway:
         settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-    text = "# Generated at every start by the launcher; put your own settings into local.conf beside it.\n"
+    text = (
+        "# Generated at every start by the launcher; put your own settings into local.conf in this folder.\n"
+    )
     text += "".join(f"{key} = {value}\n" for key, value in settings.items())
     return f"{text}include_if_exists = 'local.conf'\n"
 

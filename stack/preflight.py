@@ -34,13 +34,13 @@ def check_disk(folder: Path, minimum_bytes: int = MIN_FREE_BYTES) -> None:
     if free < minimum_bytes:
         raise StackError(
             f"{folder} has {free / 1024**3:.1f} GiB free; {minimum_bytes / 1024**3:.0f} GiB are needed",
-            "Make room, or set HOTCLUB_HOME to a folder on a larger disk.",
+            "Free some disk space, or set HOTCLUB_HOME to a folder on a larger disk.",
         )
 
 
 @contextmanager
 def only_launcher(home: Home) -> Iterator[None]:
-    """Hold the launcher's lock of ``home``; the system lets go of it even when we are killed.
+    """Hold the launcher's lock of ``home``; the system releases it even when this process is killed.
 
     Raises:
         StackError: another launcher holds it, with its process id.
@@ -52,7 +52,7 @@ def only_launcher(home: Home) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             raise StackError(
-                f"Another launcher is at work on {home.root} (process {file.read().strip() or 'unknown'})",
+                f"Another launcher is running on {home.root} (process {file.read().strip() or 'unknown'})",
                 "Wait for it, or end it; or give this one another folder: HOTCLUB_HOME=var2.",
             ) from None
         file.seek(0)

@@ -85,7 +85,7 @@ def ensure(home: Home) -> Secrets:
 
 
 def passwords_file(home: Home) -> Path:
-    """Return the file that tells a person how to log in."""
+    """Return the file with the passwords for people."""
     return home.secrets / "passwords.txt"
 
 
@@ -152,9 +152,10 @@ def _for_people(values: Secrets) -> str:
     )
     table = "\n".join(f"{who:<20} {name:<14} {password}" for who, name, password in rows)
     return (
-        "Passwords as they were generated. One that somebody changed since, in Django's admin or in airflow_users.json\n"
-        "beside this file, is not known here, and stays changed.\n\n"
-        "Airflow knows these three people. Django's admin knows the administrator, and in the demo the other two. MLflow asks nobody.\n\n"
+        "Passwords as they were generated. A password that was changed later, in Django's admin or in\n"
+        "airflow_users.json (in this folder), is not shown here, and stays changed.\n\n"
+        "All three can log in to Airflow. The administrator can log in to Django's admin, in the demo all three can.\n"
+        "MLflow has no login.\n\n"
         f"{table}\n\n"
         f"Service token of Django's API (Authorization: Token ...): {values.service_token}\n"
         f"PostgreSQL superuser: postgres {values.postgres_superuser}\n"

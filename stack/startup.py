@@ -87,7 +87,7 @@ def warnings(path: Path) -> list[str]:
 
 
 def tail(path: Path, lines: int = _LOG_LINES) -> str:
-    """Return the last lines of a log, or what to make of its absence."""
+    """Return the last lines of a log, or a note that there is none."""
     try:
         with path.open("rb") as file:
             file.seek(max(path.stat().st_size - 64_000, 0))

@@ -1,4 +1,4 @@
-"""What the demo prints at its end: how good, how many, what the endpoint says, where to go."""
+"""What the demo prints at its end: metrics, counts, an answer of the endpoint, and addresses."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _EXAMPLE_MODEL = "arrival_delay"
 
 
 def results(stack: Stack, day: dt.date) -> str:
-    """Return the champions' metrics beside their baselines, the day's scores, and one answer of the endpoint."""
+    """Return the champions' metrics and their baselines, the day's scores, and one answer of the endpoint."""
     parts = ["", "Quality on the evaluation split, held out from training:", _metrics(stack)]
     parts += ["", scores(stack, day), "", _answer(stack, day)]
     return "\n".join(parts)
 
 
 def scores(stack: Stack, day: dt.date) -> str:
-    """Return how many rows of a day were scored, and how right the scores were."""
+    """Return how many rows of a day were scored, and how good the scores were."""
     lines = [
-        f"Batch scores for {day}, against what was then flown. They were made from the schedule, the evening before:",
+        f"Batch scores for {day}, compared with the actual flights. They were made from the schedule, the evening before:",
         "without that day's own delays, which the models rely on. The endpoint is asked an hour before departure.",
     ]
     for model, values in _score_report(stack, day)["models"].items():
@@ -76,12 +76,12 @@ def _metrics(stack: Stack) -> str:
         own = {k: v for k, v in metrics.items() if not k.startswith((_BASELINE, "champion_"))}
         lines.append(f"  {model} version {version.version}")
         for name, value in own.items():
-            beside = [
+            baselines = [
                 f"{key.removeprefix(_BASELINE).removesuffix(f'_{name}')} {other:.4g}"
                 for key, other in metrics.items()
                 if key.startswith(_BASELINE) and key.endswith(f"_{name}")
             ]
-            lines.append(f"    {name:<18} {value:<10.4g} baselines: {', '.join(beside) or '-'}")
+            lines.append(f"    {name:<18} {value:<10.4g} baselines: {', '.join(baselines) or '-'}")
     return "\n".join(lines)
 
 

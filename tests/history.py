@@ -1,4 +1,4 @@
-"""The slice of history in Django's test database: two weeks of flights, through the real commands."""
+"""The part of the history in Django's test database: two weeks of flights, through the real commands."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FIRST, LAST = dt.date(2013, 10, 15), dt.date(2013, 10, 28)
 
 
 def fill(url: Callable[[str], str]) -> None:
-    """Migrate a provisioned database as the migrator and load the slice as the app.
+    """Migrate a provisioned database as the migrator and load that part as the app.
 
     Args:
         url: from a role to its URL.

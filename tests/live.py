@@ -219,7 +219,7 @@ def copy_tree(target: Path) -> None:
 
 
 def lower_the_gate(live: LiveStack) -> None:
-    """Let a model of a slice of history pass: a change of policy, which makes no new version."""
+    """Let a model of a part of the history pass: a change of policy, which makes no new version."""
     ml = live.folder / "django_app" / "flights" / "ml.py"
     text = ml.read_text()
     assert '"roc_auc": 0.70' in text
@@ -238,7 +238,7 @@ def _start(folder: Path) -> LiveStack:
 
 @contextmanager
 def live_stack() -> Iterator[LiveStack]:
-    """Copy the tree, bring the stack up with the demo, and take it down whole.
+    """Copy the tree, start the stack with the demo, and stop all of it.
 
     While working on a test, `HOTCLUB_TEST_STACK=/some/folder` keeps the stack there and finds it again;
     its code is the copy's, and `python -m stack down` in the folder ends it.

@@ -44,7 +44,7 @@ class Guard:
             raise ServiceNeededError(f"a fast test {what}; {_FIX}")
 
     def audit(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """Python's audit hook: processes are told here; it can never be taken away again."""
+        """Python's audit hook: processes are noticed here; it can never be taken away again."""
         if self.on and event in _PROCESSES and not (arguments and arguments[0] in _HARMLESS):
             self.refuse(f"starts a process ({event}: {arguments[0] if arguments else None})")
 

@@ -61,7 +61,7 @@ def _run(pytester: pytest.Pytester, tests: str, *arguments: str) -> pytest.RunRe
     ],
 )
 def test_a_fast_test_that_needs_a_service_fails(pytester: pytest.Pytester, act: str, words: str) -> None:
-    """It is told what it did and what to ask for; also where the code under test swallows the error."""
+    """The message says what the test did and what to ask for; also where the code under test swallows the error."""
     result = _run(pytester, f"def test_it():\n    {act}()\n")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines([f"*{words}*ask for the fixture `services`*"])

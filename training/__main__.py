@@ -22,7 +22,7 @@ STEPS: dict[str, tuple[Step, str]] = {
     "fit": (steps.fit, "fit with early stopping and write the model package"),
     "evaluate": (
         steps.evaluate,
-        "score the evaluation split beside baselines and champion, judge by the gates",
+        "score the evaluation split, compare with baselines and champion, check the gates",
     ),
     "register": (steps.register, "register the package in MLflow, as challenger when the gates passed"),
 }
@@ -38,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Train a declared model. Reads HOTCLUB_READER_DATABASE_URL, HOTCLUB_MLFLOW_URL, "
         "HOTCLUB_CONTRACTS and HOTCLUB_SNAPSHOTS. The last line of stdout is one JSON object.",
         epilog="Exit codes: 0 done; 1 PostgreSQL or MLflow is away, run it again; 2 the call, a setting, the contract "
-        "or the machine has to be changed; 3 the rows are refused; 4 a fault that nobody foresaw.",
+        "or the machine has to be changed; 3 the rows are refused; 4 an unexpected error.",
     )
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--model", required=True, help="the contract's name, such as arrival_delay")
@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     # XGBoost's threads, read when its library is loaded: sleep while waiting, others need the cores too.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # MLflow's client would wait four minutes for a server that is away: whoever started the step asks again.
+    # MLflow's client would wait four minutes for a server that is away: the caller of the step tries again.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     try:
         result = _run(options)

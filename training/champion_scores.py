@@ -83,7 +83,7 @@ def _rows(
     if champion.fingerprint == candidate.fingerprint:
         return evaluation
     if (champion.schema.task, champion.schema.classes) != (candidate.schema.task, candidate.schema.classes):
-        return "it answers another question: its task or its classes are others"
+        return "it predicts something else: its task or its classes differ"
     interval = Interval(start=pc.min(evaluation[names.COLUMN_EVENT_TIME]).as_py())
     table = read_view(settings.reader_database_url.get_secret_value(), champion, interval, labelled=False)
     rows = align(table, evaluation[names.COLUMN_ENTITY])
@@ -92,7 +92,7 @@ def _rows(
     # Where its own label is known it must be the same: minutes are not hours, and late by 15 is not late by 30.
     other = pc.sum(pc.not_equal(rows[names.COLUMN_LABEL], evaluation[names.COLUMN_LABEL])).as_py() or 0
     if other:
-        return f"it answers another question: its label differs on {other:,} of {evaluation.num_rows:,} rows"
+        return f"it predicts something else: its label differs on {other:,} of {evaluation.num_rows:,} rows"
     return rows
 
 

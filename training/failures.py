@@ -1,4 +1,4 @@
-"""What a failure means to whoever started the command: an exit code that says whether running again can help."""
+"""What a failure means to the caller of the command: an exit code that says whether running again can help."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Exit(IntEnum):
     CHANGE = 2
     #: The rows are refused.
     DATA = 3
-    #: Nobody foresaw it. Python's own code for that is 1, which would be tried again.
+    #: An unexpected error. Python's own code for that is 1, which would be tried again.
     FAULT = 4
 
 
@@ -43,7 +43,7 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 def judge(error: Exception) -> tuple[Exit, str]:
-    """Return the exit code that an error deserves, and the words for a person."""
+    """Return the exit code that an error deserves, and the message."""
     if isinstance(error, ValidationError):
         return Exit.CHANGE, _settings(error)
     if isinstance(error, HotclubError):
@@ -100,7 +100,7 @@ def _system(error: OSError) -> tuple[Exit, str]:
     if isinstance(error, ConnectionError | TimeoutError):
         return Exit.AWAY, f"a service does not answer: {error}"
     if error.errno in _NO_ROOM:
-        return Exit.CHANGE, f"no room is left on the disk: {error}; make room, then run the step again"
+        return Exit.CHANGE, f"no room is left on the disk: {error}; free some space, then run the step again"
     return Exit.CHANGE, f"a file or folder cannot be used: {error}"
 
 

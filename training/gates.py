@@ -19,7 +19,7 @@ def verdicts(
     """Return a verdict for each gate of the policy: name, limit, value, passed and a sentence.
 
     Args:
-        contract: whose policy has the gates.
+        contract: its policy has the gates.
         candidate: metrics by name.
         champion: metrics by name, None when there is no champion or it could not be scored.
         champion_failure: why a champion that is there could not be scored; the gate on it does not pass then.
@@ -72,6 +72,6 @@ def _champion_gate(
         "limit": limit,
         "value": worse,
         "passed": worse <= limit,
-        "message": f"{metric} {candidate[metric]:.5g} beside the champion's {champion[metric]:.5g}: "
+        "message": f"{metric} {candidate[metric]:.5g}, the champion's {champion[metric]:.5g}: "
         f"{worse:+.3g} worse, at most {limit:g} allowed",
     }

@@ -48,7 +48,7 @@ def check(contract: ModelContract, table: pa.Table, splits: Splits, at: Boundari
 
 
 def check_values(contract: ModelContract, split_name: str, rows: pa.Table) -> None:
-    """Refuse what XGBoost would stop at with a trace.
+    """Refuse values that XGBoost would fail on.
 
     Raises:
         RefusedDataError: names the features, or the labels, with their number.

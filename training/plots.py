@@ -41,7 +41,7 @@ def agreement(
     axes.plot(ends, ends, color="#999999", linewidth=1, linestyle="--", label="perfect")
     axes.plot(predicted, observed, marker="o", color=_ACCENT, label="evaluation split, twenty equal groups")
     axes.set_xlabel(f"mean prediction{unit}")
-    axes.set_ylabel(f"mean of what happened{unit}")
+    axes.set_ylabel(f"mean observed{unit}")
     axes.set_title(title)
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)

@@ -47,7 +47,7 @@ def advice(contract: ModelContract, table: pa.Table, name: str, at: Boundaries) 
     """Return which setting makes a split larger, and in which direction to change it.
 
     Args:
-        contract: whose policy cuts.
+        contract: its policy has the lengths of the splits.
         table: every row.
         name: of the split: train, stopping or evaluation.
         at: where the splits begin.

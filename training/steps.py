@@ -174,15 +174,15 @@ def _write_scores(run: Run, rows: pa.Table, scores: Any) -> None:
 def _draw(run: Run, facts: dict[str, Any], label: Any, scores: Any) -> None:
     from training import plots  # noqa: PLC0415  # matplotlib is needed only here
 
-    title = f"{run.contract.name}: what the model looks at"
+    title = f"{run.contract.name}: feature importance"
     plots.importance(run.folder.plot("importance"), facts["importance"], title)
     task = run.contract.schema.task
     if task == "multiclass":
-        # One picture: how often the probability of what happened comes true.
+        # One picture: how often an outcome happened, by its predicted probability.
         label, scores = (label[:, None] == range(scores.shape[1])).ravel().astype(float), scores.ravel()
     unit = "" if task == "regression" else " (share)"
     plots.agreement(
-        run.folder.plot("agreement"), label, scores, f"{run.contract.name}: said and happened", unit
+        run.folder.plot("agreement"), label, scores, f"{run.contract.name}: predicted and observed", unit
     )
 
 

@@ -6,7 +6,7 @@ from django.apps import AppConfig
 
 
 class ApiConfig(AppConfig):
-    """The operational API: one router over what the other apps bring."""
+    """The operational API: one router for the endpoints of the other apps."""
 
     name = "django_app.api"
     label = "api"

@@ -32,16 +32,18 @@ from hotclub.problem_json import ABOUT_BLANK, MEDIA_TYPE, problem
 
 logger = logging.getLogger(__name__)
 
-#: What a caller reads of a failure that nobody expected.
-FAULT = "Something failed here that should not have; the reason is in the server's log. Your request was not the cause."
-_BAD_FIELDS = "The request has fields that are not right."
+#: What a caller reads of an unexpected failure.
+FAULT = (
+    "An unexpected error of the server; the reason is in the server's log. Your request was not the cause."
+)
+_BAD_FIELDS = "The request has invalid fields."
 
 #: Status, detail and errors of an answer.
 _Expected = tuple[int, str, Sequence[FieldError]]
 
 
 class _Problem(Response):
-    """A problem is JSON, whatever a view renders otherwise: the OpenAPI file is YAML."""
+    """A problem is JSON, even where the view renders another format: the OpenAPI file is YAML."""
 
     @property
     def rendered_content(self) -> Any:
@@ -53,7 +55,7 @@ class _Problem(Response):
 def handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """Return the answer to an exception that a view raised.
 
-    One that nobody expected is 500 with its traceback in the log; None, which shows Django's own page, while
+    An unexpected one is 500 with its traceback in the log; None, which shows Django's own page, while
     developing.
     """
     instance = _instance(context.get("request"))
@@ -69,7 +71,7 @@ def handler(error: Exception, context: dict[str, Any]) -> Response | None:
         # 422 means a bad payload and nothing else; DRF's own 400 is for what is not JSON at all.
         return _answer(problem(422, _BAD_FIELDS, errors, instance=instance), response)
     if isinstance(error, Http404):
-        detail = "There is no such object, or it is not yours to see."
+        detail = "There is no such object, or you may not see it."
     elif isinstance(error, PermissionDenied):
         detail = "You may not do this."
     else:
@@ -159,7 +161,7 @@ def respond(
 
 @csrf_exempt
 def not_found(request: HttpRequest) -> HttpResponse:
-    """Answer an address below /api/ that does not exist, whatever the method."""
+    """Answer an address below /api/ that does not exist, for every method."""
     try:
         slashed = resolve(f"{request.path_info}/").func is not not_found
     except Resolver404:

@@ -32,7 +32,7 @@ class TooLargeError(exceptions.APIException):
 
 
 class _NotANumber:
-    """Stands where the text has a number that is none, until the walk knows its place."""
+    """Stands in for a literal such as NaN, until the walk knows its place."""
 
     def __init__(self, message: str) -> None:
         self.message = message
@@ -86,7 +86,7 @@ def _read(stream: IO[bytes]) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise exceptions.ParseError(
-            f"The body is not UTF-8: byte {error.start} is no part of a character."
+            f"The body is not UTF-8: byte {error.start} is not part of a character."
         ) from error
 
 
@@ -100,11 +100,11 @@ def _loads(text: str) -> Any:
 
 
 def _constant(text: str) -> _NotANumber:
-    return _NotANumber(f"{text} is no number in JSON; send null where there is none")
+    return _NotANumber(f"{text} is not a JSON number; send null for a missing value")
 
 
 def _integer(text: str) -> int | _NotANumber:
-    # Before int(), whose time grows with the square of the digits and which refuses very many of them.
+    # Checked before int(): it is slow for many digits, and refuses very many.
     value = int(text) if len(text) <= len(str(_MAX_INTEGER)) + 1 else None
     if value is None or abs(value) > _MAX_INTEGER:
         return _NotANumber("is an integer of more than 64 bits")
@@ -168,6 +168,6 @@ def _message(value: object) -> str:
 
 
 def _join(path: str, name: object) -> str:
-    """Return the dotted path, printable whatever the sender put into names."""
+    """Return the dotted path, printable with any names."""
     part = str(name).encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
     return (f"{path}.{part}" if path else part)[:_MAX_PATH]

@@ -15,9 +15,9 @@ class NulError(BadRequest):
 
     def __init__(self, places: list[str]) -> None:
         self.errors = [
-            FieldError(place, "has the character U+0000, which no text here has") for place in places
+            FieldError(place, "has the character U+0000, which is not allowed") for place in places
         ]
-        super().__init__(f"{', '.join(places)}: has the character U+0000, which no text here has.")
+        super().__init__(f"{', '.join(places)}: has the character U+0000, which is not allowed.")
 
 
 class RefuseNul:

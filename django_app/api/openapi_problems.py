@@ -24,7 +24,7 @@ class ProblemOut(serializers.Serializer[Any]):
     title = serializers.CharField()
     status = serializers.IntegerField()
     detail = serializers.CharField()
-    instance = serializers.CharField(required=False, help_text="the path that was asked")
+    instance = serializers.CharField(required=False, help_text="the path of the request")
     errors = FieldErrorOut(many=True)  # type: ignore[assignment]  # a declared field; REST framework takes it out of the class
 
 
@@ -33,8 +33,8 @@ _MEANINGS = {
     401: "no or a wrong token",
     403: "not allowed",
     404: "there is no such object, or it is another tenant's",
-    409: "does not fit the present state",
-    422: "fields that are not right, all at once",
+    409: "not possible in the current state",
+    422: "invalid fields, all of them in one answer",
     503: "the model registry does not answer",
 }
 

@@ -14,13 +14,13 @@ from django_app.api import exception_handlers
 from hotclub.errors import FieldError
 
 _HOST = (
-    "The server does not know the host name that it was asked by. Use the address in HOTCLUB_DJANGO_URL, or add "
+    "The server does not accept the host name of this request. Use the address in HOTCLUB_DJANGO_URL, or add "
     "the name to ALLOWED_HOSTS."
 )
 _FORM = (
     "The form was not accepted: it did not come from a page of this site that you have open now. Most often you "
     "logged in or out in another tab since the page was loaded, or the browser keeps no cookies. Go back, load "
-    "the page anew, and send it again. If every form is refused, HOTCLUB_DJANGO_URL is not the address in your browser."
+    "the page again, and send the form again. If every form is refused, HOTCLUB_DJANGO_URL is not the address in your browser."
 )
 
 
@@ -29,9 +29,9 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if isinstance(exception, DisallowedHost):
         detail = _HOST
     else:
-        # What Django itself found suspicious is for its log, not for whoever sent it.
-        told = str(exception) if isinstance(exception, BadRequest) else ""
-        detail = told or "The request cannot be understood."
+        # What Django itself found suspicious is for its log, not for the sender.
+        reason = str(exception) if isinstance(exception, BadRequest) else ""
+        detail = reason or "The request cannot be understood."
     return _answer(request, 400, detail, getattr(exception, "errors", ()))
 
 
@@ -56,12 +56,12 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer 404: an address that does not exist, or a row that is not there for this user."""
     del exception
-    detail = f"There is nothing at {request.path}, or it is not yours to see."
+    detail = f"There is nothing at {request.path}, or you may not see it."
     return _answer(request, 404, detail)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer 500: a fault of ours, whose traceback is in the log."""
+    """Answer 500: an error of the server, whose traceback is in the log."""
     return _answer(request, 500, exception_handlers.FAULT)
 
 

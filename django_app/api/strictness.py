@@ -1,4 +1,4 @@
-"""What every view of the API refuses instead of passing it over: unknown, repeated and empty parameters."""
+"""What every view of the API refuses instead of ignoring it: unknown, repeated and empty parameters."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class StrictView(_View):
     """Goes in front of a view set: a filter that is mistyped is an error, never a list without filters.
 
     Attributes:
-        filters: whose fields are the query parameters of the list.
+        filters: the serializer of the list's query parameters.
         paged_actions: actions that answer a page at a time.
     """
 
@@ -65,13 +65,13 @@ class StrictView(_View):
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """A body whose every field is known: a mistyped optional one must not count as left out."""
+    """A body without unknown fields: a mistyped optional one must not count as left out."""
 
     def to_internal_value(self, data: Any) -> Any:
         """Return the checked values.
 
         Raises:
-            ValidationError: with every unknown field, beside what is wrong with the known ones.
+            ValidationError: with every unknown field, together with the errors of the known ones.
         """
         unknown = sorted(set(data) - set(self.fields)) if isinstance(data, Mapping) else []
         errors: dict[str, Any] = {str(name): [_unknown(self.fields)] for name in unknown}
@@ -102,7 +102,7 @@ def require_known(request: Request, known: Collection[str]) -> None:
         elif not values[0]:
             errors.append(FieldError(shown, "has no value; leave it out, or give one"))
         elif "\0" in values[0]:
-            errors.append(FieldError(shown, "has the character U+0000, which no text here has"))
+            errors.append(FieldError(shown, "has the character U+0000, which is not allowed"))
     if errors:
         raise InvalidInputError(errors)
 

@@ -11,7 +11,7 @@ def select_settings() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", f"django_app.config.settings.{name}")
 
 
-# Whoever enqueues a task, from whichever thread, does so through this app and its broker.
+# Tasks are enqueued through this app and its broker, from every thread.
 from django_app.config.celery import app as celery_app  # noqa: E402  # celery.py asks for select_settings
 
 __all__ = ["celery_app", "select_settings"]

@@ -1,4 +1,4 @@
-"""How the admin looks: its name, its symbol, and the navigation beside its first page.
+"""How the admin looks: its name, its symbol, and the navigation next to its first page.
 
 The first page itself is Unfold's list of what each app's ``admin.py`` registers.
 """

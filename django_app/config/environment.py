@@ -55,7 +55,7 @@ class Environment(BaseSettings):
     def database(self) -> dict[str, Any]:
         """Return Django's entry for the database.
 
-        The migrator acts as the owner of the tables, so that whoever migrates, one role owns them.
+        The migrator acts as the owner of the tables, so that one role owns them, no matter which login migrates.
         """
         parts = conninfo_to_dict(self.database_url.get_secret_value())
         user = str(parts.pop("user", "") or "")

@@ -9,7 +9,7 @@ from django.utils.module_loading import autodiscover_modules
 
 
 class ContractsConfig(AppConfig):
-    """The app that turns declarations into contracts and contracts into views."""
+    """The app that compiles declarations to contracts and builds views from contracts."""
 
     name = "django_app.contracts"
     label = "contracts"

@@ -60,7 +60,7 @@ def _change(cls: _Declared) -> Change | None:
     newest = written[-1]
     candidate = _compile(cls, newest.version, newest.policy_revision)
     if candidate.fingerprint != newest.fingerprint:
-        # A file of before values had types: what is declared has not changed since, and nothing is trained anew.
+        # A file from before values had types: what is declared has not changed since, and nothing is retrained.
         before = _compile(cls, newest.version, newest.policy_revision, typed_values=False)
         candidate = before if before.fingerprint == newest.fingerprint else candidate
     if candidate.fingerprint != newest.fingerprint:

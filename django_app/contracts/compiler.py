@@ -47,7 +47,7 @@ def compile_model(
         cls: the declaration.
         version: the number that the contract gets.
         policy_revision: likewise.
-        typed_values: whether values in the view's SQL name their types; files of before have them without.
+        typed_values: whether values in the view's SQL name their types; older files have them without.
 
     Raises:
         ContractError: the declaration cannot be a contract; the message names the attribute and the fix.
@@ -225,7 +225,7 @@ def _moment(cls: type[declarations.MLModel], query: models.sql.Query, name: str,
 
 
 def _refuse_temporal(query: models.sql.Query, name: str, where: str) -> None:
-    """Refuse a moment where a number or a text is wanted: printed, it would depend on who asks."""
+    """Refuse a moment where a number or a text is wanted: printed, it would depend on the session's time zone."""
     kind = kind_of(query.annotations[_PREFIX + name])
     if kind == "duration":
         raise ContractError(f'{where}: a duration is no value for a model; write Extract(..., "epoch")')

@@ -1,4 +1,4 @@
-"""Looks into resolved Django expressions for what a feature view may not hold."""
+"""Finds in resolved Django expressions what a feature view may not contain."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django.db.models.functions.datetime import TruncBase
 
 from hotclub.errors import ContractError
 
-#: Functions of PostgreSQL that give something else at every reading, by whatever class they are called.
+#: Functions of PostgreSQL that give another value at every read, whichever class calls them.
 _UNSTABLE = frozenset(
     [
         "NOW",
@@ -86,12 +86,12 @@ def refuse_unstable(node: Any, where: str) -> None:
     for part in _walk(node):
         if isinstance(part, Now | Random) or (isinstance(part, Func) and _words(part) & _UNSTABLE):
             raise ContractError(
-                f"{where}: {type(part).__name__}() differs at every reading; a view of features must not"
+                f"{where}: {type(part).__name__}() gives another value at every read; a view of features must not"
             )
         if isinstance(part, Extract | TruncBase) and part.tzinfo is None:
             if kind_of(part.get_source_expressions()[0]) == "datetime":
                 raise ContractError(
-                    f"{where}: {type(part).__name__} of a time without a zone depends on who asks; "
+                    f"{where}: {type(part).__name__} of a time without a zone depends on the session's time zone; "
                     f'write {type(part).__name__}(..., tzinfo=ZoneInfo("…"))'
                 )
         elif isinstance(part, Cast):
@@ -106,14 +106,14 @@ def _refuse_cast(part: Cast, where: str) -> None:
     if "datetime" in (source, target) and source != target:
         name = type(part.output_field).__name__
         raise ContractError(
-            f"{where}: Cast to {name} of a {source or 'text or number'} depends on the zone of who asks; to get a date or "
+            f"{where}: Cast to {name} of a {source or 'text or number'} depends on the session's time zone; to get a date or "
             'a part of a moment write TruncDate(..., tzinfo=ZoneInfo("…")) or Extract…; a date needs no Cast: as '
             "event_time and in Age it begins at midnight in the model's zone"
         )
 
 
 def _refuse_mixture(part: Any, where: str) -> None:
-    """Refuse dates beside moments, and a moment made of a date: both take the session's zone."""
+    """Refuse dates compared with moments, and a moment made of a date: both take the session's zone."""
     if isinstance(part, Case):
         children = [case.result for case in part.cases] + [part.default]
     else:
@@ -121,11 +121,11 @@ def _refuse_mixture(part: Any, where: str) -> None:
     kinds = {kind_of(child) for child in children if child is not None}
     if {"date", "datetime"} <= kinds:
         raise ContractError(
-            f"{where}: a date beside a moment depends on the zone of who asks; "
+            f"{where}: a date compared with a moment depends on the session's time zone; "
             'turn the moment into a date: TruncDate(..., tzinfo=ZoneInfo("…"))'
         )
     if isinstance(part, CombinedExpression) and {"date", "duration"} <= kinds:
         raise ContractError(
-            f"{where}: a date and a duration make a moment without a zone, which depends on who asks; "
+            f"{where}: a date and a duration make a moment without a zone, which depends on the session's time zone; "
             "keep moments in a DateTimeField, or count days: Age takes a date"
         )

@@ -29,7 +29,7 @@ _NO_RIGHT = "42501"
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A feature view as PostgreSQL holds it: with the tables' and columns' names of now.
+    """A feature view as PostgreSQL holds it: with the present names of tables and columns.
 
     `fingerprint` is that of its contract, None where the view has no comment.
     """
@@ -77,7 +77,7 @@ def build(
     """Build views that are missing, and those that are of another contract.
 
     Call it outside a transaction: each view is a transaction of its own, in which the role is changed.
-    Those that can be built are built, whatever becomes of the others.
+    Those that can be built are built, even when others fail.
 
     Args:
         connection: as the tables' owner, or as a login that may make everything.
@@ -255,7 +255,7 @@ def _role_of(connection: BaseDatabaseWrapper, owner: str) -> str | None:
 def acting_as(connection: BaseDatabaseWrapper, role: str | None) -> Iterator[None]:
     """Act as a role until the end of the block, within a transaction; as this login for None.
 
-    After an error the caller's savepoint brings the role back.
+    After an error the caller's savepoint restores the role.
     """
     if role is None:
         yield
@@ -270,7 +270,7 @@ def acting_as(connection: BaseDatabaseWrapper, role: str | None) -> Iterator[Non
 
 
 def ensure_schema(connection: BaseDatabaseWrapper) -> None:
-    """Create the schema of the feature views where nobody provisioned it: a project with a single login."""
+    """Create the schema of the feature views where it was not provisioned: a project with a single login."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = %s)", [names.SCHEMA_FEATURES])
         if not cursor.fetchone()[0]:

@@ -22,7 +22,7 @@ from hotclub.errors import ContractError
 
 #: Databases whose views no migration may take away: those of ``migrate --keep-views``.
 keep_views: set[str] = set()
-#: Whether this process is in `migrate`, which tells of views at its end: the check before it would tell of yesterday's.
+#: Whether this process is in `migrate`, which reports views at its end: the check before it would report an old state.
 running = False
 _guards: dict[str, ViewGuard] = {}
 
@@ -46,7 +46,7 @@ def before(sender: AppConfig, *, using: str, verbosity: int = 1, **kwargs: Any) 
 
 
 def after(sender: AppConfig, *, using: str, verbosity: int, **kwargs: Any) -> None:
-    """Record the contracts, build the views that are missing, and tell of those that cannot be built."""
+    """Record the contracts, build the views that are missing, and report those that cannot be built."""
     del sender, kwargs
     guard = end(using)
     connection = connections[using]
@@ -56,7 +56,7 @@ def after(sender: AppConfig, *, using: str, verbosity: int, **kwargs: Any) -> No
         raise CommandError("Feature views need PostgreSQL; this database is " + connection.vendor)
     if not _records_are_there(connection):
         print(  # noqa: T201  # migrate prints
-            f"{names.WARNING}feature views were not looked after: the tables of the app contracts are not up to date.\n"
+            f"{names.WARNING}feature views were not built: the tables of the app contracts are not up to date.\n"
             "  Fix: run migrate without the name of an app.",
             file=sys.stderr,
         )
@@ -127,7 +127,7 @@ def warn(problems: Sequence[ViewProblem], doubt: str) -> None:
         print(f"{names.WARNING}{problem}", file=sys.stderr)  # noqa: T201  # migrate prints
     if problems and doubt:
         print(  # noqa: T201  # migrate prints
-            f"{names.WARNING}the model registry did not say which versions are in use; what was mirrored last counts too.\n"
+            f"{names.WARNING}the model registry did not say which versions are in use; the last mirrored state is used too.\n"
             f"  {doubt}",
             file=sys.stderr,
         )
@@ -148,7 +148,7 @@ def _depends_on_use(
 ) -> bool:
     """Return whether it matters who uses what is missing: an older version, or a view that was there once.
 
-    A new version's view is built, whoever uses it: then the model registry need not be there.
+    A new version's view is built in any case: then the model registry is not needed.
     """
     newest = {c.name: c for c in contracts}
     broken = set(ContractVersion.objects.exclude(view_error="").values_list("fingerprint", flat=True))

@@ -17,6 +17,6 @@ def contract_by_fingerprint(model: str, fingerprint: str | None) -> ModelContrac
     if row is None:
         raise ContractError(
             f"{model}: the contract with the fingerprint {(fingerprint or 'none')[:12]} is not known here; "
-            "bring its file and run migrate"
+            "add its file and run migrate"
         )
     return ModelContract.from_json(row.content)

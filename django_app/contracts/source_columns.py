@@ -100,7 +100,7 @@ def check_natural_key(cls: type[Source]) -> None:
     """Check that the table itself tells rows apart by the natural key, for every row and also where a part is null.
 
     Loading matches rows by the key (``INSERT … ON CONFLICT``): without such a constraint PostgreSQL refuses every file,
-    and where nulls count as different, a row with one would be inserted anew with each delivery. What Django does
+    and where nulls count as different, a row with one would be inserted again with each delivery. What Django does
     not manage is not looked at.
 
     Raises:

@@ -53,9 +53,9 @@ def typed(sql: str, params: Sequence[object], where: str) -> tuple[str, tuple[Pa
 
 
 def untyped(params: Sequence[object]) -> tuple[Parameter, ...] | None:
-    """Return the values as contracts of before kept them, None where they could not.
+    """Return the values as older contract files keep them, None where they could not.
 
-    What was written so is read for ever; a declaration that compiled to it has not changed.
+    Contract files in this form stay readable; a declaration that compiled to it has not changed.
     """
     kept: list[Parameter] = []
     for value in params:
@@ -91,7 +91,7 @@ def _place(value: object, where: str) -> tuple[str, list[Parameter]]:
 
 
 def _scalar(value: object, where: str) -> tuple[str, str]:
-    """Return PostgreSQL's type of a value and the text that it reads whatever the session's settings are."""
+    """Return PostgreSQL's type of a value, and its text in a form that no session setting changes."""
     for base, kind, write in _SCALARS:
         if isinstance(value, base):
             aware = isinstance(value, dt.datetime | dt.time) and value.tzinfo is not None

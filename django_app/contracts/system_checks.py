@@ -1,4 +1,4 @@
-"""What ``manage check --database default`` says of feature views."""
+"""What ``manage check --database default`` reports about feature views."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hotclub.errors import ContractError
 def feature_views(databases: Sequence[str] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
     """Warn of each version that is newest or in use and whose view is missing.
 
-    ``migrate`` runs the checks before it begins, and is what puts this right: it tells of views at its end instead.
+    ``migrate`` runs the checks before it begins, and fixes this problem: it reports views at its end instead.
     """
     del kwargs
     if migrate_hooks.running or DEFAULT_DB_ALIAS not in (databases or ()):

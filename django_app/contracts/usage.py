@@ -1,4 +1,4 @@
-"""Which contract versions are in use: whoever uses some answers the signal `contracts_in_use`."""
+"""Which contract versions are in use: apps that use some answer the signal `contracts_in_use`."""
 
 from __future__ import annotations
 

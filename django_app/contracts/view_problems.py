@@ -1,4 +1,4 @@
-"""Feature views that are needed and not there: what a person is told, everywhere in the same words."""
+"""Feature views that are needed and not there: the message about them, the same everywhere."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class ViewProblem:
 
 
 def problem_of(contract: ModelContract, reason: str, needed: str) -> ViewProblem:
-    """Return what to tell of a version whose view is missing."""
+    """Return the message about a version whose view is missing."""
     fix = "Fix: run migrate."
     if reason != NOT_BUILT:
         fix = (
-            "Fix: bring back what is missing with a migration, and run migrate. Or leave this version: change ml.py, run "
+            "Fix: restore what is missing with a migration, and run migrate. Or replace this version: change ml.py, run "
             f"makecontracts and migrate, train, move the alias {names.ALIAS_CHAMPION} (and any other) to the new version, "
             "and run migrate again."
         )

@@ -46,7 +46,7 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
 
 
 class ReferenceAdmin(ReadOnlyAdmin):
-    """Rows that belong to no tenant: whoever may view the model sees them all."""
+    """Rows that belong to no tenant: every user who may view the model sees all of them."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return every row."""

@@ -1,4 +1,4 @@
-"""How right the batch scores of a day were, once its flights have landed."""
+"""How good the batch scores of a day were, once its flights have landed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _METRICS = {"binary": ("roc_auc", "brier"), "regression": ("mae", "rmse")}
 def day_scores(day: dt.date) -> dict[str, dict[str, Any]]:
     """Return, per model, how the scores of a day's newest batches compare with what was flown.
 
-    Beside each metric stands the baseline's: the mean label of what went before that day, by the contract's
+    Each metric comes with the baseline's: the mean label of what went before that day, by the contract's
     ``baseline_by``. Metrics are absent where no outcome is known yet.
     """
     report = {}

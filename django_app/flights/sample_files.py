@@ -20,7 +20,7 @@ _NEW_YORK = ZoneInfo(nycflights13.NEW_YORK)
 def land(day: dt.date, kinds: Iterable[str], landing_root: Path) -> list[Path]:
     """Write each New York airport's files of a day into the landing folder, and return them.
 
-    Times are ISO 8601 with New York's offset. A file is written as ``.part`` and renamed, so that nobody
+    Times are ISO 8601 with New York's offset. A file is written as ``.part`` and renamed, so that no reader
     reads half of it.
     """
     rows = nycflights13.flights(day, day + dt.timedelta(days=1)).to_pylist()

@@ -1,4 +1,4 @@
-"""Deliveries in the admin: a data owner's way to see what became of a file."""
+"""Deliveries in the admin: where a data owner sees the status of a file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _BADGES: dict[str, str] = {
 
 
 #: Characters of a reason in the list; the page of the delivery has all of it.
-_WHY = 160
+_MAX_WHY_CHARACTERS = 160
 
 
 def _lines(texts: list[str]) -> SafeString | str:
@@ -82,7 +82,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
     inlines = (CheckRunInline,)
     fieldsets = (
         (None, {"fields": ("source", "tenant", "day", "status", "airflow")}),
-        ("What became of it", {"fields": ("waits_for", "reasons_list", "warnings_list", "attempts")}),
+        ("Result", {"fields": ("waits_for", "reasons_list", "warnings_list", "attempts")}),
         (
             "Rows",
             {"fields": ("rows_staged", "rows_loaded", "rows_changed", "rows_unchanged", "rows_unmatched")},
@@ -102,7 +102,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
         """Return what it waits for, else the first reason, else the first warning; a cut is shown as one."""
         texts = [*filter(None, [delivery.waits_for]), *delivery.reasons, *delivery.warnings]
         more = f" (+{len(texts) - 1})" if len(texts) > 1 else ""
-        return f"{Truncator(texts[0]).chars(_WHY)}{more}" if texts else "-"
+        return f"{Truncator(texts[0]).chars(_MAX_WHY_CHARACTERS)}{more}" if texts else "-"
 
     @display(description="Airflow")
     def airflow(self, delivery: Delivery) -> SafeString | str:

@@ -1,4 +1,4 @@
-"""What Django itself would write into the columns that a file does not bring."""
+"""What Django itself would write into the columns that a file does not have."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hotclub.contract import SourceContract
 
 @dataclass(slots=True)
 class Defaults:
-    """The values that a new row gets beside those of the file.
+    """The values that a new row gets in addition to those of the file.
 
     Attributes:
         constants: column → one value for every row.
@@ -37,18 +37,18 @@ class Defaults:
         return [f.column for f in self.per_row if f.column is not None]
 
 
-def defaults_of(model: type[Model], brought: set[str], now: dt.datetime) -> Defaults:
+def defaults_of(model: type[Model], in_file: set[str], now: dt.datetime) -> Defaults:
     """Return what completes a new row of a model.
 
     Args:
         model: the table's model.
-        brought: the columns that the file brings.
+        in_file: the columns that the file has.
         now: the value of ``auto_now`` and ``auto_now_add``.
     """
     found = Defaults()
     for model_field in model._meta.concrete_fields:
         column = model_field.column
-        if column is None or column in brought or _is_made_by_the_database(model_field):
+        if column is None or column in in_file or _is_made_by_the_database(model_field):
             continue
         if getattr(model_field, "auto_now", False) or getattr(model_field, "auto_now_add", False):
             value = _prepared(model_field, _moment(model_field, now))
@@ -70,9 +70,9 @@ def defaults_of(model: type[Model], brought: set[str], now: dt.datetime) -> Defa
 
 def can_insert(contract: SourceContract) -> bool:
     """Return whether a source's file, with Django's defaults, has every column that a new row needs."""
-    brought = {c.target for c in contract.schema.columns}
+    in_file = {c.target for c in contract.schema.columns}
     # The moment only fills auto_now columns, which does not change what is required.
-    return not defaults_of(apps.get_model(contract.schema.django_model), brought, timezone.now()).required
+    return not defaults_of(apps.get_model(contract.schema.django_model), in_file, timezone.now()).required
 
 
 def values_of(fields: list[Field[Any, Any]], rows: int) -> list[tuple[Any, ...]]:

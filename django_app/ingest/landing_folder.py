@@ -1,6 +1,6 @@
 """The landing folder: ``<source>/<tenant>/<YYYY-MM-DD>.csv``, and the archive of accepted files.
 
-Whoever may write there may put anything there: pipes, links, devices, folders. Only regular files are opened, and
+Everyone with write access may put anything there: pipes, links, devices, folders. Only regular files are opened, and
 nothing is opened in a way that waits or follows a link.
 """
 
@@ -25,7 +25,7 @@ REFUSED = ".refused"
 TAKEN = ".taken"
 #: Names of files that somebody is still writing: left alone.
 _HALF_WRITTEN = (".part", ".tmp", ".filepart", ".crdownload", "~")
-#: A half-written file that nobody has touched for so long is told of.
+#: A half-written file that was not written to for so long is reported.
 STALE_AFTER = dt.timedelta(hours=1)
 _STAMP = "%Y%m%dT%H%M%S%fZ"
 _SUFFIX = ".csv"
@@ -54,7 +54,7 @@ class LandedFile:
         path: where it is.
         folders: the names of the folders above it, below the landing folder: source and tenant, or fewer or more.
         day: None where its name is not a date.
-        problem: why it cannot be a delivery, whatever sources and tenants there are; None when nothing is known
+        problem: why it cannot be a delivery, with any sources and tenants; None when nothing is known
             against it.
         size: in bytes; None where it is no regular file.
         is_folder: it is left where it is.
@@ -130,7 +130,7 @@ def _landed(
         if age < STALE_AFTER:
             return None
         problem = (
-            f"its name says that it is being written, and nobody has written to it since"
+            f"its name says that it is being written, and it was not written to since"
             f" {now - age:%Y-%m-%d %H:%M} UTC; rename it once it is whole"
         )
         return LandedFile(path, folders, problem=problem, size=status.st_size)
@@ -174,7 +174,7 @@ def take(file: LandedFile, now: dt.datetime) -> LandedFile:
     """Give a landed file a name that nobody else writes to, in its folder, and return it under that name.
 
     From here on a correction that lands under the old name is a file of its own. The rename is atomic,
-    and source, tenant and day can still be told from the new place.
+    and source, tenant and day can still be read from the new path.
 
     Raises:
         OSError: it has gone, or cannot be renamed.

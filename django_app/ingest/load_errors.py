@@ -1,4 +1,4 @@
-"""Which failures of PostgreSQL pass by themselves, and what the others say to a person."""
+"""Which failures of PostgreSQL are temporary, and messages for the others."""
 
 from __future__ import annotations
 

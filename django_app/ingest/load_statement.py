@@ -45,12 +45,12 @@ class LoadStatement:
         self._model = apps.get_model(schema.django_model)
         self._not_null = {f.column for f in self._model._meta.concrete_fields if not f.null}
         self._tenant = schema.tenant_path
-        # Where the file does not say whose a row is, its key leads to who it is of.
+        # Where the file has no tenant column, the tenant follows from the row's key.
         key = [c.name for c in self.columns if c.target in self.key]
         self.tenant_columns = schema.tenant_column or ", ".join(key)
 
     def upsert(self) -> sql.Composed:
-        """Insert every staged row, or bring the row of its key up to date where something differs."""
+        """Insert every staged row, or update the row of its key where something differs."""
         constants = self.defaults.constants
         per_row = self.defaults.per_row_columns
         columns = [*(c.target for c in self.columns), *constants, *per_row]
@@ -74,7 +74,7 @@ class LoadStatement:
         )
 
     def update(self) -> sql.Composed:
-        """Bring the rows that the staged ones name up to date where something differs."""
+        """Update the rows that the staged ones name where something differs."""
         return sql.SQL(
             "UPDATE {target} AS t SET {assignments} FROM ({typed}) n"
             " WHERE {match} AND ({old}) IS DISTINCT FROM ({new})"
@@ -208,14 +208,14 @@ class LoadStatement:
 
     def _assignments(self, new: str) -> sql.Composed:
         place = sql.SQL(new)  # one of this class's own aliases
-        brought = [
+        from_file = [
             sql.SQL("{} = {}").format(sql.Identifier(c), place + sql.Identifier(c)) for c in self._others
         ]
-        stamped = [
+        on_change = [
             sql.SQL("{} = {}").format(sql.Identifier(name), sql.Literal(value))
             for name, value in self.defaults.on_change.items()
         ]
-        return sql.SQL(", ").join([*brought, *stamped])
+        return sql.SQL(", ").join([*from_file, *on_change])
 
     def _match(self) -> sql.Composed:
         # Plain equality where a null cannot be: an index serves it.

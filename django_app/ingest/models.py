@@ -14,7 +14,7 @@ from hotclub import days, severities
 from hotclub.statuses import DELIVERY_FINAL, DELIVERY_SETTLED, DeliveryStatus
 
 #: Runs of the ingest DAG that a delivery gets before it counts as failed.
-ATTEMPTS = 5
+MAX_ATTEMPTS = 5
 #: As the index has them; a set has no order, and another order would be another index.
 _FINAL_IN_ORDER = tuple(status.value for status in DeliveryStatus if status in DELIVERY_FINAL)
 
@@ -44,7 +44,7 @@ class Delivery(models.Model):
     archive_path = models.CharField(max_length=500)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.LANDED)
     attempts = models.PositiveIntegerField(default=0, help_text="runs of the ingest DAG so far")
-    attempt_limit = models.PositiveIntegerField(default=ATTEMPTS)
+    attempt_limit = models.PositiveIntegerField(default=MAX_ATTEMPTS)
     dag_run_id = models.CharField("Airflow run", max_length=250, blank=True)
     loads = models.PositiveIntegerField(default=0, help_text="how often its rows were loaded")
     rows_staged = models.PositiveIntegerField(null=True, help_text="rows in the file")
@@ -135,7 +135,7 @@ class CheckRun(models.Model):
 
 
 class LoadedKeys(models.Model):
-    """The natural keys that a loaded delivery brought, so that a correction can be told which of them it lacks.
+    """The natural keys of a loaded delivery, so that a correction can report which of them it lacks.
 
     Kept for the newest loaded delivery of a source, tenant and day.
     """

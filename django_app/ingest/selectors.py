@@ -70,7 +70,7 @@ def same_day(delivery: Delivery) -> QuerySet[Delivery]:
 def correction(delivery: Delivery) -> Delivery | None:
     """Return a delivery of the same source, tenant and day that landed later and is loading or loaded.
 
-    A loaded one comes first: it decides, whatever becomes of the others.
+    A loaded one comes first: it decides, even when others load later.
     """
     later = same_day(delivery).filter(landed_at__gt=delivery.landed_at)
     for status in (Delivery.Status.LOADED, Delivery.Status.LOADING):
@@ -101,7 +101,7 @@ def on_the_way_before(delivery: Delivery) -> Delivery | None:
 
 
 def loaded_after(delivery: Delivery) -> QuerySet[Delivery]:
-    """Return the loaded deliveries of the same source and tenant that landed later, whatever their day."""
+    """Return the loaded deliveries of the same source and tenant that landed later, of any day."""
     return Delivery.objects.filter(
         source=delivery.source,
         tenant=delivery.tenant_id,
@@ -111,14 +111,14 @@ def loaded_after(delivery: Delivery) -> QuerySet[Delivery]:
 
 
 def unmatched(after: dt.datetime, shared: Collection[str]) -> QuerySet[Delivery]:
-    """Return deliveries whose rows found no match, and since which another one was loaded that may have brought them.
+    """Return deliveries with unmatched rows, where another delivery loaded since then may have added the missing ones.
 
-    Those are the ones that wait, and those that were loaded after a moment without some of their rows. Whether the
-    other one brought rows of the same table is for the caller to see.
+    Those are the ones that wait, and those that were loaded after a moment without some of their rows. The caller
+    checks whether the other delivery has rows of the same table.
 
     Args:
-        after: the oldest load that is looked at.
-        shared: the sources without tenants, whose rows are everybody's.
+        after: loads before this moment are left out.
+        shared: the sources without tenants, whose rows belong to every tenant.
     """
     whose = Q(tenant=OuterRef("tenant")) | Q(source__in=shared)
     other = Delivery.objects.filter(whose, status=Delivery.Status.LOADED).exclude(source=OuterRef("source"))

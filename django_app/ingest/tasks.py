@@ -46,7 +46,7 @@ def landed_files_register() -> None:
 
 @shared_task
 def delivery_load(delivery_id: str) -> None:
-    """Load a delivery's staged rows. What the same rows would meet again is final; the rest is tried again."""
+    """Load a delivery's staged rows. An error that the same rows would cause again is final; others are tried again."""
     try:
         loading.delivery_load(delivery_id=delivery_id)
     except loading.TooEarlyError as error:
@@ -62,9 +62,7 @@ def delivery_load(delivery_id: str) -> None:
     # A COPY raises psycopg's own errors, everything else Django's.
     except (DatabaseError, InterfaceError, psycopg.Error) as error:
         _refused(delivery_id, error)
-    except (
-        Exception
-    ) as error:  # a receiver of the project's own, or a fault of ours: the same rows would meet it again
+    except Exception as error:  # an error in a receiver or in this code: the same rows would cause it again
         logger.exception("delivery not loaded", extra={"delivery": delivery_id})
         deliveries.delivery_fail(
             delivery_id=delivery_id, reason=f"{type(error).__name__}: {error}"[:500], now=timezone.now()
@@ -87,7 +85,7 @@ def _refused(delivery_id: str, error: BaseException) -> None:
 
 @shared_task
 def sweep() -> None:
-    """Find deliveries that stand still, and those that rows have come for."""
+    """Find deliveries that make no progress, and those whose missing rows may be there now."""
     now = timezone.now()
     sweeping.deliveries_rematch(now=now)
     with airflow_wiring.from_settings() as airflow:

@@ -72,7 +72,7 @@ class ModelVersionAdmin(ReadOnly, ModelAdmin):
 
 @admin.register(MirrorProblem)
 class MirrorProblemAdmin(ReadOnly, ModelAdmin):
-    """What in the model registry could not be mirrored, and why. Put right in MLflow, it goes away by itself."""
+    """What in the model registry could not be mirrored, and why. Once it is fixed in MLflow, the entry goes away by itself."""
 
     list_display = ("model_name", "version", "reason", "noticed_at")
     list_filter = ("model_name",)

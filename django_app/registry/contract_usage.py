@@ -1,4 +1,4 @@
-"""Which contract versions the model registry's aliases use: its own word, else what was mirrored last."""
+"""Which contract versions the model registry's aliases use: as MLflow says now, else as it was mirrored last."""
 
 from __future__ import annotations
 

@@ -98,6 +98,6 @@ def _moment(version: RegisteredVersion, now: dt.datetime, problems: list[str]) -
         return dt.datetime.fromtimestamp(version.created_at_ms / 1000, tz=dt.UTC)
     except (OverflowError, ValueError, OSError):
         problems.append(
-            f"its creation time {str(version.created_at_ms)[:40]} is no time; the time of finding it is shown"
+            f"its creation time {str(version.created_at_ms)[:40]} is no time; the time when it was found is shown"
         )
         return now

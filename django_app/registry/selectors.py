@@ -22,7 +22,7 @@ class NoChampionError(ConflictError):
 
 @dataclass(frozen=True)
 class ModelVersionRef:
-    """A model version and the contract it was trained under: what new work is tied to, whatever an alias does later."""
+    """A model version and the contract it was trained under: what new work is tied to, even when the alias moves later."""
 
     registered: RegisteredVersion
     contract: ModelContract

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 @shared_task(ignore_result=True)
 def versions_sync() -> None:
-    """Mirror the model registry. An MLflow that is down is told of once a turn and tried again at the next."""
+    """Mirror the model registry. When MLflow is down, each run logs that once, and the next run tries again."""
     registry = MlflowRegistry(hotclub_settings.mlflow_url)
     try:
         services.versions_sync(registry=registry, now=timezone.now())

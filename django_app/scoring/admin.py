@@ -62,7 +62,7 @@ class BatchAdmin(_ScoredAdmin):
     list_display = (
         "model_name",
         "tenant_name",
-        "slice",
+        "interval",
         "badge",
         "progress",
         "version",
@@ -79,12 +79,12 @@ class BatchAdmin(_ScoredAdmin):
     search_help_text = "idempotency key, model or tenant"
     inlines = (ChunkInline,)
     fieldsets = (
-        (None, {"fields": ("model_name", "version", "tenant_name", "slice", "badge", "summary", "error")}),
+        (None, {"fields": ("model_name", "version", "tenant_name", "interval", "badge", "summary", "error")}),
         ("Asked for", {"fields": ("key", "requested_by", "start", "end")}),
         ("Times", {"fields": ("created_at", "started_at", "finished_at")}),
-        ("Pinned", {"fields": ("package_digest", "contract_version", "contract_fingerprint")}),
+        ("Model version", {"fields": ("package_digest", "contract_version", "contract_fingerprint")}),
     )
-    readonly_fields = ("version", "badge", "summary", "slice", "tenant_name")
+    readonly_fields = ("version", "badge", "summary", "interval", "tenant_name")
 
     @display(description="tenant", ordering="tenant")
     def tenant_name(self, batch: Batch) -> str:
@@ -92,7 +92,7 @@ class BatchAdmin(_ScoredAdmin):
         return batch.tenant_id or "every tenant"
 
     @display(description="rows of", ordering="start")
-    def slice(self, batch: Batch) -> str:
+    def interval(self, batch: Batch) -> str:
         """Return the day, or the interval."""
         return str(batch.day) if batch.day else f"{batch.start:%Y-%m-%d %H:%M} - {batch.end:%Y-%m-%d %H:%M}"
 
@@ -100,7 +100,7 @@ class BatchAdmin(_ScoredAdmin):
     def progress(self, batch: Batch) -> str:
         """Return how many rows are scored, of how many, and how many came or went meanwhile."""
         if batch.status == Batch.Status.DONE and not batch.rows_total:
-            return "no rows in the slice"
+            return "no rows in the interval"
         changes = [
             f"{count:,} {word}"
             for count, word in ((batch.rows_vanished, "vanished"), (batch.rows_new, "new"))

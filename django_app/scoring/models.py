@@ -19,8 +19,8 @@ MAX_ATTEMPTS = 5
 NO_REASON = "its worker ended each time without a reason; was it killed, or out of memory?"
 
 
-class _Pinned(models.Model):
-    """The model version that a piece of work is tied to from the moment it is accepted."""
+class _TiedToVersion(models.Model):
+    """The model version that a batch or request is tied to from the moment it is accepted."""
 
     model_name = models.CharField("model", max_length=40)
     model_version = models.CharField("version", max_length=20)
@@ -32,8 +32,8 @@ class _Pinned(models.Model):
         abstract = True
 
 
-class Batch(_Pinned):
-    """A slice of a feature view, to be scored with one model version."""
+class Batch(_TiedToVersion):
+    """The rows of a feature view in one interval, to be scored with one model version."""
 
     class Status(models.TextChoices):
         PENDING = BatchStatus.PENDING.value, "pending"
@@ -55,7 +55,7 @@ class Batch(_Pinned):
     rows_total = models.PositiveIntegerField("rows planned", default=0)
     rows_done = models.PositiveIntegerField("rows scored", default=0)
     rows_vanished = models.PositiveIntegerField(
-        default=0, help_text="planned, and no longer in the slice when their chunk was read"
+        default=0, help_text="planned, and no longer in the interval when their chunk was read"
     )
     rows_new = models.PositiveIntegerField(
         default=0, help_text="not there when the batch was planned, and scored all the same"
@@ -82,9 +82,9 @@ class Batch(_Pinned):
 
     @property
     def summary(self) -> str:
-        """What became of the rows, for a person: planned - vanished + new = scored."""
+        """How many rows were scored, vanished or came late, in words: planned - vanished + new = scored."""
         if self.status == self.Status.DONE and not self.rows_total:
-            return "no rows: nothing was in the slice when the batch was planned"
+            return "no rows: the interval was empty when the batch was planned"
         return (
             f"{self.rows_total:,} rows planned, {self.rows_done:,} scored, "
             f"{self.rows_vanished:,} vanished, {self.rows_new:,} new"
@@ -95,7 +95,7 @@ class BatchChunk(models.Model):
     """A range of a batch's entities: what one Celery task scores in one transaction.
 
     It reaches from its first entity to the first of the next chunk; the first and the last chunk are open, so that
-    every row that is in the slice when its chunk is read is scored, whenever it came.
+    every row that is in the interval when its chunk is read is scored, also a row that came after planning.
     """
 
     class Status(models.TextChoices):
@@ -149,7 +149,7 @@ class Prediction(models.Model):
         return f"{self.entity}: {self.score if self.scores is None else self.scores}"
 
 
-class PredictionRequest(_Pinned):
+class PredictionRequest(_TiedToVersion):
     """One row of features that someone sent, to be scored soon."""
 
     class Status(models.TextChoices):

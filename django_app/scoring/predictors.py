@@ -12,28 +12,28 @@ from hotclub.model_registry import RegisteredVersion
 from hotclub.package_cache import PackageCache
 from hotclub.predictor import Predictor
 
-#: Predictors kept in a process; each is some megabytes.
-MAX_KEPT = 4
+#: Predictors cached in a process; each is some megabytes.
+MAX_CACHED = 4
 
 
 def predictor_for(work: Batch | PredictionRequest) -> Predictor:
-    """Return the predictor of the version that a piece of work is tied to.
+    """Return the predictor of the version that a batch or request is tied to.
 
     Call it in the process that scores: an engine does not survive a fork. Where the package is in the cache,
     the model registry need not answer.
 
     Raises:
-        PackageError: the package is not what was pinned.
+        PackageError: the package is not the one that the batch or request is tied to.
         RegistryError: the package is not in the cache, and the registry does not answer.
     """
     return _load(work.model_name, work.model_version, work.package_digest, work.contract_fingerprint)
 
 
-@lru_cache(maxsize=MAX_KEPT)
+@lru_cache(maxsize=MAX_CACHED)
 def _load(model_name: str, version: str, digest: str, fingerprint: str) -> Predictor:
     registry = MlflowRegistry(hotclub_settings.mlflow_url)
     try:
-        pinned = RegisteredVersion(
+        registered = RegisteredVersion(
             model_name=model_name,
             version=version,
             run_id="",
@@ -44,6 +44,6 @@ def _load(model_name: str, version: str, digest: str, fingerprint: str) -> Predi
             tags={names.TAG_DIGEST: digest, names.TAG_FINGERPRINT: fingerprint},
             aliases=(),
         )
-        return Predictor.load(PackageCache(hotclub_settings.cache, registry).fetch(pinned))
+        return Predictor.load(PackageCache(hotclub_settings.cache, registry).fetch(registered))
     finally:
         registry.close()

@@ -42,7 +42,7 @@ def deliveries_without_batch(
     """Return deliveries of a source, loaded from `after` until `before`, whose day the model has not scored since.
 
     Newest first. A batch over every tenant counts for each of them. A day of which something was loaded after
-    `before` is left out: whoever asks for the scores of that load asks for these too.
+    `before` is left out: the batch that is asked for after that load scores these rows too.
     """
     scored = Batch.objects.filter(
         Q(tenant=OuterRef("tenant")) | Q(tenant=None),

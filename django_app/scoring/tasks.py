@@ -24,13 +24,15 @@ def chunk_score(chunk_id: int) -> None:
         chunks.chunk_score(chunk_id=chunk_id, clock=timezone.now)
     except PERMANENT as error:
         chunks.batch_fail(chunk_id=chunk_id, reason=str(error), now=timezone.now())
-    except RegistryNotFoundError as error:  # MLflow answers: waiting will hardly bring what it does not have
+    except (
+        RegistryNotFoundError
+    ) as error:  # MLflow answers that it has no such version: waiting will not help
         chunks.chunk_note(chunk_id=chunk_id, reason=str(error))
         logger.warning("chunk not scored", extra={"chunk": chunk_id, "error": str(error)})
     except RegistryError as error:
         chunks.chunk_wait(chunk_id=chunk_id, reason=str(error))
         logger.warning("chunk waits for the model registry", extra={"chunk": chunk_id, "error": str(error)})
-    except Exception as error:  # the attempt is counted already; without a reason nobody could mend it
+    except Exception as error:  # the attempt is counted already; without a reason nobody could fix it
         logger.exception("chunk not scored", extra={"chunk": chunk_id})
         chunks.chunk_note(chunk_id=chunk_id, reason=f"{type(error).__name__}: {error}")
 
@@ -43,7 +45,7 @@ def request_score(request_id: str) -> None:
     except (
         *PERMANENT,
         RegistryNotFoundError,
-    ) as error:  # MLflow answers: it will hardly bring what it has not
+    ) as error:  # MLflow answers that it has no such version: waiting will not help
         permanent = isinstance(error, PERMANENT)
         requests.request_note(
             request_id=request_id, reason=str(error), now=timezone.now(), permanent=permanent
@@ -54,7 +56,7 @@ def request_score(request_id: str) -> None:
         logger.warning(
             "request waits for the model registry", extra={"request": request_id, "error": str(error)}
         )
-    except Exception as error:  # else it would be tried for ever, and never say why
+    except Exception as error:  # else it would be tried again and again, without a reason
         logger.exception("request not scored", extra={"request": request_id})
         requests.request_note(
             request_id=request_id,
@@ -66,6 +68,6 @@ def request_score(request_id: str) -> None:
 
 @shared_task
 def sweep() -> None:
-    """Find scoring work that a dead worker or broker dropped, and loaded days that nobody asked to score."""
+    """Find scoring work that a dead worker or broker dropped, and loaded days without a batch."""
     sweeping.scoring_sweep(now=timezone.now())
     reconcile.loaded_days_score(clock=timezone.now)

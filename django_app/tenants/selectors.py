@@ -44,7 +44,7 @@ def scoped(queryset: QuerySet[_M], user: Person, path: str = "tenant") -> QueryS
 
     Args:
         queryset: rows of any model that leads to a tenant.
-        user: whoever asks.
+        user: who asks.
         path: the lookup from that model to the tenant; ``"pk"`` for tenants themselves.
     """
     if sees_every_tenant(user):
@@ -99,7 +99,7 @@ def account_problems(service: str) -> list[str]:
     account = users.get(**{get_user_model().USERNAME_FIELD: service})
     if not account.is_active:
         problems.append(
-            f"{service} is switched off, so no DAG reaches Django; switch the user on again in the admin"
+            f"{service} is not active, so no DAG reaches Django; activate the user again in the admin"
         )
     elif not sees_every_tenant(account):
         problems.append(

@@ -48,7 +48,7 @@ def staff_ensure(*, username: str, password: str, superuser: bool = False) -> tu
 def administrator_ensure(*, username: str, password: str) -> bool:
     """Create the first administrator, and return whether they are new.
 
-    Where an active superuser is, nobody is made: who deleted this one and has another meant it.
+    Where there is an active superuser, none is created: somebody replaced this one on purpose.
     """
     if get_user_model()._default_manager.filter(is_superuser=True, is_active=True).exists():
         return False

@@ -1,4 +1,4 @@
-"""The endpoint beside `mlflow models serve` and a bare ASGI application, all up, in interleaved slices."""
+"""The endpoint beside `mlflow models serve` and a bare ASGI application, all up, in interleaved rounds."""
 
 from __future__ import annotations
 

@@ -174,7 +174,7 @@ def test_a_run_without_a_deliverys_key_fails_at_once(run, django_server, key: st
 def test_a_delivery_of_another_dag_or_one_that_is_over_is_not_run(
     run, delivered, django_server, stager_url: str, facts: dict[str, str]
 ) -> None:
-    """Its file is not read; a new landing is how it is checked anew."""
+    """Its file is not read; it is checked again only when it lands again."""
     status = facts.pop("status", "checking")
     assert run("orders.ingest", delivered("EWR,1", statuses=(status,), **facts))["stage"] == "failed"
     assert asked(django_server) == []
@@ -182,7 +182,7 @@ def test_a_delivery_of_another_dag_or_one_that_is_over_is_not_run(
 
 
 def test_a_delivery_that_is_not_there_fails_at_once(run, django_server) -> None:
-    """Django knows no such key; retries would not bring it."""
+    """Django knows no such key; retries would not help."""
     assert run("orders.ingest", {"delivery": DELIVERY})["stage"] == "failed"
     assert [path for _, path, _ in django_server.asked] == [FILE]
 
@@ -253,7 +253,7 @@ def test_what_django_refuses_fails_the_task_for_good(run, delivered, django_serv
 
 
 def test_a_delivery_of_another_source_adds_no_partition(run, delivered, django_server) -> None:
-    """`load` cleared by itself with another key: the asset is not told of another source's day."""
+    """`load` cleared by itself with another key: the asset does not get another source's day."""
     django_server.answer("POST", f"{OBJECT}load/", (200, {**LOADED, "source": "others"}))
     before = partitions()
     assert run("orders.ingest", delivered("EWR,1", statuses=("loaded",)))["load"] == "failed"

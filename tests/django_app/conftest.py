@@ -24,7 +24,7 @@ from tests.conftest import SHARED, Database
 
 @pytest.fixture(scope="session")
 def database(provision: Callable[[str], Database]) -> Iterator[Database]:
-    """A migrated database with the slice of flights in it."""
+    """A migrated database with two weeks of flights in it."""
     if SHARED:
         name = f"hotclub_django_{os.getpid()}"
         servers.copy_template(SHARED, name)

@@ -82,6 +82,6 @@ def finish(live: LiveStack, batch: str, started: float) -> Outcome:
 
 
 def run(live: LiveStack, key: str, **more: str) -> Outcome:
-    """Run a batch, the wide one for no other slice, to its end."""
+    """Run a batch, the wide one without another interval, to its end."""
     started = time.monotonic()
     return finish(live, ask(live, key, **more), started)

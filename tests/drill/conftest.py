@@ -95,7 +95,7 @@ def tell(pytestconfig: pytest.Config) -> Tell:
 
 @pytest.fixture(scope="session")
 def live(services: None) -> Iterator[LiveStack]:
-    """A stack after its first `up`, on a slice of history."""
+    """A stack after its first `up`, on a part of the history."""
     with live_stack() as stack:
         yield stack
 

@@ -36,7 +36,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def live(services: None) -> Iterator[LiveStack]:
-    """A stack after its first `up`, on a slice of history."""
+    """A stack after its first `up`, on a part of the history."""
     with live_stack() as stack:
         yield stack
 

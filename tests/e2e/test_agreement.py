@@ -82,7 +82,7 @@ def test_endpoint_by_features(
 
 
 def test_batch(first_day: LiveStack, evaluated: dict[str, float]) -> None:
-    """A batch over the evaluation's days, pinned to version 1, has the same score for each of the rows."""
+    """A batch over the evaluation's days, scored by version 1, has the same score for each of the rows."""
     evaluation = json.loads((first_day.run_folder(MODEL, "1") / "evaluation.json").read_text())
     batch = first_day.batch(model=MODEL, start=evaluation["first_event"], end="2013-11-01T04:00:00+00:00")
     assert (batch["status"], batch["model_version"]) == ("done", "1")

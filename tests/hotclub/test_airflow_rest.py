@@ -92,7 +92,7 @@ def _after_login(answer: httpx.Response) -> Handler:
 def test_answers_that_are_none(
     airflow: Callable[[Handler], Airflow], call: Callable[[Airflow], Any], status: int, kind: type[Exception]
 ) -> None:
-    """No to one call is told apart from an Airflow that answers nobody."""
+    """A refused call is distinguished from an Airflow that refuses every call."""
     with pytest.raises(kind, match=str(status)):
         call(airflow(_after_login(httpx.Response(status, text="no"))))
 

@@ -46,7 +46,7 @@ def test_each_error_names_its_field_and_the_fix(change: dict[str, Any], field: s
 
 
 def test_all_errors_of_all_rows_at_once() -> None:
-    """A missing feature in one row and a wrong one in another are told together."""
+    """A missing feature in one row and a wrong one in another are reported together."""
     with pytest.raises(InvalidInputError) as caught:
         validate_instances(make_contract(), [{"hour": 5}, 3, GOOD | {"hour": 99}])
     assert [e.field for e in caught.value.errors] == [

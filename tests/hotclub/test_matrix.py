@@ -17,7 +17,7 @@ VOCABULARY = {"carrier": ["AA", "B6"]}
 
 
 def test_null_and_unseen_are_nan_and_counted() -> None:
-    """A null and an unseen category are both NaN, and are told apart in the counts."""
+    """A null and an unseen category are both NaN, and are counted separately."""
     rows = [
         {"carrier": "AA", "hour": 5, "wind_speed": None, "holiday": True},
         {"carrier": "ZZ", "hour": 6.5, "wind_speed": 3, "holiday": None},

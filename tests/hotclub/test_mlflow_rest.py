@@ -96,7 +96,7 @@ def test_an_answer_of_another_shape_is_an_error_that_callers_expect(body: dict[s
 def test_a_registry_that_is_down_is_told_from_one_that_answers_badly(
     status: int, *, unavailable: bool
 ) -> None:
-    """The first ends the whole turn, the second only the one question."""
+    """The first ends the whole run, the second only the one request."""
     with pytest.raises(RegistryError) as caught:
         _registry(lambda request: httpx.Response(status, text="no")).models()
     assert isinstance(caught.value, RegistryUnavailableError) is unavailable

@@ -283,7 +283,7 @@ class TestCache:
         assert cache.fetch(version).digest == cache.fetch(version).digest == version.digest
         assert registry.downloads == 1
 
-    def test_damaged_copy_is_brought_again(self, small_package: Path, tmp_path: Path) -> None:
+    def test_damaged_copy_is_downloaded_again(self, small_package: Path, tmp_path: Path) -> None:
         """A file that rotted in the cache is replaced by the registry's."""
         registry = _FolderRegistry(small_package)
         cache = PackageCache(tmp_path / "cache", registry)

@@ -36,7 +36,7 @@ def _refusal(task: str = "binary", **declared: Any) -> str:
     ],
 )
 def test_names_that_are_none(name: str, words: str) -> None:
-    """A slip of the pen is told with the nearest name; a parameter that is not the model's, with the reason."""
+    """A typing error is reported with the nearest name; a parameter that is not the model's, with the reason."""
     message = _refusal(**{name: 1})
     assert message.startswith(f"parameters['{name}']: ")
     assert words in message

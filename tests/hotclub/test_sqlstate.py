@@ -1,4 +1,4 @@
-"""Errors of PostgreSQL that pass, told from those that stay."""
+"""Temporary errors of PostgreSQL, distinguished from permanent ones."""
 
 from __future__ import annotations
 

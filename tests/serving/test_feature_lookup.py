@@ -89,7 +89,7 @@ def test_key_of_another_type_is_named(serve_with_database, key: object) -> None:
 
 
 def test_text_and_uuid_keys() -> None:
-    """Keys of other types are brought into the form in which PostgreSQL prints them."""
+    """Keys of other types are converted to the form in which PostgreSQL prints them."""
     text = make_contract(entity_type="text")
     assert entity_keys(text, ["a b", 7]) == ["a b", "7"]
     uuid = make_contract(entity_type="uuid")

@@ -90,7 +90,7 @@ def test_every_field_s_error_at_once(ask) -> None:
     ],
 )
 def test_body_of_another_shape(ask, body: Any, fields: list[str]) -> None:
-    """A body that is not one of the two forms is told which they are."""
+    """A body that is not one of the two forms gets an error that names them."""
     response = ask(body)
     assert response.status_code == 422
     assert [error["field"] for error in response.json()["errors"]] == fields

@@ -140,7 +140,7 @@ def test_a_wrong_password_is_refused(database: Database) -> None:
 def test_provisioning_again_repairs_what_was_taken_away(
     database: Database, provision: Callable[[str], Database]
 ) -> None:
-    """Provisioning is safe to repeat, and brings a grant back."""
+    """Provisioning is safe to repeat, and restores a grant."""
     with psycopg.connect(database_roles.database_url(database.admin_url, database.name)) as connection:
         connection.execute(f"REVOKE ALL ON {TABLE} FROM {names.ROLE_APP}")
     assert not may(database.url(names.ROLE_APP), f"SELECT * FROM {TABLE}")
@@ -223,7 +223,7 @@ def test_a_login_that_was_changed_on_someone_elses_server_stays_and_is_told_of(
         connection.execute(f"ALTER ROLE {role} {change}")
         before = _login(connection, role)
     try:
-        with pytest.raises(StackError, match=f"does not let {role} in") as told:
+        with pytest.raises(StackError, match=f"refuses the login of {role}") as told:
             database_roles.provision(
                 database.admin_url, database.passwords, database.name, reset_passwords=False
             )

@@ -131,4 +131,4 @@ def test_the_file_of_passwords_does_not_lie(home: Home) -> None:
     secrets.ensure(home)
     text = secrets.passwords_file(home).read_text()
     assert "as they were generated" in text
-    assert "is not known here" in text
+    assert "is not shown here" in text

@@ -49,7 +49,7 @@ def test_a_champion_of_another_label_is_not_compared(view: dict[str, Any]) -> No
     rows = make_rows(60)
     view["rows"] = _with_label(rows, 1 - np.array(rows[names.COLUMN_LABEL]))
     reason = champion_scores._rows(TrainingSettings(), CANDIDATE, CHAMPION, rows)
-    assert reason == "it answers another question: its label differs on 60 of 60 rows"
+    assert reason == "it predicts something else: its label differs on 60 of 60 rows"
 
 
 def test_rows_that_the_champion_has_not_are_said(view: dict[str, Any]) -> None:

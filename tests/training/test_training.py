@@ -87,7 +87,7 @@ class TestChampionThatCannotBeScored:
         monkeypatch.setattr(champion_scores.PackageCache, "fetch", lambda *_: package.read(tmp_path / "old"))
         verdict = next(v for v in steps.evaluate(run)["gates"] if v["gate"] == "worse_than_champion_by")
         assert not verdict["passed"]
-        assert "another question" in verdict["message"]
+        assert "predicts something else" in verdict["message"]
 
 
 def _raising(error: Exception) -> Callable[..., Any]:

@@ -140,8 +140,8 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-# No task may hold a worker for ever. The soft limit is told of in the work's own record; half a minute later the
-# process is ended. Shorter than the visibility timeout, after which another worker would begin the same task.
+# No task may hold a worker for ever. At the soft limit the task writes the reason to its delivery, chunk or
+# request; half a minute later the process is ended. Shorter than the visibility timeout, after which another worker would begin the same task.
 CELERY_TASK_SOFT_TIME_LIMIT = 3000
 CELERY_TASK_TIME_LIMIT = 3030
 CELERY_TASK_DEFAULT_QUEUE = names.QUEUE_SWEEPS

@@ -24,7 +24,7 @@ def _plain(contract: Contract, found: Sequence[ViewProblem]) -> dict[str, Any]:
 
 
 class ContractViewSet(StrictView, viewsets.ViewSet):
-    """Contracts. They belong to no tenant: whoever may log in may read them."""
+    """Contracts. They belong to no tenant: every user may read them."""
 
     lookup_field = "name"
     lookup_value_regex = "[a-z][a-z0-9_]*"

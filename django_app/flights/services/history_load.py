@@ -50,7 +50,7 @@ def history_load(*, start: dt.date, end: dt.date, report: ProgressCallback) -> N
 
 
 def rows_upsert(*, model: Any, key: tuple[str, ...], table: pa.Table) -> int:
-    """Write rows by COPY; those whose key is there already are brought up to date.
+    """Write rows by COPY; those whose key is there already are updated.
 
     Args:
         model: the Django model.

@@ -49,7 +49,7 @@ class DeliveryOut(serializers.ModelSerializer[Delivery]):
 
 
 class DeliveryFileOut(serializers.ModelSerializer[Delivery]):
-    """What a DAG run needs to know of a delivery: asked for here, so that nobody can type it in there."""
+    """What a DAG run needs to know of a delivery: it comes from here, so that no one can enter it by hand in Airflow."""
 
     path = serializers.CharField(source="archive_path", help_text="where its file is archived")
 

@@ -58,7 +58,7 @@ class DeliveryViewSet(
     @extend_schema(responses={200: DeliveryFileOut, **problems(401, 403, 404)})
     @action(detail=True, methods=["get"], permission_classes=[ActsForAnyTenant])
     def file(self, _request: Request, **_: Any) -> Response:
-        """Return where a delivery's file is and whose it is, for the DAG run that checks it."""
+        """Return where a delivery's file is and its tenant, for the DAG run that checks it."""
         return Response(DeliveryFileOut(self.get_object()).data)
 
     @extend_schema(request=CheckReportIn, responses={200: CheckRunOut, **problems(401, 403, 404, 409, 422)})
@@ -98,7 +98,7 @@ class DeliveryViewSet(
 class RefusedFileViewSet(
     StrictView, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[RefusedFile]
 ):
-    """What landed and became no delivery, with the reason: a name that is no day, a folder of nobody, no file at all."""
+    """What landed and became no delivery, with the reason: a name that is no day, a folder of no tenant, no regular file."""
 
     serializer_class = RefusedFileOut
     lookup_value_regex = "[0-9]{1,18}"

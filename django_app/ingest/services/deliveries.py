@@ -11,7 +11,7 @@ from django.db import transaction
 
 from django_app.ingest import landing_folder
 from django_app.ingest.landing_folder import LandedFile
-from django_app.ingest.models import ATTEMPTS, CheckRun, Delivery
+from django_app.ingest.models import MAX_ATTEMPTS, CheckRun, Delivery
 from django_app.outbox import enqueue
 from hotclub import names, severities
 from hotclub.airflow_rest import Airflow
@@ -22,12 +22,12 @@ logger = logging.getLogger(__name__)
 #: Tasks that this module sends, by name.
 LOAD = "django_app.ingest.tasks.delivery_load"
 
-#: The states in which a check report is taken.
+#: The states in which a check report is accepted.
 _CHECKED_IN = (Delivery.Status.LANDED, Delivery.Status.CHECKING, Delivery.Status.ACCEPTED)
 
 
 class DeliveryBusyError(ConflictError):
-    """A delivery's row is held by a load, which may take long: nobody waits for it."""
+    """A delivery's row is held by a load, which may take long: callers do not wait for it."""
 
 
 class DeliveryStateError(ConflictError):
@@ -39,8 +39,8 @@ def delivery_register(*, file: LandedFile, archive_root: Path, now: dt.datetime)
     """Archive a landed file and write its delivery.
 
     The same bytes for the same day are the same delivery. One that is final, or waits, gets another round of
-    attempts, because whoever delivers it again asks for that: the load is idempotent, and rows that it found no match
-    for may have one by now.
+    attempts, because delivering it again asks for that: the load is idempotent, and rows that had no match before
+    may have one by now.
 
     Raises:
         OSError: the file cannot be read.
@@ -78,7 +78,7 @@ def delivery_register(*, file: LandedFile, archive_root: Path, now: dt.datetime)
 def delivery_retry(delivery: Delivery) -> None:
     """Give a delivery another round of attempts; the caller holds its row and saves it."""
     delivery.status = Delivery.Status.LANDED
-    delivery.attempt_limit = delivery.attempts + ATTEMPTS
+    delivery.attempt_limit = delivery.attempts + MAX_ATTEMPTS
     delivery.dag_run_id = delivery.waits_for = ""
     delivery.reasons, delivery.warnings, delivery.finished_at = [], [], None
     delivery.started_at = None
@@ -103,7 +103,7 @@ def delivery_start(*, delivery_id: Any, airflow: Airflow, now: dt.datetime) -> N
     airflow.run_start(
         dag_id=names.ingest_dag_id(delivery.source),
         run_id=delivery.dag_run_id,
-        # No more than its key: what else a run needs it asks Django for, so that nobody can type it in.
+        # Only its key: a run asks Django for everything else, so that no one can enter wrong facts by hand.
         conf={"delivery": str(delivery.pk)},
     )
     Delivery.objects.filter(pk=delivery.pk, status=Delivery.Status.LANDED).update(
@@ -127,18 +127,20 @@ def check_run_record(
 
     Args:
         delivery_id: its key.
-        report: as in the design page, validated.
+        report: the check report, validated.
         now: when it was decided.
         dag_run_id: the Airflow run that checked it.
 
     Raises:
-        DeliveryStateError: the delivery is final, waits, or its load was asked for: nobody checks it now. Or another
+        DeliveryStateError: the delivery is final, waits, or its load was asked for: it is not checked now. Or another
             attempt has followed the run.
         InvalidInputError: the report is of another source.
     """
     delivery = Delivery.objects.select_for_update().get(pk=delivery_id)
     if delivery.status not in _CHECKED_IN:
-        raise DeliveryStateError(f"the delivery is {delivery.status}; a report is taken while it is checked")
+        raise DeliveryStateError(
+            f"the delivery is {delivery.status}; a report is accepted only while it is checked"
+        )
     _require_own_run(delivery, dag_run_id)
     if report["source"] != delivery.source:
         raise InvalidInputError.of(
@@ -199,7 +201,7 @@ def delivery_finish(
 
 @transaction.atomic
 def delivery_load_request(*, delivery_id: Any, dag_run_id: str = "") -> Delivery:
-    """Note that an accepted delivery shall be loaded, and enqueue that after commit. A loaded one is returned as it is.
+    """Mark an accepted delivery as to be loaded, and enqueue the load after commit. A loaded one is returned as it is.
 
     Args:
         delivery_id: its key.

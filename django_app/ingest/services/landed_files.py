@@ -22,8 +22,8 @@ _MAX_SOURCE_LENGTH = 255
 def landed_files_register(*, landing_root: Path, archive_root: Path, now: dt.datetime) -> list[Delivery]:
     """Register every file that has landed, and return the deliveries that a DAG run is wanted for.
 
-    Two at a time do not run: the second returns nothing. A crash anywhere is made good by the next call.
-    What can be no delivery is recorded with the reason and set aside; a file that cannot be read is recorded and left
+    Only one call runs at a time: a second one returns nothing. After a crash the next call finishes the work.
+    What cannot be a delivery is recorded with the reason and set aside; a file that cannot be read is recorded and left
     for the next call. Either way the others go on.
     """
     with transaction.atomic(), connection.cursor() as cursor:
@@ -53,7 +53,7 @@ def landed_files_register(*, landing_root: Path, archive_root: Path, now: dt.dat
             done.append(taken.path)
             if not delivery.is_final:
                 found.append(delivery)
-    # Only now that all of it is on record: a crash before leaves the files where the next scan finds them.
+    # Only now that everything is recorded: after a crash before this the next scan finds the files again.
     for path in done:
         _unlink(path)
     for path, target in refused:
@@ -85,7 +85,7 @@ def _refusal(file: LandedFile, tenants: set[str], sources: set[str]) -> str | No
 
 
 def _refusal_record(file: LandedFile, path: str, tenants: set[str], reason: str, now: dt.datetime) -> None:
-    """Write a refusal once: what stays in its place is met by every scan."""
+    """Write a refusal once: every scan finds again what stays in its place."""
     row, created = RefusedFile.objects.get_or_create(
         path=path,
         reason=reason,

@@ -24,7 +24,7 @@ from hotclub.errors import ContractError
 logger = logging.getLogger(__name__)
 
 #: Unknown references shown by name, and rows by the line of the file; more are counted.
-MAX_SHOWN = 5
+MAX_VALUES_SHOWN = 5
 #: A value in a message is cut to this length.
 MAX_VALUE_LENGTH = 200
 #: How long rows without a match wait within their load for a delivery that is on its way.
@@ -85,7 +85,7 @@ def delivery_load(*, delivery_id: Any, clock: Clock = timezone.now) -> bool:
         DatabaseError: PostgreSQL refused; nothing was written.
     """
     with transaction.atomic():
-        # A slow load must not hold every worker process: who comes second leaves it to the first, or to the sweep.
+        # A slow load must not hold every worker process: a second task leaves the load to the first, or to the sweep.
         delivery = Delivery.objects.select_for_update(skip_locked=True).filter(pk=delivery_id).first()
         if delivery is None or delivery.status != Delivery.Status.LOADING:
             return False
@@ -125,7 +125,7 @@ def _record(delivery: Delivery, contract: SourceContract, result: LoadResult, cl
         delivery.status, delivery.finished_at = Delivery.Status.REJECTED, clock()
         delivery.reasons = result.refusals
     elif result.staged and result.unmatched == result.staged:
-        # Nothing of it is in the table: that is no load. It goes on by itself once a delivery brings the rows.
+        # None of its rows is in the table: that is no load. It loads by itself once another delivery has added the rows.
         delivery.status = Delivery.Status.WAITING
         delivery.rows_loaded, delivery.rows_unmatched = 0, result.unmatched
         delivery.waits_for = _what_is_missing(contract, result)
@@ -145,8 +145,8 @@ def _what_is_missing(contract: SourceContract, result: LoadResult) -> str:
     key = ", ".join(contract.schema.natural_key)
     return (
         f"waits for rows of {contract.schema.table}: none of its {result.staged:,} rows has a ({key}) there, and a file of "
-        f"{contract.name} only updates, because it brings no {', '.join(result.required)}; it loads by itself once a "
-        "delivery brings the rows"
+        f"{contract.name} only updates, because it has no {', '.join(result.required)}; it loads by itself once another "
+        "delivery has added the rows"
     )
 
 
@@ -177,7 +177,7 @@ def _keys_keep(delivery: Delivery, result: LoadResult) -> None:
 
 
 def _supersede_waiting(delivery: Delivery, clock: Clock) -> None:
-    """End what waits for rows and landed before: a later file of the same day was loaded and speaks for the day."""
+    """End earlier deliveries that wait for rows: a later file of the same day was loaded and replaces them."""
     waiting = selectors.same_day(delivery).filter(
         status=Delivery.Status.WAITING, landed_at__lt=delivery.landed_at
     )
@@ -200,8 +200,8 @@ def _require_alone(delivery: Delivery, contract: SourceContract) -> None:
     """Lock out other loads that could meet this one's rows, until this transaction ends.
 
     Without this a correction whose load starts in the middle of this one could be overwritten by it. Where the
-    natural key does not tell days apart, files count in the order in which they landed, whatever their day; where it
-    does not tell tenants apart, one tenant's load could take over what another's writes at the same moment.
+    natural key does not tell days apart, files count in the order in which they landed, of any day; where it does not
+    tell tenants apart, one tenant's load could overwrite what another's writes at the same moment.
 
     Raises:
         TooEarlyError: another one loads now, or is on its way and counts first.
@@ -250,7 +250,7 @@ def _superseded(delivery: Delivery, clock: Clock) -> bool:
 
 
 def _awaited(delivery: Delivery, contract: SourceContract, now: dt.datetime) -> Delivery | None:
-    """Return a delivery on its way that may bring the rows which this one can only update, for a while."""
+    """Return a delivery on its way that may add the rows which this one can only update; None after `MAX_WAIT`."""
     if can_insert(contract) or now - (delivery.started_at or delivery.landed_at) > MAX_WAIT:
         return None
     for other in selectors.siblings(delivery):
@@ -278,7 +278,7 @@ def rows_load(*, contract: SourceContract, delivery_id: str, tenant: str, now: d
     """
     model = apps.get_model(contract.schema.django_model)
     defaults = defaults_of(model, {c.target for c in contract.schema.columns}, now)
-    statement = LoadStatement(contract, names.staging_table(delivery_id), defaults, shown=MAX_SHOWN)
+    statement = LoadStatement(contract, names.staging_table(delivery_id), defaults, shown=MAX_VALUES_SHOWN)
     result = LoadResult(required=defaults.required)
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [statement.staged_name])
@@ -309,7 +309,7 @@ def rows_load(*, contract: SourceContract, delivery_id: str, tenant: str, now: d
 def _write(
     cursor: Any, statement: LoadStatement, contract: SourceContract, tenant: str, result: LoadResult
 ) -> None:
-    # Before: a row of another tenant could be written over so that it is this one's. After: for what is new.
+    # Before: a row of another tenant could be overwritten and become this one's. After: for new rows.
     _tenant_check(cursor, statement, tenant)
     if statement.can_insert and statement.defaults.per_row:
         _per_row_fill(cursor, statement)
@@ -346,7 +346,7 @@ def _tenant_check(cursor: Any, statement: LoadStatement, tenant: str) -> None:
     count, numbers = cursor.fetchone()
     if not count:
         return
-    more = f" and {count - MAX_SHOWN:,} more" if count > MAX_SHOWN else ""
+    more = f" and {count - MAX_VALUES_SHOWN:,} more" if count > MAX_VALUES_SHOWN else ""
     shown = ", ".join(f"{number:,}" for number in numbers) + more
     lines, verb = ("line", "does") if count == 1 else ("lines", "do")
     what = f"{_rows(count)} ({lines} {shown}) {verb} not belong to {tenant}, the tenant that delivers"
@@ -364,7 +364,7 @@ def _references_check(cursor: Any, statement: LoadStatement, column: ColumnSpec,
         return
     table, _ = column.references or ("", "")
     shown = ", ".join(value[:MAX_VALUE_LENGTH] for value in values)
-    shown += f" and {different - MAX_SHOWN:,} more" if different > MAX_SHOWN else ""
+    shown += f" and {different - MAX_VALUES_SHOWN:,} more" if different > MAX_VALUES_SHOWN else ""
     message = f"{column.name}: {_rows(rows)} not in {table}: {shown}"
     (result.refusals if column.reference_required else result.warnings).append(message)
 

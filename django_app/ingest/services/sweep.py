@@ -1,4 +1,4 @@
-"""What a crash, an outage or an order of arrival left standing is moved on from PostgreSQL's own state."""
+"""Restarts deliveries that a crash, an outage or the order of arrival stopped, from the state in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from hotclub.errors import ContractError
 
 logger = logging.getLogger(__name__)
 
-#: How long a delivery may stand still before the sweep asks what became of it.
+#: How long a delivery may make no progress before the sweep looks at its run.
 STUCK_AFTER = dt.timedelta(seconds=20)
 #: A delivery that was loaded without some of its rows is tried again for so long when other rows come.
 REMATCH_FOR = dt.timedelta(days=7)
 
 
 def deliveries_sweep(*, airflow: Airflow, now: dt.datetime) -> None:
-    """Move on what stands still: loads that the broker lost, DAG runs that failed or never came to be.
+    """Restart what makes no progress: loads that the broker lost, DAG runs that failed or never started.
 
-    An Airflow that does not answer ends this turn. One that answers no to a delivery costs it an attempt. Whatever a
-    delivery waits for is written on it.
+    When Airflow does not answer, this run of the sweep ends. When Airflow refuses a run, that counts as an attempt of
+    the delivery. What a delivery waits for is written on it.
     """
     for delivery in selectors.stuck(now, STUCK_AFTER):
         if delivery.status == Delivery.Status.LOADING:
@@ -56,7 +56,7 @@ def deliveries_sweep(*, airflow: Airflow, now: dt.datetime) -> None:
 
 
 def deliveries_rematch(*, now: dt.datetime) -> int:
-    """Start deliveries anew whose rows found no match and may have one since; return how many.
+    """Start deliveries again whose rows had no match and may have one now; return how many.
 
     A file of outcomes that came before its schedule is matched by itself when the schedule comes.
     """
@@ -76,12 +76,12 @@ def _rematch(
 ) -> bool:
     found = selectors.unmatched(now - REMATCH_FOR, shared).select_for_update(skip_locked=True)
     delivery = found.filter(pk=delivery_id).first()
-    # A later file of the same day that was loaded speaks for the day.
+    # A later file of the same day was loaded: it replaces this one.
     if delivery is None or delivery.source not in contracts or selectors.correction(delivery) is not None:
         return False
     contract = contracts[delivery.source]
     others = selectors.loaded_since(delivery, shared)
-    if not any(_brings_rows(other, delivery, contracts) for other in others):
+    if not any(_may_add_rows(other, delivery, contracts) for other in others):
         return False
     # Where the key holds no day, later files may have newer values of the same rows: they are loaded again after it.
     again = [delivery, *(() if contract.key_has_day else selectors.loaded_after(delivery))]
@@ -92,8 +92,8 @@ def _rematch(
     return True
 
 
-def _brings_rows(other: Delivery, delivery: Delivery, contracts: Mapping[str, SourceContract]) -> bool:
-    """Return whether another delivery may have brought rows that one's rows match."""
+def _may_add_rows(other: Delivery, delivery: Delivery, contracts: Mapping[str, SourceContract]) -> bool:
+    """Return whether another delivery may have added rows that this one's rows match."""
     ours, theirs = contracts[delivery.source], contracts.get(other.source)
     if theirs is None or theirs.schema.table != ours.schema.table or not can_insert(theirs):
         return False

@@ -71,13 +71,13 @@ class BatchIn(StrictSerializer):
         required=False,
         max_length=60,
         help_text="instead of a day: a partition of the asset of the model's source, EWR.2013-11-01. One batch for all "
-        "that is loaded of that day, whoever asks; another load gets its own",
+        "that is loaded of that day, no matter who asks; another load gets its own",
     )
     on_behalf_of = serializers.CharField(
         required=False,
         allow_blank=True,
         max_length=150,
-        help_text="from the service account: who started the DAG run; that person must be allowed to",
+        help_text="from the service account: who started the DAG run; that user must be allowed to start the batch",
     )
 
     def validate_key(self, value: str) -> str:

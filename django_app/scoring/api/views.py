@@ -71,8 +71,8 @@ def _asker(request: Request, on_behalf_of: str | None) -> Any:
         who = repr(on_behalf_of) if on_behalf_of else "nobody that Airflow knows"
         raise InvalidInputError.of(
             "on_behalf_of",
-            f"{who} started this run, and Django has no active user of that name, so nobody says for which tenants "
-            "it may be; start it as somebody who is a user here too, or make that user in Django's admin",
+            f"{who} started this run, and Django has no active user of that name, so the tenants "
+            "that it may score are unknown; start it as a user that Django has too, or create that user in Django's admin",
         )
     return person
 
@@ -100,7 +100,7 @@ def _require_fitting_tenant(contract: ModelContract, tenant: Tenant | None, user
     if contract.schema.tenant_path is None:
         if not sees_every_tenant(user):
             raise PermissionDenied(
-                f"{contract.name} has no tenants: it is for those who may act for every one"
+                f"{contract.name} has no tenants: only users who may act for every tenant may use it"
             )
     elif tenant is None:
         raise InvalidInputError.of("tenant", f"is required: {contract.name} has tenants")
@@ -203,11 +203,11 @@ class BatchViewSet(
     def _tenant_of(request: Request, user: Any, slug: str | None) -> Tenant | None:
         if slug is not None:
             return _tenant(user, slug)
-        # Who asks for themselves must also see the batch, which those of every tenant's people do alone.
+        # Users must be able to see their own batch, and only users of every tenant see one over every tenant.
         allowed = sees_every_tenant(user) if user == request.user else writes_every_tenant(user)
         if not allowed:
             raise InvalidInputError.of(
-                "tenant", f"is required: a batch over every tenant is not for {user.get_username()} to start"
+                "tenant", f"is required: {user.get_username()} may not start a batch over every tenant"
             )
         return None
 

@@ -57,7 +57,8 @@ class Migration(migrations.Migration):
                 (
                     "rows_vanished",
                     models.PositiveIntegerField(
-                        default=0, help_text="planned, and no longer in the slice when their chunk was read"
+                        default=0,
+                        help_text="planned, and no longer in the interval when their chunk was read",
                     ),
                 ),
                 (

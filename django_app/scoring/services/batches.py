@@ -37,11 +37,11 @@ class KeyConflictError(ConflictError):
 def load_key(*, source: str, day: dt.date, tenant: Tenant | None) -> str | None:
     """Return the idempotency key of the batch that scores all that is loaded of a day; None where nothing is.
 
-    One piece of work has one key: whoever asks for it first, the score DAG or the reconciliation, the other one finds
-    the batch, and so does an event that comes late. Another load of the day is another key.
+    The score DAG, the reconciliation and an event that comes late all compute the same key: the first one makes the
+    batch, and the others find it. Another load of the day is another key.
 
     Args:
-        source: whose deliveries bring the rows.
+        source: whose deliveries have the rows.
         day: their day.
         tenant: whose rows, None for every tenant's.
     """
@@ -65,11 +65,11 @@ def batch_create(
     """Write a batch and its chunks, and enqueue them after commit.
 
     Args:
-        version: what scores, whatever the alias points to later.
+        version: what scores, even when the alias moves later.
         interval: which rows.
         tenant: whose rows, None for every tenant's.
         key: an idempotency key; the batch that has it already is returned as it is.
-        user: who asks, None for nobody in particular.
+        user: who asks, None for no user.
         clock: the time; it is accepted at the beginning, and one without rows is finished at the end.
         retry_failed: where the key's batch failed, return its successor instead, and make one where there is none.
 
@@ -98,7 +98,7 @@ def batch_create(
             )
             _chunks_create(batch=batch, version=version, clock=clock)
     except IntegrityError:
-        # Someone else was first with this key; anything else is theirs to see.
+        # Another request was first with this key; any other conflict is raised.
         existing = Batch.objects.filter(tenant=tenant, model_name=model_name, key=key).first()
         if existing is None:
             raise

@@ -40,7 +40,7 @@ def chunk_score(*, chunk_id: int, clock: Clock) -> bool:
 
     Raises:
         RegistryError: the package is not here yet and the model registry does not answer.
-        PackageError, ContractError: the pinned version cannot score; the caller gives the batch up.
+        PackageError, ContractError: the batch's model version cannot score; the caller gives the batch up.
     """
     if not _chunk_begin(chunk_id=chunk_id, now=clock()):
         return False
@@ -83,7 +83,7 @@ def _counts(chunk: BatchChunk, table: pa.Table) -> dict[str, int]:
 @transaction.atomic
 def _chunk_begin(*, chunk_id: int, now: dt.datetime) -> bool:
     """Count the attempt, in a transaction of its own: a crash must not undo that."""
-    # The order of chunks joins their batch, whose row a chunk that ends elsewhere may hold: that is no reason to skip.
+    # The default order joins the batch, whose row another chunk may hold for a moment: only this chunk's row is locked.
     chunk = (
         BatchChunk.objects.select_for_update(skip_locked=True, of=("self",))
         .filter(pk=chunk_id, status=BatchChunk.Status.PENDING)

@@ -1,4 +1,4 @@
-"""Days that were loaded and that nobody asked to score: a batch each, in case the event got lost on the way."""
+"""Days that were loaded but not scored: a batch for each, in case the event was lost."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def request_score(*, request_id: Any, clock: Clock) -> bool:
 
     Raises:
         RegistryError: the package is not here yet and the model registry does not answer.
-        PackageError: the pinned version cannot score; the caller gives the request up.
+        PackageError: the request's model version cannot score; the caller gives the request up.
     """
     if not _request_begin(request_id=request_id, now=clock()):
         return False

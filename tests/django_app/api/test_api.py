@@ -98,7 +98,7 @@ def test_an_attempt_that_another_followed_has_no_say(
 
 
 def test_a_run_asks_whose_a_delivery_is(delivery: Delivery, api: Api) -> None:
-    """Source, tenant, day and the archived file: what no run may be told by a person."""
+    """Source, tenant, day and the archived file: what no person may enter for a run."""
     answer = api("service").get(f"/api/v1/deliveries/{delivery.pk}/file/").json()
     assert answer == {
         "id": str(delivery.pk), "source": "flight_schedule", "tenant": "EWR", "day": "2013-11-01",
@@ -187,7 +187,7 @@ def test_a_token_logs_in(users: dict[str, Any]) -> None:
 
 
 def test_a_registry_that_is_down_is_503(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the registry nothing is pinned, and the answer says to try again."""
+    """Without the registry no request is accepted, and the answer says to try again."""
 
     def down(model: str) -> Any:
         raise RegistryError("MLflow does not answer")

@@ -1,4 +1,4 @@
-"""What `Source.ambiguous_times` may be, told when contracts are made."""
+"""What `Source.ambiguous_times` may be, reported when contracts are made."""
 
 from __future__ import annotations
 

@@ -286,30 +286,30 @@ REFUSED = {
     "duration as number": ('Number("stay")', "a duration is no value for a model"),
     "age of a number": ('Age("quantity")', "must be a date or a moment"),
     "age of a time": ('Age("opens")', "must be a date or a moment"),
-    "date before moment": ('Boolean(Q(day__lt=F("at")))', "a date beside a moment"),
+    "date before moment": ('Boolean(Q(day__lt=F("at")))', "a date compared with a moment"),
     "date plus duration": ('Age(F("day") + dt.timedelta(hours=9))', "a date and a duration"),
     "mixed coalesce": (
         'Age(Coalesce("day", "at", output_field=models.DateTimeField()))',
-        "a date beside a moment",
+        "a date compared with a moment",
     ),
     "mixed case": (
         'Age(Case(When(quantity=1, then=F("at")), default=F("day"), output_field=models.DateTimeField()))',
-        "a date beside a moment",
+        "a date compared with a moment",
     ),
     "hour without zone, in a condition": ('Boolean(Q(at__hour=3))', "ExtractHour of a time without a zone"),
     "hour without zone, in a subquery": (
         'Number(Subquery(Visit.objects.filter(at__hour=3).values("quantity")[:1]))',
         "ExtractHour of a time without a zone",
     ),
-    "current time by another class": ('Age(TransactionNow())', "differs at every reading"),
-    "random key": ('Boolean(Q(ref=Func(function="gen_random_uuid", output_field=models.UUIDField())))', "differs"),
+    "current time by another class": ('Age(TransactionNow())', "gives another value at every read"),
+    "random key": ('Boolean(Q(ref=Func(function="gen_random_uuid", output_field=models.UUIDField())))', "gives another value"),
     "a value that no file can hold": ('Boolean(Q(quantity=Value(Range(1, 2))))', "cannot be kept"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_would_depend_on_who_asks_is_refused(project: ForeignProject, case: str) -> None:
-    """An expression that takes the session's zone or the moment of reading is told at makecontracts, with the feature."""
+def test_what_would_depend_on_the_session_is_refused(project: ForeignProject, case: str) -> None:
+    """An expression that takes the session's zone or the moment of reading is reported at makecontracts, with the feature."""
     expression, words = REFUSED[case]
     try:
         project.write(

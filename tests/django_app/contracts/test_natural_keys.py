@@ -1,4 +1,4 @@
-"""What a source's natural key needs of its table, told before the first file comes."""
+"""What a source's natural key needs of its table, reported before the first file comes."""
 
 from __future__ import annotations
 

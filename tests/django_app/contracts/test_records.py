@@ -11,7 +11,7 @@ from tests.factories import make_contract
 pytestmark = pytest.mark.django_db
 
 
-def test_a_contract_is_recorded_whole_and_brought_up_to_date() -> None:
+def test_a_contract_is_recorded_whole_and_updated() -> None:
     """Everything that others look it up by; a new revision of its policy replaces the one before."""
     contract = make_contract("recorded", version=3)
     services.contracts_record(contracts=[contract])

@@ -174,7 +174,7 @@ class TestAColumnThatGoes:
             assert done.stderr.startswith(f"{names.WARNING}returned version 1 has no feature view")
             assert "country does not exist" in done.stderr
             assert "is the newest of its model" in done.stderr
-            assert "Fix: bring back" in done.stderr
+            assert "Fix: restore" in done.stderr
         assert "ml_returned_v1" not in _views(migrated)
 
     def test_whoever_asks_is_told(self, migrated: ForeignProject) -> None:
@@ -201,7 +201,7 @@ class TestAColumnThatGoes:
         assert output.count("country does not exist") == 2
 
     def test_the_column_comes_back(self, migrated: ForeignProject) -> None:
-        """The first advice, as printed: a migration brings the column back, migrate builds the view and is silent."""
+        """The first advice, as printed: a migration restores the column, migrate builds the view and is silent."""
         migrated.migration("less", LESS)
         migrated.must("migrate")
         migrated.migration("again", AGAIN)
@@ -363,7 +363,7 @@ class TestFailures:
         assert "ml_returned_v1" in _views(migrated)
 
     def test_failure_after_a_column_went_names_both(self, migrated: ForeignProject) -> None:
-        """Where an earlier migration took a column away, that is told too."""
+        """Where an earlier migration dropped a column, that is reported too."""
         migrated.migration("less", LESS)
         migrated.migration("breaks", "migrations.RunSQL('SELECT 1 / 0')")
         done = migrated.manage("migrate")

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from django_app.ingest import airflow as airflow_wiring
 from django_app.ingest import landing_folder, tasks
-from django_app.ingest.models import ATTEMPTS, Delivery
+from django_app.ingest.models import MAX_ATTEMPTS, Delivery
 from django_app.ingest.services import deliveries, landed_files, sweep
 from hotclub.airflow_rest import Airflow, AirflowDownError, AirflowError, AirflowRefusedError
 from hotclub.errors import InvalidInputError
@@ -240,12 +240,12 @@ def test_failed_runs_are_tried_again_and_then_given_up(airflow: FakeAirflow) -> 
     delivery = _delivery()
     deliveries.delivery_start(delivery_id=delivery.pk, airflow=airflow.client(), now=NOW)
     now = NOW
-    for _ in range(ATTEMPTS + 2):
+    for _ in range(MAX_ATTEMPTS + 2):
         airflow.runs = dict.fromkeys(airflow.runs, "failed")
         now += dt.timedelta(minutes=1)
         sweep.deliveries_sweep(airflow=airflow.client(), now=now)
     delivery.refresh_from_db()
-    assert len(airflow.runs) == ATTEMPTS
+    assert len(airflow.runs) == MAX_ATTEMPTS
     assert delivery.status == "failed"
     assert "see their logs in Airflow" in delivery.reasons[0]
 
@@ -256,12 +256,12 @@ def test_a_delivery_that_is_refused_does_not_stop_the_others(airflow: FakeAirflo
     good = _delivery(landed_at=NOW + dt.timedelta(seconds=1))
     airflow.refused["flight_outcome.ingest"] = 404
     now = NOW
-    for turn in range(ATTEMPTS + 1):
+    for attempt in range(MAX_ATTEMPTS + 1):
         now += dt.timedelta(minutes=1)
         sweep.deliveries_sweep(airflow=airflow.client(), now=now)
-        assert list(airflow.runs) == [f"delivery-{good.pk}-1"], turn
+        assert list(airflow.runs) == [f"delivery-{good.pk}-1"], attempt
     bad.refresh_from_db()
-    assert (bad.status, bad.attempts) == ("failed", ATTEMPTS)
+    assert (bad.status, bad.attempts) == ("failed", MAX_ATTEMPTS)
     assert "flight_outcome.ingest" in bad.reasons[0]
     assert "404" in bad.reasons[0]
 
@@ -284,7 +284,7 @@ def test_finding_goes_on_after_a_refusal(
     ("status", "kind"), [(404, AirflowRefusedError), (500, AirflowRefusedError), (503, AirflowDownError)]
 )
 def test_answers_are_told_apart(airflow: FakeAirflow, status: int, kind: type[AirflowError]) -> None:
-    """No to one call is not the same as an Airflow that answers nobody, which ends the sweep's turn."""
+    """A refused call is not the same as an Airflow that refuses every call, which ends the sweep's run."""
     airflow.refused["x.ingest"] = status
     with pytest.raises(kind, match=str(status)):
         airflow.client().run_start(dag_id="x.ingest", run_id="r", conf={})

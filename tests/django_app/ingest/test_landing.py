@@ -270,7 +270,7 @@ def test_a_file_that_cannot_be_read_is_recorded_and_tried_again(
 def test_a_landing_folder_that_is_a_file_ends_the_task_in_words(
     settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The setting is wrong: said once a turn, without a trace of ours."""
+    """The setting is wrong: logged once a run, without a traceback."""
     settings.HOTCLUB_LANDING.write_text("no folder")
     tasks.landed_files_register()
     assert "the landing folder cannot be read" in caplog.text

@@ -132,7 +132,7 @@ def test_each_load_of_a_delivery_counts(stage: Stage) -> None:
 
 
 def test_a_schedule_leaves_outcomes_alone(stage: Stage) -> None:
-    """Columns that a file does not bring keep their values."""
+    """Columns that a file does not have keep their values."""
     _load(stage, [_schedule()])
     _load(stage, [_outcome()], "flight_outcome", "2")
     _load(stage, [_schedule(distance=1401)], digest="3")
@@ -141,7 +141,7 @@ def test_a_schedule_leaves_outcomes_alone(stage: Stage) -> None:
 
 
 def test_outcomes_of_unknown_flights_are_a_warning(stage: Stage) -> None:
-    """A file of outcomes cannot invent a flight: what has no schedule is counted and told of."""
+    """A file of outcomes cannot invent a flight: what has no schedule is counted and reported."""
     _load(stage, [_schedule(1)])
     delivery = _load(stage, [_outcome(1), _outcome(77)], "flight_outcome", "2")
     assert (delivery.status, _counts(delivery)) == ("loaded", (2, 1, 1, 0))

@@ -163,8 +163,8 @@ def test_no_statement_orders_where_no_order_is_asked_for(
     ]
     assert {c.name for c in contracts} == {s.name for s in declarations.sources.values()}
     for each in contracts:
-        brought = {c.target for c in each.schema.columns}
-        defaults = defaults_of(apps.get_model(each.schema.django_model), brought, NOW)
+        in_file = {c.target for c in each.schema.columns}
+        defaults = defaults_of(apps.get_model(each.schema.django_model), in_file, NOW)
         statement = LoadStatement(each, "delivery_0", defaults, shown=5)
         foreign = statement.foreign("EWR")
         assert foreign is not None

@@ -88,7 +88,7 @@ def test_a_waiting_delivery_costs_no_attempts(stage: Stage) -> None:
 
 
 def test_a_correction_that_lacks_rows_says_how_many(stage: Stage) -> None:
-    """What the first file brought stays in the table; times in another zone are the same rows."""
+    """The rows of the first file stay in the table; times in another zone are the same rows."""
     _load(stage, [_schedule(1), _schedule(2), _schedule(3)])
     utc = _schedule(2, scheduled_departure="2013-11-01T09:15:00Z")
     second = _load_at(stage, LATER, [_schedule(1), utc], digest="2", landed_at=LATER)

@@ -88,7 +88,7 @@ def test_a_reasoned_override_is_enough(registered: Callable[..., str]) -> None:
 
 
 def test_without_alias_and_without_model(registered: Callable[..., str]) -> None:
-    """Both are told with what to do."""
+    """Both are reported with what to do."""
     registered("arrival_minutes", champion=False, **_tags())
     for model in ("arrival_minutes", "nobody"):
         with pytest.raises(registry.NoChampionError, match=f"{model} has no champion: train it"):

@@ -1,4 +1,4 @@
-"""A model that was fitted on the slice, in the package cache of each test."""
+"""A model that was fitted on the test history, in the package cache of each test."""
 
 from __future__ import annotations
 

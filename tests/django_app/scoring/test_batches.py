@@ -194,7 +194,7 @@ def test_a_dead_broker_loses_nothing(
 
 
 def test_an_altered_package_fails_the_batch_with_the_reason(ref: ModelVersionRef, settings: Any) -> None:
-    """What was pinned is not there and cannot be brought: the batch fails, or waits, but never scores."""
+    """The package of the batch's version is not there and cannot be downloaded: the batch fails, or waits, but never scores."""
     batch = _create(ref)
     Batch.objects.filter(pk=batch.pk).update(package_digest="not a digest")
     tasks.chunk_score(batch.chunks.first().pk)

@@ -63,7 +63,7 @@ def _flights(batch: Batch) -> Any:
 
 
 def _add(batch: Batch, count: int = 1) -> list[int]:
-    """Add flights to the slice, with new and so with the highest keys."""
+    """Add flights to the interval, with new and so with the highest keys."""
     made = []
     for number in range(count):
         flight = _flights(batch).first()
@@ -115,7 +115,7 @@ def test_a_row_that_moved_out_of_the_slice_vanished(batch: Batch) -> None:
 
 
 def test_rows_that_came_meanwhile_are_scored_and_counted_as_new(batch: Batch) -> None:
-    """Also those with a key past the last planned one: a late row of the slice is not left out in silence."""
+    """Also those with a key past the last planned one: a late row of the interval is not left out in silence."""
     total = _flights(batch).count()
     made = _add(batch, 3)
     assert _score(batch) == (total, total + 3, 0, 3)
@@ -123,7 +123,7 @@ def test_rows_that_came_meanwhile_are_scored_and_counted_as_new(batch: Batch) ->
 
 
 def test_as_many_came_as_went(batch: Batch) -> None:
-    """Equal numbers do not hide each other: rows are told apart by their keys."""
+    """Equal numbers do not hide each other: rows are compared by their keys."""
     total = _flights(batch).count()
     # Of one chunk, the last: that is where the new keys belong.
     Flight.objects.filter(pk__in=[*_flights(batch).order_by("-pk").values_list("pk", flat=True)[:5]]).delete()
@@ -149,7 +149,7 @@ def test_keys_before_and_between_the_chunks(batch: Batch, place: int) -> None:
 
 
 def test_a_chunk_from_before_entities_were_kept(batch: Batch) -> None:
-    """Where only the number of planned rows is known, the difference is told."""
+    """Where only the number of planned rows is known, the difference is reported."""
     total = _flights(batch).count()
     batch.chunks.update(planned=None)
     _flights(batch).filter(pk__in=_flights(batch).values("pk")[:4]).delete()
@@ -170,7 +170,7 @@ def test_an_empty_batch_says_so(ref: ModelVersionRef) -> None:
         version=ref, interval=Interval.of_day(dt.date(2014, 6, 1), "UTC"), tenant=None, key=None, user=None,
         clock=Ticking(),
     )  # fmt: skip
-    assert batch.summary == "no rows: nothing was in the slice when the batch was planned"
+    assert batch.summary == "no rows: the interval was empty when the batch was planned"
     assert batch.finished_at > batch.created_at
 
 

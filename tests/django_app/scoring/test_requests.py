@@ -219,7 +219,7 @@ class TestApi:
         ],
     )
     def test_slices_that_are_none(self, api: Any, change: dict[str, Any], field: str) -> None:
-        """A slice needs a day, or both ends in their order; the error names the field."""
+        """An interval needs a day, or both ends in their order; the error names the field."""
         answer = api("owner").post("/api/v1/batches/", {"model": "arrival_delay", "tenant": "EWR", **change})
         assert answer.status_code == 422
         assert [error["field"] for error in answer.json()["errors"]] == [field]

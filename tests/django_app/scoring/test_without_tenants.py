@@ -76,7 +76,7 @@ class TestRequests:
     def test_it_is_for_those_who_may_act_for_every_tenant(
         self, tenantless: ModelVersionRef, api: Any
     ) -> None:
-        """A data owner of one tenant is told why not."""
+        """A data owner of one tenant reads the reason of the refusal."""
         answer = api("owner").post(REQUESTS, {"model": "arrival_delay", "features": FEATURES}, format="json")
         assert answer.status_code == 403
         assert "arrival_delay has no tenants" in answer.json()["detail"]

@@ -142,7 +142,7 @@ def test_the_service_token_is_that_of_the_secrets(up: Callable[[], str]) -> None
 def test_a_service_account_that_was_switched_off_stays_off_and_is_told_of(up: Callable[[], str]) -> None:
     """Its token lets nobody in until somebody switches it on."""
     User.objects.filter(username="airflow").update(is_active=False)
-    assert "WARNING: airflow is switched off, so no DAG reaches Django" in up()
+    assert "WARNING: airflow is not active, so no DAG reaches Django" in up()
     answer = Client(headers={"Authorization": f"Token {KEY}"}).get("/api/v1/deliveries/")
     assert answer.status_code == 401
 

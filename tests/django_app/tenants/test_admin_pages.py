@@ -169,7 +169,7 @@ def test_a_form_without_a_token_says_what_to_do(users: dict[str, Any]) -> None:
     client = Client(enforce_csrf_checks=True)
     answer = client.post("/admin/login/", {"username": "x", "password": "y"})
     text = answer.content.decode()
-    assert (answer.status_code, "load the page anew" in text.replace("\n", " ")) == (403, True)
+    assert (answer.status_code, "load the page again" in text.replace("\n", " ")) == (403, True)
 
 
 def test_a_page_that_is_not_there(client: Client) -> None:

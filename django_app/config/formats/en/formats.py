@@ -1,4 +1,4 @@
-"""ISO dates and a 24-hour clock, in pages and in forms: times here are read beside logs, and all of them are UTC.
+"""ISO dates and a 24-hour clock, in pages and in forms: times here are compared with logs, and all of them are UTC.
 
 Django takes formats from the locale wherever it has some, even with ``USE_I18N = False``; what a module of
 ``FORMAT_MODULE_PATH`` says comes first.

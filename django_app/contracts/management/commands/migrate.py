@@ -29,7 +29,7 @@ class Command(migrate.Command):
         )
 
     def execute(self, *args: Any, **options: Any) -> Any:
-        """Run Django's checks, which tell nothing of views now, and the command."""
+        """Run Django's checks, without those of views, and the command."""
         migrate_hooks.running = True
         try:
             return super().execute(*args, **options)
@@ -37,7 +37,7 @@ class Command(migrate.Command):
             migrate_hooks.running = False
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Migrate. The first error is the one that is raised, whatever becomes of the views."""
+        """Migrate. The first error is the one that is raised, even when views fail too."""
         using = options["database"]
         if options.get("keep_views"):
             migrate_hooks.keep_views.add(using)
@@ -53,7 +53,7 @@ class Command(migrate.Command):
             self._require_views()
 
     def _settle(self, using: str) -> None:
-        """After a failure, of which Django sends no signal: tell of views that earlier migrations took away."""
+        """After a failure, for which Django sends no signal: report views that earlier migrations dropped."""
         guard = migrate_hooks.end(using)
         if guard is None or not guard.lost:
             return

@@ -1,4 +1,4 @@
-"""``score_report``: batch scores beside what was flown."""
+"""``score_report``: batch scores compared with the actual flights."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hotclub import days
 
 
 class Command(BaseCommand):
-    """Say how right the batch scores of a day were, beside the baseline."""
+    """Report how good the batch scores of a day were, compared with the baseline."""
 
     help = __doc__
 
