@@ -206,9 +206,9 @@ def _require_alone(delivery: Delivery, contract: SourceContract) -> None:
     Raises:
         TooEarlyError: another one loads now, or is on its way and counts first.
     """
-    slot = f"ingest.load {delivery.source} {delivery.tenant_id}"
+    own_lock = f"ingest.load {delivery.source} {delivery.tenant_id}"
     if contract.key_has_day:
-        slot += f" {delivery.day}"
+        own_lock += f" {delivery.day}"
     else:
         earlier = selectors.on_the_way_before(delivery)
         if earlier is not None:
@@ -216,7 +216,7 @@ def _require_alone(delivery: Delivery, contract: SourceContract) -> None:
                 f"waits for the {earlier.source} of {earlier.day}, which landed before and is {earlier.status}: "
                 "the natural key holds no day, so the later file has to be loaded last"
             )
-    locks = {slot: "another file of the same source, tenant and day is being loaded"}
+    locks = {own_lock: "another file of the same source, tenant and day is being loaded"}
     if contract.schema.tenant_path is not None and not contract.key_has_tenant:
         locks[f"ingest.load {contract.schema.table}"] = (
             f"another file is being loaded into {contract.schema.table}"
