@@ -400,6 +400,19 @@ class TestFailures:
         assert "the tables of the app contracts are not up to date" in done.stderr
         assert migrated.manage("migrate").stderr == ""
 
+    def test_a_database_of_before_the_migrations_began_anew_is_refused(
+        self, migrated: ForeignProject
+    ) -> None:
+        """Its tables have other columns: better no change at all than a stack that fails at each query."""
+        migrated.must("migrate", "contracts", "zero")
+        with psycopg.connect(migrated.database.url(names.ROLE_MIGRATOR)) as owner:
+            owner.execute("CREATE TABLE registry_contractversion (id int)")
+        done = migrated.manage("migrate")
+        assert done.returncode == 1
+        assert "Use a new database" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert "contracts_contractversion" not in migrated.must("inspectdb")
+
     def test_a_contract_that_was_written_anew_gets_its_own_view(self, migrated: ForeignProject) -> None:
         """The same version with another content, as two branches make it: the view follows the file."""
         (migrated.folder / "shop/contracts/returned/0001.json").unlink()
