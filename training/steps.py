@@ -123,7 +123,6 @@ def evaluate(run: Run) -> dict[str, Any]:
     from hotclub import quality  # noqa: PLC0415  # see fit
     from hotclub.predictor import Predictor  # noqa: PLC0415  # see fit
     from training import champion_scores, gates  # noqa: PLC0415  # see fit
-    from training.baselines import baselines as baseline_scores  # noqa: PLC0415  # see fit
 
     facts = run.folder.read("fit")
     splits, _, found = _splits(run)
@@ -138,10 +137,6 @@ def evaluate(run: Run) -> dict[str, Any]:
         if run.without
         else champion_scores.score_with_champion(run.settings, run.contract, rows)
     )
-    baselines = {
-        name: quality.measure(task, label, scores)
-        for name, scores in baseline_scores(run.contract, splits.train, rows).items()
-    }
     champion_metrics = None if champion.scores is None else quality.measure(task, label, champion.scores)
     verdicts = gates.verdicts(run.contract, candidate, champion_metrics, champion_failure=champion.failure)
     _write_scores(run, rows, prediction.scores)
@@ -154,7 +149,7 @@ def evaluate(run: Run) -> dict[str, Any]:
             "last_event": rows[names.COLUMN_EVENT_TIME][-1].as_py().isoformat(),
             "engine": predictor.engine.name,
             "metrics": candidate,
-            "baselines": baselines,
+            "baselines": _baseline_metrics(run.contract, splits),
             "champion": {"version": champion.version, "metrics": champion_metrics, "reason": champion.reason},
             "gates": verdicts,
             "passed": all(v["passed"] for v in verdicts),
@@ -163,6 +158,18 @@ def evaluate(run: Run) -> dict[str, Any]:
             "nulls": prediction.nulls,
         },
     )
+
+
+def _baseline_metrics(contract: ModelContract, splits: Splits) -> dict[str, dict[str, float]]:
+    """Return the metrics of each baseline on the evaluation split."""
+    from hotclub import quality  # noqa: PLC0415  # see fit
+    from training.baselines import baselines  # noqa: PLC0415  # see fit
+
+    label = splits.evaluation[names.COLUMN_LABEL].to_numpy()
+    return {
+        name: quality.measure(contract.schema.task, label, scores)
+        for name, scores in baselines(contract, splits.train, splits.evaluation).items()
+    }
 
 
 def _write_scores(run: Run, rows: pa.Table, scores: Any) -> None:

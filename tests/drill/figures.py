@@ -101,8 +101,8 @@ def staged(connection: psycopg.Connection) -> list[str]:
 def day_batches(connection: psycopg.Connection, day: dt.date) -> list[tuple[UUID, str, str, str, int]]:
     """Return id, model, tenant, status and rows of each batch over one tenant's day."""
     found = connection.execute(
-        "SELECT id, model, tenant_id, status, rows_total FROM scoring_batch"
-        " WHERE day = %s AND tenant_id IS NOT NULL ORDER BY model, tenant_id, created_at",
+        "SELECT id, model_name, tenant_id, status, rows_total FROM scoring_batch"
+        " WHERE day = %s AND tenant_id IS NOT NULL ORDER BY model_name, tenant_id, created_at",
         [day],
     )
     return found.fetchall()

@@ -25,6 +25,7 @@ SERVICES = (
     "postgres",
     "redis",
     "mlflow",
+    "checks",
     "airflow-api",
     "airflow-scheduler",
     "airflow-dag-processor",
