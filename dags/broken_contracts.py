@@ -5,10 +5,9 @@ It holds no DAG, so its error stops no DAG of a good contract. See `dags.contrac
 
 from __future__ import annotations
 
-from dags.contract_dags import load
 from hotclub import contract_files
 from hotclub.errors import ContractError
 
-_broken = load(contract_files.folders()).broken
+_broken = contract_files.read_readable(contract_files.folders()).broken
 if _broken:
     raise ContractError("their DAGs are missing until these are fixed:\n" + "\n".join(_broken))

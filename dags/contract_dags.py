@@ -12,16 +12,13 @@ import inspect
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, Final
 
 from airflow.sdk import DAG, Asset
 
 from hotclub import contract_files, names
 from hotclub.contract import Contract, ModelContract, SourceContract
-from hotclub.errors import ContractError
 
 #: Before the oldest data that anyone replays: backfills reach back to it, catch-up is off.
 START_AT: Final = dt.datetime(2010, 1, 1, tzinfo=dt.UTC)
@@ -54,37 +51,22 @@ class Owner(StrEnum):
     ML = "ml-engineers"
 
 
-@dataclass(frozen=True)
-class ReadContracts:
-    """What the contract folders hold: the newest version of each contract, and the reasons of the broken."""
-
-    contracts: tuple[Contract, ...]
-    broken: tuple[str, ...]
-
-
-def load(roots: list[Path]) -> ReadContracts:
-    """Read every contract, each for itself. Of two folders of one name the first counts."""
-    contracts: dict[str, Contract] = {}
-    broken: list[str] = []
-    for directory in contract_files.contract_dirs(roots):
-        if directory.name in contracts:
-            broken.append(f"{directory}: another folder has a contract named {directory.name} too")
-            continue
-        try:
-            contracts[directory.name] = contract_files.read_newest(directory)
-        except ContractError as error:
-            broken.append(str(error))
-    return ReadContracts(tuple(contracts.values()), tuple(broken))
-
-
 def sources() -> Iterator[SourceContract]:
     """Return the readable sources' contracts."""
-    return (c for c in load(contract_files.folders()).contracts if isinstance(c, SourceContract))
+    return (
+        c
+        for c in contract_files.read_readable(contract_files.folders()).contracts
+        if isinstance(c, SourceContract)
+    )
 
 
 def models() -> Iterator[ModelContract]:
     """Return the readable models' contracts."""
-    return (c for c in load(contract_files.folders()).contracts if isinstance(c, ModelContract))
+    return (
+        c
+        for c in contract_files.read_readable(contract_files.folders()).contracts
+        if isinstance(c, ModelContract)
+    )
 
 
 def asset(source: str) -> Asset:

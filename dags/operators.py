@@ -139,7 +139,7 @@ class CommandOperator(BaseOperator):
         given = [
             part
             for name, value in options.items()
-            if value not in ("", "None", None)
+            if value not in ("", None)
             for part in (f"--{name}", str(value))
         ]
         return [python, "-m", self.module, self.command, *given]
@@ -254,7 +254,8 @@ class BatchOperator(WaitingOperator):
                 "this run has no data interval: trigger it with a logical date (the day after the one to score), "
                 "or use Backfill for a range of days"
             )
-        return {"start": start.isoformat(), "end": end.isoformat()}
+        # A backfill clears the run of a day that has one, and its id stays: after a promotion it is to score anew.
+        return {"start": start.isoformat(), "end": end.isoformat(), "key_per_version": True}
 
     @staticmethod
     def _by_hand(context: Context) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Every message of a check, in the data owner's words: what must hold, and what was found instead.
+"""The message of a check, in the data owner's words: what must hold, and what was found instead.
 
 `sentence` is for declared expectations, such as ``ExpectColumnValuesToBeBetween``; what Hotclub itself expects is
 described where it is planned. `holds`, `failed` and `not_computable` are for what came of an expectation, the others

@@ -9,6 +9,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,29 @@ def read_all(roots: Iterable[Path]) -> dict[str, Contract]:
             raise ContractError(f"{directory}: another folder has a contract named {directory.name} too")
         found[directory.name] = read_newest(directory)
     return found
+
+
+@dataclass(frozen=True)
+class ReadContracts:
+    """What the contract folders hold: the newest version of each contract, and the reasons of the broken ones."""
+
+    contracts: tuple[Contract, ...]
+    broken: tuple[str, ...]
+
+
+def read_readable(roots: Iterable[Path]) -> ReadContracts:
+    """Read every contract, each for itself: a broken one does not keep the others. Of two of one name the first counts."""
+    contracts: dict[str, Contract] = {}
+    broken: list[str] = []
+    for directory in contract_dirs(roots):
+        if directory.name in contracts:
+            broken.append(f"{directory}: another folder has a contract named {directory.name} too")
+            continue
+        try:
+            contracts[directory.name] = read_newest(directory)
+        except ContractError as error:
+            broken.append(str(error))
+    return ReadContracts(tuple(contracts.values()), tuple(broken))
 
 
 def find(name: str, roots: Iterable[Path]) -> Contract:

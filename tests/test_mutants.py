@@ -26,8 +26,11 @@ def mutant(number: int, status: str = "killed") -> Mutant:
     [
         ("hotclub.contract_files.x_find_model__mutmut_3", "hotclub.contract_files.find_model"),
         ("hotclub.contract_files.x__read__mutmut_12", "hotclub.contract_files._read"),
-        ("serving.served_model.xǁSlotǁ__init____mutmut_1", "serving.served_model.Slot.__init__"),
-        ("serving.served_model.xǁSlotǁ_free__mutmut_1", "serving.served_model.Slot._free"),
+        (
+            "serving.served_model.xǁServedModelǁ__init____mutmut_1",
+            "serving.served_model.ServedModel.__init__",
+        ),
+        ("serving.served_model.xǁServedModelǁ_free__mutmut_1", "serving.served_model.ServedModel._free"),
     ],
 )
 def test_a_mutant_is_named_as_people_write_it(name: str, function: str) -> None:
@@ -53,7 +56,7 @@ def test_a_test_that_never_ends_has_noticed_and_what_did_not_run_does_not_count(
 
 def test_the_table_has_a_line_for_each_module_and_one_for_all() -> None:
     """Counts by status stand in their columns."""
-    other = Mutant("serving.served_model.xǁSlotǁtake__mutmut_1", "survived", reached=True)
+    other = Mutant("serving.served_model.xǁServedModelǁtake__mutmut_1", "survived", reached=True)
     head, store, slot, everything = report.table([mutant(1), mutant(2, "timed out"), other])
     assert head.split() == ["module", "killed", "survived", "timed", "out", "not", "run", "noticed"]
     assert store.split() == ["hotclub.contract_files", "1", "0", "1", "0", "100.0%"]

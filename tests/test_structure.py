@@ -14,7 +14,7 @@ PACKAGES = ("hotclub", "django_app", "dags", "data_checks", "training", "serving
 #: Names that say a role which each package or Django app has, and mean the same in all of them.
 ROLES = {
     "__init__", "__main__",
-    "errors", "settings", "exception_handlers",
+    "errors", "settings", "exception_handlers", "sweep",
     "admin", "apps", "models", "selectors", "services", "signals", "tasks", "contract_usage",
     "serializers", "urls", "views",
 }  # fmt: skip

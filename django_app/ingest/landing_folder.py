@@ -136,6 +136,10 @@ def _landed(
         return LandedFile(path, folders, problem=problem, size=status.st_size)
     day, *rest = path.name.split(".")
     landed_at = _stamp(rest[0]) if path.suffix == TAKEN and rest else None
+    if landed_at is not None and landed_at > now:
+        # Nobody takes a file in the future; it would count as the last word about its day for ever.
+        problem = f"its name says that it was taken at {landed_at:%Y-%m-%d %H:%M} UTC, which is yet to come"
+        return LandedFile(path, folders, problem=problem, size=status.st_size)
     if landed_at is not None and days.parse_day(day) is not None:
         return LandedFile(path, folders, days.parse_day(day), None, status.st_size, landed_at=landed_at)
     return LandedFile(

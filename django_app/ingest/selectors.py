@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections.abc import Collection
 from typing import Any
 
@@ -15,6 +16,8 @@ from django_app.tenants.selectors import scoped
 from hotclub import contract_files
 from hotclub.contract import SourceContract
 from hotclub.errors import ContractError
+
+logger = logging.getLogger(__name__)
 
 
 def deliveries(user: Any) -> QuerySet[Delivery]:
@@ -33,13 +36,11 @@ def source_contract(name: str) -> SourceContract:
 
 
 def source_contracts() -> dict[str, SourceContract]:
-    """Return the newest contract of every source by name.
-
-    Raises:
-        ContractError: one cannot be read.
-    """
-    every = contract_files.read_all(hotclub_settings.contracts)
-    return {name: c for name, c in every.items() if isinstance(c, SourceContract)}
+    """Return the newest contract of every source by name; one that cannot be read is logged and left out."""
+    found = contract_files.read_readable(hotclub_settings.contracts)
+    for reason in found.broken:
+        logger.warning("contract cannot be read", extra={"error": reason})
+    return {c.name: c for c in found.contracts if isinstance(c, SourceContract)}
 
 
 def source_names() -> list[str]:

@@ -16,6 +16,7 @@ from django_app.ingest import load_errors, selectors
 from django_app.ingest.services import deliveries, landed_files, loading
 from django_app.ingest.services import sweep as sweeping
 from hotclub.airflow_rest import AirflowDownError, AirflowRefusedError
+from hotclub.errors import ContractError
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +54,12 @@ def delivery_load(delivery_id: str) -> None:
         deliveries.delivery_note(delivery_id=delivery_id, waits_for=str(error))
     except loading.NotStagedError as error:
         deliveries.delivery_restage(delivery_id=delivery_id, reason=str(error))
+    except ContractError as error:
+        # Its file is being replaced, or has to be fixed: the rows are not at fault, and the sweep asks again.
+        logger.warning("load waits for its contract", extra={"delivery": delivery_id, "error": str(error)})
+        deliveries.delivery_note(
+            delivery_id=delivery_id, waits_for=f"waits for its contract, which cannot be read: {error}"
+        )
     except SoftTimeLimitExceeded:
         deliveries.delivery_fail(
             delivery_id=delivery_id,

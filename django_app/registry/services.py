@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import DatabaseError, transaction
 
-from django_app.registry import mirror
+from django_app.registry import version_rows
 from django_app.registry.models import MirrorProblem, ModelVersion, Promotion
 from hotclub.errors import RegistryError, RegistryNotFoundError, RegistryUnavailableError
 from hotclub.mlflow_rest import MlflowRegistry
@@ -30,7 +30,7 @@ def versions_sync(*, registry: MlflowRegistry, now: dt.datetime) -> int:
     count = 0
     problems: list[tuple[str, str, str]] = []
     for model in models:
-        reason = mirror.model_problem(model)
+        reason = version_rows.model_problem(model)
         try:
             if not reason:
                 count += _model_mirror(registry=registry, model=model, now=now, problems=problems)
@@ -53,7 +53,7 @@ def _model_mirror(
     problems: list[tuple[str, str, str]],
 ) -> int:
     versions = registry.versions(model.name)
-    numbered = {number: v for v in versions if (number := mirror.whole_number(v.version)) is not None}
+    numbered = {number: v for v in versions if (number := version_rows.whole_number(v.version)) is not None}
     problems += [
         (model.name, v.version, "its number is too large to be mirrored")
         for v in versions
@@ -66,11 +66,11 @@ def _model_mirror(
     )
     rows: dict[int, dict[str, Any]] = {}
     for number, version in numbered.items():
-        rows[number], found = mirror.row(version, now)
+        rows[number], found = version_rows.row(version, now)
         if number not in known:
             found += _run_read(registry, version, rows[number])
         problems += [(model.name, version.version, reason) for reason in found]
-    aliases, found = mirror.aliases(model)
+    aliases, found = version_rows.aliases(model)
     problems += [(model.name, "", reason) for reason in found]
     _model_sync(model_name=model.name, rows=rows, aliases=aliases, now=now)
     return len(versions)
@@ -81,7 +81,7 @@ def _run_read(registry: MlflowRegistry, version: RegisteredVersion, values: dict
     if not version.run_id:
         return []
     try:
-        values["metrics"] = mirror.metrics(registry.metrics(version.run_id))
+        values["metrics"] = version_rows.metrics(registry.metrics(version.run_id))
         values["experiment_id"] = registry.experiment_id(version.run_id)[:32]
     except RegistryNotFoundError:
         return []  # the run was deleted for good; the version is there all the same

@@ -8,8 +8,8 @@ from celery import shared_task
 from django.utils import timezone
 
 from django_app.scoring.services import chunks, reconcile, requests
-from django_app.scoring.services import resend as sweeping
-from hotclub.errors import ContractError, PackageError, RegistryError, RegistryNotFoundError
+from django_app.scoring.services import sweep as sweeping
+from hotclub.errors import ContractError, PackageError, RegistryError, RegistryRefusedError
 
 #: Failures that the same package would meet again.
 PERMANENT = (ContractError, PackageError)
@@ -25,8 +25,8 @@ def chunk_score(chunk_id: int) -> None:
     except PERMANENT as error:
         chunks.batch_fail(chunk_id=chunk_id, reason=str(error), now=timezone.now())
     except (
-        RegistryNotFoundError
-    ) as error:  # MLflow answers that it has no such version: waiting will not help
+        RegistryRefusedError
+    ) as error:  # MLflow answers and refuses, such as for a version that it has not: waiting will not help
         chunks.chunk_note(chunk_id=chunk_id, reason=str(error))
         logger.warning("chunk not scored", extra={"chunk": chunk_id, "error": str(error)})
     except RegistryError as error:
@@ -44,8 +44,8 @@ def request_score(request_id: str) -> None:
         requests.request_score(request_id=request_id, clock=timezone.now)
     except (
         *PERMANENT,
-        RegistryNotFoundError,
-    ) as error:  # MLflow answers that it has no such version: waiting will not help
+        RegistryRefusedError,
+    ) as error:  # MLflow answers and refuses, such as for a version that it has not: waiting will not help
         permanent = isinstance(error, PERMANENT)
         requests.request_note(
             request_id=request_id, reason=str(error), now=timezone.now(), permanent=permanent

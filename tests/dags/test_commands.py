@@ -37,9 +37,11 @@ def test_every_line_is_logged_and_the_result_is_what_was_given(
         "give({'rows': 3, 'argv': sys.argv[1:]})\nprint('a library says goodbye')\nprint('{}', file=sys.stderr)",
         model="late",
         nothing="",
-        none="None",
+        tenant="None",
     )
-    assert operator.execute({}) == {"rows": 3, "argv": ["go", "--model", "late"]}
+    # A tenant may be called so: only what is empty is left out.
+    argv = ["go", "--model", "late", "--tenant", "None"]
+    assert operator.execute({}) == {"rows": 3, "argv": argv}
     logged = "".join(capfd.readouterr())
     for line in ("working", "careful", "a library says goodbye"):
         assert line in logged

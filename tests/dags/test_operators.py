@@ -49,7 +49,9 @@ class TestRows:
         found = operator(rows_of="interval")._rows(
             {**context(), "data_interval_start": start, "data_interval_end": end}
         )
-        assert found == {"start": "2013-11-01T00:00:00+00:00", "end": "2013-11-02T00:00:00+00:00"}
+        assert found == {
+            "start": "2013-11-01T00:00:00+00:00", "end": "2013-11-02T00:00:00+00:00", "key_per_version": True,
+        }  # fmt: skip
 
     def test_score_without_a_day(self) -> None:
         """A tenant alone says no rows."""

@@ -349,7 +349,7 @@ def test_replay_scores_its_data_interval(run, django_server) -> None:
     django_server.answer("GET", "batches/b1/", (200, {"status": "done"}))
     assert run("late.replay", {}) == {"batch": "success"}
     body = json.loads(json.dumps(django_server.asked[0][2]))
-    assert set(body) == {"model", "key", "retry_failed", "start", "end", "on_behalf_of"}
+    assert set(body) == {"model", "key", "retry_failed", "start", "end", "key_per_version", "on_behalf_of"}
     assert body["start"] < body["end"]
 
 

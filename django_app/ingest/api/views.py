@@ -74,8 +74,14 @@ class DeliveryViewSet(
         run = deliveries.check_run_record(
             delivery_id=delivery.pk,
             dag_run_id=checked.pop("dag_run_id"),
-            # As it was sent: a result may hold more than is looked at here.
-            report={**checked, "results": [dict(result) for result in report.initial_data["results"]]},
+            # A result may hold more than is looked at here; what is looked at is the checked value.
+            report={
+                **checked,
+                "results": [
+                    {**sent, **result}
+                    for sent, result in zip(report.initial_data["results"], checked["results"], strict=True)
+                ],
+            },
             now=timezone.now(),
         )
         return Response(CheckRunOut(run).data)

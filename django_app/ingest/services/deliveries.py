@@ -61,6 +61,10 @@ def delivery_register(*, file: LandedFile, archive_root: Path, now: dt.datetime)
     delivery = Delivery.objects.select_for_update(skip_locked=True).filter(pk=row.pk).first()
     if delivery is None:
         raise DeliveryBusyError(f"delivery {row.pk} is being loaded")
+    # The archive may have moved since.
+    if delivery.archive_path != str(path):
+        delivery.archive_path = str(path)
+        delivery.save(update_fields=["archive_path"])
     # With the same time it is the same file, which a crash kept from being removed.
     if not created and delivery.landed_at < landed_at:
         delivery.landed_at = landed_at
@@ -93,8 +97,9 @@ def delivery_start(*, delivery_id: Any, airflow: Airflow, now: dt.datetime) -> N
         AirflowDownError, AirflowRefusedError: Airflow did not take it; the sweep will ask again.
     """
     with transaction.atomic():
-        delivery = Delivery.objects.select_for_update().get(pk=delivery_id)
-        if delivery.is_final:
+        delivery = Delivery.objects.select_for_update(skip_locked=True).filter(pk=delivery_id).first()
+        # A row that a load holds needs no run, and the load may take long.
+        if delivery is None or delivery.is_final:
             return
         if not delivery.dag_run_id:
             next_attempt(delivery)
@@ -136,11 +141,10 @@ def check_run_record(
             attempt has followed the run.
         InvalidInputError: the report is of another source.
     """
+    # Asked before the lock, which a load holds for as long as it takes.
+    _require_checked_state(Delivery.objects.get(pk=delivery_id))
     delivery = Delivery.objects.select_for_update().get(pk=delivery_id)
-    if delivery.status not in _CHECKED_IN:
-        raise DeliveryStateError(
-            f"the delivery is {delivery.status}; a report is accepted only while it is checked"
-        )
+    _require_checked_state(delivery)
     _require_own_run(delivery, dag_run_id)
     if report["source"] != delivery.source:
         raise InvalidInputError.of(
@@ -173,6 +177,18 @@ def check_run_record(
         delivery.save()
     logger.info("delivery checked", extra={"delivery": delivery.pk, "decision": run.decision})
     return run
+
+
+def _require_checked_state(delivery: Delivery) -> None:
+    if delivery.status not in _CHECKED_IN:
+        raise DeliveryStateError(
+            f"the delivery is {delivery.status}; a report is accepted only while it is checked"
+        )
+
+
+def _is_held(delivery: Delivery) -> bool:
+    """Return whether somebody else's transaction holds the row: a load does, for as long as it takes."""
+    return not Delivery.objects.select_for_update(skip_locked=True).filter(pk=delivery.pk).exists()
 
 
 def _require_own_run(delivery: Delivery, dag_run_id: str) -> None:
@@ -210,6 +226,10 @@ def delivery_load_request(*, delivery_id: Any, dag_run_id: str = "") -> Delivery
     Raises:
         DeliveryStateError: it was not accepted, or ended otherwise. Or another attempt has followed the run.
     """
+    delivery = Delivery.objects.get(pk=delivery_id)
+    if delivery.status == Delivery.Status.LOADING and _is_held(delivery):
+        _require_own_run(delivery, dag_run_id)
+        return delivery  # a worker is loading it, and nobody waits for that here
     delivery = Delivery.objects.select_for_update().get(pk=delivery_id)
     _require_own_run(delivery, dag_run_id)
     if delivery.status == Delivery.Status.LOADED:

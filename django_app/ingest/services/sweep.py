@@ -24,7 +24,6 @@ from django_app.outbox import enqueue
 from hotclub import names
 from hotclub.airflow_rest import RUN_ENDED, Airflow, AirflowDownError, AirflowRefusedError
 from hotclub.contract import SourceContract
-from hotclub.errors import ContractError
 
 logger = logging.getLogger(__name__)
 
@@ -60,11 +59,7 @@ def deliveries_rematch(*, now: dt.datetime) -> int:
 
     A file of outcomes that came before its schedule is matched by itself when the schedule comes.
     """
-    try:
-        contracts = selectors.source_contracts()
-    except ContractError as error:
-        logger.warning("nothing is matched again", extra={"error": str(error)})
-        return 0
+    contracts = selectors.source_contracts()
     shared = [name for name, contract in contracts.items() if contract.schema.tenant_path is None]
     keys = list(selectors.unmatched(now - REMATCH_FOR, shared).values_list("pk", flat=True))
     return sum(_rematch(key, contracts, shared, now) for key in keys)
@@ -84,7 +79,10 @@ def _rematch(
     if not any(_may_add_rows(other, delivery, contracts) for other in others):
         return False
     # Where the key holds no day, later files may have newer values of the same rows: they are loaded again after it.
-    again = [delivery, *(() if contract.key_has_day else selectors.loaded_after(delivery))]
+    again = [
+        delivery,
+        *(() if contract.key_has_day else selectors.loaded_after(delivery).select_for_update()),
+    ]
     for each in again:
         delivery_retry(each)
         each.save()
@@ -106,9 +104,15 @@ def _run_recover(*, delivery: Delivery, airflow: Airflow, now: dt.datetime) -> N
     state = None
     dag_id = names.ingest_dag_id(delivery.source)
     if delivery.dag_run_id:
-        state = airflow.run_state(dag_id=dag_id, run_id=delivery.dag_run_id)
-        if state not in (None, *RUN_ENDED):
-            _note(delivery, _what_a_run_waits_for(airflow, dag_id, state))
+        try:
+            state = airflow.run_state(dag_id=dag_id, run_id=delivery.dag_run_id)
+            if state not in (None, *RUN_ENDED):
+                _note(delivery, _what_a_run_waits_for(airflow, dag_id, state))
+                return
+        except AirflowRefusedError as error:
+            # A question that is refused says nothing of the run: no attempt is counted for it.
+            logger.warning("sweep: %s", error, extra={"delivery": delivery.pk})
+            _note(delivery, f"waits for Airflow, which does not say how its run is: {error}")
             return
     if state is not None and not _attempt_renew(delivery=delivery, state=state, now=now):
         return

@@ -64,6 +64,10 @@ class BatchIn(StrictSerializer):
     start = serializers.DateTimeField(required=False)
     end = serializers.DateTimeField(required=False)
     key = serializers.CharField(required=False, max_length=200, help_text="idempotency key")
+    key_per_version = serializers.BooleanField(
+        default=False,
+        help_text="the key counts for one model version: after a promotion it is another batch's",
+    )
     retry_failed = serializers.BooleanField(
         default=False, help_text="where the key's batch failed: a new one takes its place"
     )

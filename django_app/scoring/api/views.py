@@ -183,7 +183,7 @@ class BatchViewSet(
             version=version,
             interval=interval,
             tenant=tenant,
-            key=self._key(given, day, tenant),
+            key=self._key(given, day, tenant, version),
             user=user,
             clock=timezone.now,
             retry_failed=given["retry_failed"],
@@ -191,9 +191,13 @@ class BatchViewSet(
         return Response(BatchOut(batch).data, status=202 if created else 200)
 
     @staticmethod
-    def _key(given: dict[str, Any], day: dt.date | None, tenant: Tenant | None) -> str | None:
+    def _key(
+        given: dict[str, Any], day: dt.date | None, tenant: Tenant | None, version: ModelVersionRef
+    ) -> str | None:
         """Return the key of all that is loaded of a partition's day, else the one that is given."""
         key: str | None = given.get("key")
+        if key is not None and given["key_per_version"]:
+            key = f"{key} version {version.registered.version}"
         if "partition" not in given or day is None:
             return key
         source = _declared(given["model"]).policy.score_on

@@ -15,7 +15,7 @@ from django_app.scoring.services.batches import batch_create, load_key
 from hotclub import contract_files
 from hotclub.callbacks import Clock
 from hotclub.contract import ModelContract
-from hotclub.errors import ContractError, RegistryError
+from hotclub.errors import RegistryError
 
 logger = logging.getLogger(__name__)
 
@@ -32,12 +32,10 @@ def loaded_days_score(*, clock: Clock) -> int:
 
     Models without a champion wait, as does everything while the model registry does not answer.
     """
-    try:
-        contracts = contract_files.read_all(hotclub_settings.contracts).values()
-    except ContractError as error:
-        logger.warning("loaded days are not reconciled", extra={"error": str(error)})
-        return 0
-    models = [c for c in contracts if isinstance(c, ModelContract) and c.policy.score_on]
+    found = contract_files.read_readable(hotclub_settings.contracts)
+    for reason in found.broken:
+        logger.warning("contract cannot be read", extra={"error": reason})
+    models = [c for c in found.contracts if isinstance(c, ModelContract) and c.policy.score_on]
     return sum(_model_score(model=contract, clock=clock) for contract in models)
 
 

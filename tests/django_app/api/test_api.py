@@ -122,6 +122,16 @@ def test_a_delivery_that_nobody_checks_takes_no_report_and_no_load(
     assert (delivery.status, delivery.check_runs.count()) == (status, 0)
 
 
+def test_the_checked_values_of_a_report_decide(delivery: Delivery, api: Api) -> None:
+    """``"false"`` is a failed expectation, as the field reads it, and not a text that is true."""
+    report = _report(delivery, success=True)
+    report["results"][0] |= {"success": "false", "extra": 1}
+    decided = api("service").post(f"/api/v1/deliveries/{delivery.pk}/check-runs/", report).json()
+    assert decided["decision"] == "rejected"
+    kept = delivery.check_runs.get().results[0]
+    assert (kept["success"], kept["extra"]) == (False, 1)
+
+
 def test_a_rejected_delivery_has_reasons(delivery: Delivery, api: Api) -> None:
     """A critical failure is the reason, and a load is refused with the state."""
     service, path = api("service"), f"/api/v1/deliveries/{delivery.pk}/"

@@ -250,6 +250,28 @@ def test_failed_runs_are_tried_again_and_then_given_up(airflow: FakeAirflow) -> 
     assert "see their logs in Airflow" in delivery.reasons[0]
 
 
+def test_a_question_that_is_refused_costs_no_attempt(airflow: FakeAirflow) -> None:
+    """Airflow may not say how a run is, to an account whose right was taken: the run may be well all the same."""
+    delivery = _delivery(status="checking", attempts=1)
+    Delivery.objects.filter(pk=delivery.pk).update(dag_run_id=f"delivery-{delivery.pk}-1")
+    airflow.refused["flight_schedule.ingest"] = 400
+    for minute in range(2 * MAX_ATTEMPTS):
+        sweep.deliveries_sweep(airflow=airflow.client(), now=LATER + dt.timedelta(minutes=minute))
+    delivery.refresh_from_db()
+    assert (delivery.status, delivery.attempts) == ("checking", 1)
+    assert "does not say how its run is" in delivery.waits_for
+
+
+def test_a_file_that_lands_again_is_read_from_the_archive_of_now(settings: Any, tmp_path: Path) -> None:
+    """The archive has moved: the old path is gone, and whoever lands the file again is helped by that."""
+    _land(settings)
+    _find(settings)
+    settings.HOTCLUB_ARCHIVE = tmp_path / "elsewhere"
+    _land(settings)
+    _find(settings)
+    assert Path(Delivery.objects.get().archive_path).parent == tmp_path / "elsewhere"
+
+
 def test_a_delivery_that_is_refused_does_not_stop_the_others(airflow: FakeAirflow) -> None:
     """A DAG that Airflow does not have costs its own delivery attempts, and in the end names the reason."""
     bad = _delivery(source="flight_outcome")

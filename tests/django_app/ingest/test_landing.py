@@ -52,6 +52,7 @@ def _find(settings: Any, now: dt.datetime = NOW) -> list[Delivery]:
         ("flight_schedule/EWR/2013-11-01", "does not end in .csv", "EWR"),
         ("flight_schedule/EWR/line\nbreak.csv", "not a day", "EWR"),
         ("flight_schedule/EWR/x.20131101T120000000000Z.taken", "does not end in .csv", "EWR"),
+        ("flight_schedule/EWR/2013-11-01.20990101T000000000000Z.ff.taken", "which is yet to come", "EWR"),
         ("flight_schedule/XXX/2013-11-01.csv", "no tenant 'XXX'; there are: EWR, JFK, LGA", None),
         ("flight_schedule/ewr/2013-11-01.csv", "no tenant 'ewr'", None),
         (

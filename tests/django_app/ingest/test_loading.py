@@ -6,6 +6,7 @@ import datetime as dt
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -16,6 +17,7 @@ from django.utils import timezone
 from django_app.flights.models import Flight, OriginHistory
 from django_app.ingest import selectors, tasks
 from django_app.ingest.models import Delivery
+from django_app.ingest.services import deliveries
 from django_app.ingest.services.loading import MAX_WAIT, TooEarlyError, delivery_load, rows_load
 from hotclub import names
 from tests.conftest import Database
@@ -118,6 +120,23 @@ def test_a_task_delivered_twice_loads_once(stage: Stage) -> None:
     assert delivery_load(delivery_id=delivery.pk, clock=at(NOW)) is False
     delivery.refresh_from_db()
     assert delivery.loads == 1
+
+
+def test_a_load_waits_for_a_contract_that_cannot_be_read(stage: Stage, settings: Any, tmp_path: Path) -> None:
+    """Its file is being replaced, say: the rows are not at fault, so the delivery does not fail."""
+    delivery = _delivery()
+    stage(str(delivery.pk), [_schedule()])
+    folder = tmp_path / "flight_schedule"
+    folder.mkdir()
+    (folder / "0001.json").write_text("{")
+    settings.HOTCLUB_CONTRACTS = [tmp_path]
+    tasks.delivery_load(str(delivery.pk))
+    delivery.refresh_from_db()
+    assert (delivery.status, "waits for its contract" in delivery.waits_for) == ("loading", True)
+    del settings.HOTCLUB_CONTRACTS
+    tasks.delivery_load(str(delivery.pk))
+    delivery.refresh_from_db()
+    assert delivery.status == "loaded"
 
 
 def test_each_load_of_a_delivery_counts(stage: Stage) -> None:
@@ -348,8 +367,11 @@ def other(database: Database) -> Any:
         session.rollback()
 
 
-def test_a_load_that_is_taken_is_left_alone(database: Database, other: psycopg.Connection) -> None:
-    """A second task does not wait for the first one's row lock."""
+@pytest.mark.parametrize("asked", ["load again", "request", "start", "report"])
+def test_nobody_waits_for_the_row_of_a_running_load(
+    database: Database, other: psycopg.Connection, asked: str
+) -> None:
+    """A second task, Airflow's repeated request, the sweep and a late report answer at once; nothing is lost."""
     key = uuid.uuid4()
     with psycopg.connect(database.url(names.ROLE_APP), autocommit=True) as outside:
         outside.execute(
@@ -363,7 +385,15 @@ def test_a_load_that_is_taken_is_left_alone(database: Database, other: psycopg.C
             with connection.cursor() as cursor:
                 # It fails instead of hanging where it does wait.
                 cursor.execute("SET LOCAL lock_timeout = '1s'")
-            assert delivery_load(delivery_id=key, clock=at(NOW)) is False
+            if asked == "load again":
+                assert delivery_load(delivery_id=key, clock=at(NOW)) is False
+            elif asked == "request":
+                assert deliveries.delivery_load_request(delivery_id=key).status == "loading"
+            elif asked == "start":
+                deliveries.delivery_start(delivery_id=key, airflow=None, now=NOW)  # type: ignore[arg-type]  # is not asked
+            else:
+                with pytest.raises(deliveries.DeliveryStateError, match="loading"):
+                    deliveries.check_run_record(delivery_id=key, report={}, now=NOW)
         finally:
             other.rollback()
             outside.execute("DELETE FROM ingest_delivery WHERE id = %s", [key])
@@ -373,8 +403,8 @@ def test_deliveries_of_one_day_load_one_at_a_time(stage: Stage, other: psycopg.C
     """While another of the same source, tenant and day loads, this one is left for the sweep."""
     delivery = _delivery()
     stage(str(delivery.pk), [_schedule(1)])
-    slot = f"ingest.load flight_schedule EWR {DAY}"
-    other.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [slot])
+    lock = f"ingest.load flight_schedule EWR {DAY}"
+    other.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [lock])
     with pytest.raises(TooEarlyError, match="same source, tenant and day"):
         delivery_load(delivery_id=delivery.pk, clock=at(NOW))
     other.rollback()

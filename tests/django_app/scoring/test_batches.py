@@ -16,9 +16,9 @@ from django_app.scoring import chunk_rows, tasks
 from django_app.scoring.intervals import Interval
 from django_app.scoring.models import MAX_ATTEMPTS, Batch, BatchChunk, Prediction
 from django_app.scoring.predictors import predictor_for
-from django_app.scoring.services import batches, chunks, resend
+from django_app.scoring.services import batches, chunks, sweep
 from django_app.tenants.models import Tenant
-from hotclub.errors import RegistryNotFoundError
+from hotclub.errors import RegistryNotFoundError, RegistryRefusedError
 
 pytestmark = pytest.mark.django_db
 
@@ -166,7 +166,7 @@ def test_the_sweep_finds_lost_chunks_within_a_minute(
     for seconds, expected in ((20, 0), (40, batch.chunks.count()), (50, 0)):
         sent.clear()
         with django_capture_on_commit_callbacks(execute=True):
-            resend.scoring_sweep(now=NOW + dt.timedelta(seconds=seconds))
+            sweep.scoring_sweep(now=NOW + dt.timedelta(seconds=seconds))
         assert len(sent) == expected
 
 
@@ -218,7 +218,12 @@ def test_a_registry_that_is_down_is_waited_for(ref: ModelVersionRef, settings: A
 
 
 @pytest.mark.parametrize(
-    "error", [OSError("no space left on device"), RegistryNotFoundError("no such version")]
+    "error",
+    [
+        OSError("no space left on device"),
+        RegistryNotFoundError("no such version"),
+        RegistryRefusedError("MLflow answered 403"),
+    ],
 )
 def test_an_unforeseen_error_is_told_and_counted(
     ref: ModelVersionRef, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception

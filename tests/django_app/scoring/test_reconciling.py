@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from django_app.scoring.models import Batch
 from django_app.scoring.services import batches, reconcile
 from django_app.tenants.models import Tenant
 from hotclub.errors import RegistryError
+from tests.django_app.scoring.conftest import CONTRACTS
 
 pytestmark = pytest.mark.django_db
 
@@ -129,6 +131,17 @@ def test_another_load_of_the_same_delivery_is_another_batch(ref: ModelVersionRef
     Batch.objects.update(created_at=NOW - dt.timedelta(minutes=29))
     Delivery.objects.filter(pk=delivery.pk).update(loads=2, finished_at=NOW - dt.timedelta(minutes=11))
     assert _key() != before
+    assert reconcile.loaded_days_score(clock=_clock) == 1
+
+
+def test_a_contract_that_cannot_be_read_stops_no_other_model(
+    ref: ModelVersionRef, settings: Any, tmp_path: Path
+) -> None:
+    """Its own days wait for the fix; those of the others are scored."""
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "0001.json").write_text("{")
+    settings.HOTCLUB_CONTRACTS = [tmp_path, CONTRACTS]
+    _delivery()
     assert reconcile.loaded_days_score(clock=_clock) == 1
 
 

@@ -13,7 +13,7 @@ from django_app.registry.selectors import ModelVersionRef
 from django_app.scoring import tasks
 from django_app.scoring.models import MAX_ATTEMPTS, PredictionRequest
 from django_app.scoring.predictors import predictor_for
-from django_app.scoring.services import chunks, requests, resend
+from django_app.scoring.services import chunks, requests, sweep
 from django_app.tenants.models import Tenant
 from hotclub import names
 from hotclub.errors import InvalidInputError, RegistryUnavailableError
@@ -86,9 +86,9 @@ def test_the_sweep_finds_a_lost_request(
     """A request whose task was lost is enqueued again within a minute."""
     request = _create(ref)
     with django_capture_on_commit_callbacks(execute=True):
-        resend.scoring_sweep(now=NOW + dt.timedelta(seconds=40))
+        sweep.scoring_sweep(now=NOW + dt.timedelta(seconds=40))
         # What was sent again waits for its turn: the next sweep does not send it once more.
-        resend.scoring_sweep(now=NOW + dt.timedelta(seconds=50))
+        sweep.scoring_sweep(now=NOW + dt.timedelta(seconds=50))
     assert sent == [("scoring.tasks.request_score", (str(request.pk),))]
 
 

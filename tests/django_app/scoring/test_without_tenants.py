@@ -174,6 +174,20 @@ class TestOncePerLoad:
         assert self._ask(api, "b", retry_failed=True)[0] == 202
         assert len(set(Batch.objects.values_list("key", flat=True))) == 3
 
+    def test_a_replay_after_a_promotion_is_another_batch(
+        self, ref: ModelVersionRef, api: Any, monkeypatch: pytest.MonkeyPatch, sent: list[Any]
+    ) -> None:
+        """A backfill clears the day's run, whose id stays: with another champion it is to score anew."""
+        body = {"model": "arrival_delay", "key": "run", "key_per_version": True,
+                "start": "2013-10-20T00:00:00Z", "end": "2013-10-21T00:00:00Z"}  # fmt: skip
+        champion = ref
+        monkeypatch.setattr(registry, "champion", lambda model: champion)
+        answers = [api("service").post(BATCHES, body, format="json") for _ in range(2)]
+        champion = dataclasses.replace(ref, registered=dataclasses.replace(ref.registered, version="4"))
+        answers.append(api("service").post(BATCHES, body, format="json"))
+        assert [a.status_code for a in answers] == [202, 200, 202]
+        assert answers[2].json()["model_version"] == "4"
+
     def test_a_key_of_djangos_own_kind_is_refused(self, tenantless: ModelVersionRef, api: Any) -> None:
         """Under it, somebody's batch would stand for that of what was loaded."""
         body = {"model": "arrival_delay", "day": DAY.isoformat(), "key": "loads-1"}
