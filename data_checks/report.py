@@ -77,8 +77,11 @@ class Report:
             content = self._to_json(kept)
             if len(json.dumps(content, default=str)) <= MAX_REPORT_BYTES:
                 return content
-        # Hundreds of columns: what holds is left out, so that what fails is reported.
-        failed = [result for result in content["results"] if not result["success"]]
+        # Hundreds of columns: what holds is left out, so that what fails is reported, what decides before the rest.
+        failed = sorted(
+            (result for result in content["results"] if not result["success"]),
+            key=lambda result: -severities.ORDER.index(result["severity"]),
+        )
         return {**content, "results": failed[: MAX_REPORT_BYTES // 2_000]}
 
     def _to_json(self, examples: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.db import connection as default_connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from django_app.conf import contract_roots
+from django_app.conf import hotclub_settings
 from django_app.contracts import feature_views
 from django_app.contracts.models import ContractVersion
 from django_app.contracts.usage import Usage, contract_usage
@@ -56,7 +56,7 @@ def all_versions() -> list[Contract]:
     Raises:
         ContractError: a file cannot be read.
     """
-    directories = contract_files.contract_dirs(contract_roots())
+    directories = contract_files.contract_dirs(hotclub_settings.contracts)
     return [contract for directory in directories for contract in contract_files.read_versions(directory)]
 
 

@@ -42,3 +42,12 @@ def test_report_as_a_whole_is_bounded_and_keeps_what_fails() -> None:
     assert len(json.dumps(content)) <= MAX_REPORT_BYTES
     assert [result["success"] for result in content["results"]] == [False]
     assert not content["success"]
+
+
+def test_what_decides_is_kept_first() -> None:
+    """Of very many failures those stay that keep a delivery out, wherever they stand in the plan."""
+    warnings = [Result("W", {}, "warning", False, 1, [], "m" * 2000) for _ in range(6000)]
+    critical = Result("C", {}, "critical", False, 1, [], "not loaded")
+    content = report(*warnings, critical).to_json()
+    assert len(content["results"]) < 6000
+    assert content["results"][0]["severity"] == "critical"
