@@ -57,12 +57,9 @@ def require_own(context: Context, key: str, facts: Mapping[str, Any]) -> None:
     Raises:
         AirflowFailException: a later attempt's run is the delivery's own now.
     """
-    run_id = context["dag_run"].run_id
-    attempts = names.ingest_run_id(key, 0).removesuffix("0")
-    if run_id.startswith(attempts) and not is_own(context, facts):
-        raise AirflowFailException(
-            f"run {facts.get('dag_run_id') or 'to come'} has taken over delivery {key}"
-        )
+    own = facts.get("dag_run_id") or ""
+    if names.is_followed_run(context["dag_run"].run_id, key, own):
+        raise AirflowFailException(f"run {own or 'to come'} has taken over delivery {key}")
 
 
 def require_source(found: Mapping[str, Any], source: str) -> None:

@@ -122,6 +122,18 @@ def ingest_run_id(delivery_id: str, attempt: int) -> str:
     return f"delivery-{delivery_id}-{attempt}"
 
 
+def is_followed_run(run_id: str, delivery_id: str, own_run_id: str) -> bool:
+    """Return whether a DAG run is an attempt at a delivery that another attempt has followed. A run by hand is none.
+
+    Args:
+        run_id: the run's.
+        delivery_id: the delivery's (a UUID).
+        own_run_id: of the delivery's present attempt, empty where none is started yet.
+    """
+    attempts = ingest_run_id(delivery_id, 0).removesuffix("0")
+    return run_id.startswith(attempts) and run_id != own_run_id
+
+
 def asset_uri(source: str) -> str:
     """Return the URI of the asset that a loaded delivery of this source adds a partition to."""
     return f"hotclub://source/{source}"

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
-from hotclub.errors import FieldError
+from hotclub.errors import FieldError, HotclubError
 
 MEDIA_TYPE: Final = "application/problem+json"
 #: The type of a problem that the status alone describes.
-ABOUT_BLANK: Final = "about:blank"
-_MOST_ERRORS: Final = 100
+ABOUT_BLANK: Final = HotclubError.problem_type
+_MAX_ERRORS: Final = 100
 
 _FIELD_ERROR: Final = {
     "type": "object",
@@ -61,7 +61,7 @@ def problem(
         instance: the path that was asked.
         members: further members.
     """
-    listed = list(errors[:_MOST_ERRORS])
+    listed = list(errors[:_MAX_ERRORS])
     if left := len(errors) - len(listed):
         listed.append(FieldError("", f"and {left} more"))
     body: dict[str, Any] = {

@@ -94,17 +94,10 @@ def alive(pid: int) -> bool:
         return False
 
 
-def test_kill_ends_the_whole_process_group(module, tmp_path: Path) -> None:
-    """Killing the task ends the command and what it started; the task's own group lives."""
+def started(operator) -> tuple[threading.Thread, list[BaseException]]:
+    """Run an operator in a thread; return it, and the list that its failure comes into."""
     from airflow.sdk.exceptions import AirflowException
 
-    operator = module(
-        "import os, subprocess, sys, time\n"
-        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
-        f"open({str(tmp_path / 'pids.part')!r}, 'w').write(f'{{os.getpid()}} {{child.pid}}')\n"
-        f"os.rename({str(tmp_path / 'pids.part')!r}, {str(tmp_path / 'pids')!r})\n"
-        "time.sleep(600)\n"
-    )
     failures: list[BaseException] = []
 
     def run() -> None:
@@ -115,6 +108,19 @@ def test_kill_ends_the_whole_process_group(module, tmp_path: Path) -> None:
 
     task = threading.Thread(target=run)
     task.start()
+    return task, failures
+
+
+def test_kill_ends_the_whole_process_group(module, tmp_path: Path) -> None:
+    """Killing the task ends the command and what it started; the task's own group lives."""
+    operator = module(
+        "import os, subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        f"open({str(tmp_path / 'pids.part')!r}, 'w').write(f'{{os.getpid()}} {{child.pid}}')\n"
+        f"os.rename({str(tmp_path / 'pids.part')!r}, {str(tmp_path / 'pids')!r})\n"
+        "time.sleep(600)\n"
+    )
+    task, failures = started(operator)
     while not (tmp_path / "pids").exists():
         time.sleep(0.01)
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
@@ -130,8 +136,6 @@ def test_command_that_ignores_the_signal_is_killed(
     module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the grace period nothing of the group is left, whatever it does with SIGTERM."""
-    from airflow.sdk.exceptions import AirflowException
-
     from dags import operators
 
     monkeypatch.setattr(operators, "GRACE_SECONDS", 0.2)
@@ -141,16 +145,7 @@ def test_command_that_ignores_the_signal_is_killed(
         f"open({str(pid) + '.part'!r}, 'w').write(str(os.getpid()))\nos.rename({str(pid) + '.part'!r}, {str(pid)!r})\n"
         "time.sleep(600)\n"
     )
-    failures: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            operator.execute({})
-        except AirflowException as error:
-            failures.append(error)
-
-    task = threading.Thread(target=run)
-    task.start()
+    task, failures = started(operator)
     while not pid.exists():
         time.sleep(0.01)
     operator.on_kill()

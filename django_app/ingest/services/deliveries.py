@@ -97,8 +97,8 @@ def delivery_start(*, delivery_id: Any, airflow: Airflow, now: dt.datetime) -> N
         AirflowDownError, AirflowRefusedError: Airflow did not take it; the sweep will ask again.
     """
     with transaction.atomic():
-        delivery = Delivery.objects.select_for_update(skip_locked=True).filter(pk=delivery_id).first()
-        # A row that a load holds needs no run, and the load may take long.
+        delivery = _lock(delivery_id)
+        # What is being loaded needs no run.
         if delivery is None or delivery.is_final:
             return
         if not delivery.dag_run_id:
@@ -141,10 +141,11 @@ def check_run_record(
             attempt has followed the run.
         InvalidInputError: the report is of another source.
     """
-    # Asked before the lock, which a load holds for as long as it takes.
-    _require_checked_state(Delivery.objects.get(pk=delivery_id))
-    delivery = Delivery.objects.select_for_update().get(pk=delivery_id)
-    _require_checked_state(delivery)
+    delivery = _lock(delivery_id) or Delivery.objects.get(pk=delivery_id)
+    if delivery.status not in _CHECKED_IN:
+        raise DeliveryStateError(
+            f"the delivery is {delivery.status}; a report is accepted only while it is checked"
+        )
     _require_own_run(delivery, dag_run_id)
     if report["source"] != delivery.source:
         raise InvalidInputError.of(
@@ -179,22 +180,20 @@ def check_run_record(
     return run
 
 
-def _require_checked_state(delivery: Delivery) -> None:
-    if delivery.status not in _CHECKED_IN:
-        raise DeliveryStateError(
-            f"the delivery is {delivery.status}; a report is accepted only while it is checked"
-        )
-
-
-def _is_held(delivery: Delivery) -> bool:
-    """Return whether somebody else's transaction holds the row: a load does, for as long as it takes."""
-    return not Delivery.objects.select_for_update(skip_locked=True).filter(pk=delivery.pk).exists()
+def _lock(delivery_id: Any) -> Delivery | None:
+    """Lock a delivery's row and return it; None while a load holds it, which may take long: nobody waits for that."""
+    free = Delivery.objects.select_for_update(skip_locked=True).filter(pk=delivery_id).first()
+    if free is not None:
+        return free
+    if Delivery.objects.get(pk=delivery_id).status == Delivery.Status.LOADING:
+        return None
+    # Whoever holds it now has it for a moment.
+    return Delivery.objects.select_for_update().get(pk=delivery_id)
 
 
 def _require_own_run(delivery: Delivery, dag_run_id: str) -> None:
     """Refuse an attempt that another has followed: its report or rows are not the newest. A run by hand may go on."""
-    attempts = names.ingest_run_id(str(delivery.pk), 0).removesuffix("0")
-    if dag_run_id.startswith(attempts) and dag_run_id != delivery.dag_run_id:
+    if names.is_followed_run(dag_run_id, str(delivery.pk), delivery.dag_run_id):
         raise DeliveryStateError(
             f"run {delivery.dag_run_id or 'to come'} has taken over delivery {delivery.pk}"
         )
@@ -226,13 +225,10 @@ def delivery_load_request(*, delivery_id: Any, dag_run_id: str = "") -> Delivery
     Raises:
         DeliveryStateError: it was not accepted, or ended otherwise. Or another attempt has followed the run.
     """
-    delivery = Delivery.objects.get(pk=delivery_id)
-    if delivery.status == Delivery.Status.LOADING and _is_held(delivery):
-        _require_own_run(delivery, dag_run_id)
-        return delivery  # a worker is loading it, and nobody waits for that here
-    delivery = Delivery.objects.select_for_update().get(pk=delivery_id)
+    locked = _lock(delivery_id)
+    delivery = locked or Delivery.objects.get(pk=delivery_id)
     _require_own_run(delivery, dag_run_id)
-    if delivery.status == Delivery.Status.LOADED:
+    if locked is None or delivery.status == Delivery.Status.LOADED:
         return delivery
     if delivery.status not in (Delivery.Status.ACCEPTED, Delivery.Status.LOADING):
         reasons = "".join(f"; {reason}" for reason in delivery.reasons)
