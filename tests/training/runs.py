@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+# Imported before any test runs: on a new machine it lists the fonts, by a process that a fast test may not start.
+import matplotlib.font_manager  # noqa: F401  # as said above
 import pyarrow as pa
 
 from hotclub.contract import ModelContract
