@@ -39,7 +39,7 @@ def feature_schema(features: Iterable[FeatureSpec]) -> pa.Schema:
 
 
 def view_schema(contract: ModelContract) -> pa.Schema:
-    """Return the Arrow schema of a whole feature view: keys, label, features."""
+    """Return the Arrow schema of a whole feature view: keys, label, what rows are split by where there is that, features."""
     entity = _ENTITY.get(contract.schema.entity_type, pa.string())
     keys = [
         (names.COLUMN_ENTITY, entity),
@@ -47,6 +47,8 @@ def view_schema(contract: ModelContract) -> pa.Schema:
         (names.COLUMN_EVENT_TIME, pa.timestamp("us", tz="UTC")),
         (names.COLUMN_LABEL, pa.float64()),
     ]
+    if contract.schema.split_by is not None:
+        keys.append((names.COLUMN_SPLIT, pa.string()))
     return pa.schema([*keys, *feature_schema(contract.features)])
 
 

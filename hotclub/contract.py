@@ -10,7 +10,7 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from typing import Any, Literal, Self
 
 from hotclub import names, severities
@@ -18,6 +18,8 @@ from hotclub.errors import ContractError
 from hotclub.severities import SeriousSeverity, Severity
 
 FORMAT = 1
+#: Marks an attribute that a file leaves out while it has its default: files from before there was a choice stay the same.
+_ABSENT_BY_DEFAULT = {"absent_by_default": True}
 FeatureType = Literal["number", "boolean", "category"]
 
 
@@ -33,7 +35,10 @@ def fingerprint(schema: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FeatureSpec:
-    """One feature of a model, in the order of the matrix's columns."""
+    """One feature of a model, in the order of the matrix's columns.
+
+    `choices` are pairs of a category's value and its name for people, as Django's fields have them.
+    """
 
     name: str
     type: FeatureType
@@ -44,6 +49,7 @@ class FeatureSpec:
     pattern: str | None = None
     doc: str = ""
     group: str = ""
+    choices: tuple[tuple[str, str], ...] = field(default=(), metadata=_ABSENT_BY_DEFAULT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,9 @@ class ModelSchema:
 
     `django_model` is Django's label of the rows' model, `tenant_path` the field path from a row to its tenant.
     `entity_type` is a PostgreSQL type: keys keep their own, so that an index finds them.
+    `event_time` is None where rows have no time; the view's column of that name is null then, and training splits rows
+    by a hash of `split_by`, or of the entity where that is None.
+    `classes` are the names of a label's values in the order of their numbers; the view gives the numbers.
     """
 
     django_model: str
@@ -68,27 +77,33 @@ class ModelSchema:
     entity: str
     entity_type: str
     tenant_path: str | None
-    event_time: str
+    event_time: str | None
     horizon_seconds: int
     timezone: str
     classes: tuple[str, ...]
     features: tuple[FeatureSpec, ...]
     view: ViewSpec
+    split_by: str | None = field(default=None, metadata=_ABSENT_BY_DEFAULT)
 
 
 @dataclass(frozen=True, slots=True)
 class ModelPolicy:
-    """What may change without retraining."""
+    """What may change without retraining.
+
+    `evaluate_days` and `stopping_days` are None where rows have no time.
+    `leakage_accepted` has the reason why a feature may look as if it knew the label, by feature.
+    """
 
     metric: str
     gates: dict[str, float]
     baseline_by: tuple[str, ...]
-    evaluate_days: int
-    stopping_days: int
+    evaluate_days: int | None
+    stopping_days: int | None
     score_on: str | None
     schedule: str | None
     parameters: dict[str, Any]
     doc: str = ""
+    leakage_accepted: dict[str, str] = field(default_factory=dict, metadata=_ABSENT_BY_DEFAULT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +113,8 @@ class ColumnSpec:
     `type` is one of text, integer, bigint, float8, numeric, boolean, date, timestamptz.
     `references` is ``(table, column)`` when the value names a row of another table;
     `reference_required` says whether an unknown one stops the load or is a warning.
+    `reference_key` is the column of that table whose value is loaded, where it is another than the one that the file
+    names a row by.
     """
 
     name: str
@@ -110,6 +127,7 @@ class ColumnSpec:
     choices: tuple[str, ...] = ()
     references: tuple[str, str] | None = None
     reference_required: bool = False
+    reference_key: str | None = field(default=None, metadata=_ABSENT_BY_DEFAULT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +162,7 @@ class SourcePolicy:
 
     checks: tuple[CheckSpec, ...]
     doc: str = ""
-    ambiguous_times: SeriousSeverity = severities.WARNING
+    ambiguous_times: SeriousSeverity = field(default=severities.WARNING, metadata=_ABSENT_BY_DEFAULT)
 
 
 #: Attributes whose names in the file are shorter, as they were from the first: a fingerprint is over the file's names.
@@ -153,8 +171,26 @@ _NAMES_IN_FILE = {"django_model": "model", "tenant_path": "tenant"}
 
 def _plain(value: object) -> Any:
     """Return a dataclass as its file has it: tuples as lists, names as in the file."""
-    content = json.loads(json.dumps(asdict(value), allow_nan=False))  # type: ignore[call-overload]  # asdict takes any dataclass instance
+    content = json.loads(json.dumps(_as_dict(value), allow_nan=False))
     return {_NAMES_IN_FILE.get(name, name): part for name, part in content.items()}
+
+
+def _as_dict(value: Any) -> Any:
+    """Return dataclasses, also within tuples, as dicts without what is absent by default."""
+    if isinstance(value, tuple):
+        return [_as_dict(part) for part in value]
+    if not is_dataclass(value):
+        return value
+    return {
+        f.name: _as_dict(part) for f in fields(value) if not _is_absent(f, part := getattr(value, f.name))
+    }
+
+
+def _is_absent(attribute: Field[Any], value: object) -> bool:
+    if not attribute.metadata.get("absent_by_default"):
+        return False
+    factory = attribute.default_factory
+    return bool(value == (attribute.default if factory is MISSING else factory()))
 
 
 @dataclass(frozen=True)
@@ -232,7 +268,7 @@ class ModelContract(_Contract):
                 **{
                     **schema,
                     "classes": tuple(schema["classes"]),
-                    "features": tuple(FeatureSpec(**f) for f in schema["features"]),
+                    "features": tuple(_feature(f) for f in schema["features"]),
                     "view": ViewSpec(
                         schema["view"]["sql"], tuple(schema["view"]["params"]), tuple(schema["view"]["reads"])
                     ),
@@ -268,11 +304,7 @@ class SourceContract(_Contract):
 
     def to_json(self) -> dict[str, Any]:
         """Return the contract file's content."""
-        content = self._envelope("source", self.schema, self.policy)
-        # Absent is the default: a policy written before there was a choice stays the same.
-        if self.policy.ambiguous_times == severities.WARNING:
-            del content["policy"]["ambiguous_times"]
-        return content
+        return self._envelope("source", self.schema, self.policy)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -309,6 +341,11 @@ class SourceContract(_Contract):
 
 
 Contract = ModelContract | SourceContract
+
+
+def _feature(data: Mapping[str, Any]) -> FeatureSpec:
+    choices = tuple((value, name) for value, name in data.get("choices", ()))
+    return FeatureSpec(**{**data, "choices": choices})
 
 
 def _parts(data: Mapping[str, Any], kind: str) -> tuple[dict[str, Any], dict[str, Any]]:

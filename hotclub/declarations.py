@@ -168,15 +168,22 @@ class MLModel:
         rows: the queryset of things to predict; nothing in it may be known only afterwards.
         entity: the field that names a row, such as ``"pk"``.
         tenant: a field path to the tenant, or None.
-        event_time: the field with the time of what is predicted.
-        horizon: predictions are made this long before `event_time`.
-        label: an expression: 0 or 1, a class number from 0, or a quantity.
+        event_time: the field with the time of what is predicted, or None where rows have no time.
+        horizon: predictions are made this long before `event_time`; only with one.
+        split_by: only without `event_time`: a field path whose rows of one value stay in one split, such as the customer.
+            By default each entity is for itself.
+        label: an expression: 0 or 1, a class number from 0, true or false, a text, or a quantity.
         label_known: a `Q` that holds once the label is final.
-        classes: names of a multiclass label's values, in the order of their numbers.
+        classes: the label's values, for multiclass models and for binary ones whose label is a text: values, pairs of a
+            value and its name (as Django's choices are), or a dict of them. Names of a label that is a number from 0.
         timezone: the zone in which a day of this model begins and ends.
         metric: the metric that training optimises early stopping for and that gates speak of first.
         gates: ``{metric: limit}``, and ``worse_than_champion_by``: how much worse than the champion is allowed.
-        evaluate_days, stopping_days: of the evaluation split, the newest rows, and of the stopping split before it.
+            Without any, a version serves only when a person gives a reason.
+        baseline_by: features by whose mean label the model must be compared.
+        evaluate_days, stopping_days: of the evaluation split, the newest rows, and of the stopping split before it; only
+            with `event_time`.
+        leakage_accepted: ``{feature: reason}``: why a feature may look as if it knew the label.
         score_on: a `Source` (or its name): each loaded partition of it is scored.
         schedule: a cron expression for training, or None for by hand.
         parameters: XGBoost parameters in addition to those of the task, see `hotclub.parameters`. Constraints name features.
@@ -186,12 +193,13 @@ class MLModel:
     rows: ClassVar[Any]
     entity: ClassVar[str] = "pk"
     tenant: ClassVar[str | None] = None
-    event_time: ClassVar[str]
+    event_time: ClassVar[str | None]
     horizon: ClassVar[dt.timedelta]
+    split_by: ClassVar[str | None] = None
     label: ClassVar[Any]
     label_known: ClassVar[Any] = None
     task: ClassVar[Task]
-    classes: ClassVar[Sequence[str]] = ()
+    classes: ClassVar[Sequence[Any] | Mapping[Any, str]] = ()
     timezone: ClassVar[str] = "UTC"
     metric: ClassVar[str]
     gates: ClassVar[Mapping[str, float]] = {}
@@ -199,6 +207,7 @@ class MLModel:
     baseline_by: ClassVar[Sequence[str]] = ()
     evaluate_days: ClassVar[int] = 30
     stopping_days: ClassVar[int] = 30
+    leakage_accepted: ClassVar[Mapping[str, str]] = {}
     score_on: ClassVar[type[Source] | str | None] = None
     schedule: ClassVar[str | None] = None
     parameters: ClassVar[Mapping[str, Any]] = {}

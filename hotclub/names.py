@@ -23,8 +23,10 @@ COLUMN_ENTITY: Final = "entity"
 COLUMN_TENANT: Final = "tenant"
 COLUMN_EVENT_TIME: Final = "event_time"
 COLUMN_LABEL: Final = "label"
+#: There where rows without a time are split by something else than their entity.
+COLUMN_SPLIT: Final = "split_by"
 KEY_COLUMNS: Final = (COLUMN_ENTITY, COLUMN_TENANT, COLUMN_EVENT_TIME)
-RESERVED_COLUMNS: Final = (*KEY_COLUMNS, COLUMN_LABEL)
+RESERVED_COLUMNS: Final = (*KEY_COLUMNS, COLUMN_LABEL, COLUMN_SPLIT)
 #: Added by staging in front of a delivered file's own columns: the line of the file on which the row begins.
 COLUMN_ROW: Final = "_row"
 
@@ -35,10 +37,11 @@ TAG_KIND: Final = "hotclub.kind"  # on the registered model, always "model": wha
 TAG_DIGEST: Final = "hotclub.package_digest"
 TAG_FINGERPRINT: Final = "hotclub.contract_fingerprint"
 TAG_CONTRACT_VERSION: Final = "hotclub.contract_version"
-TAG_GATES: Final = "hotclub.gates"  # "passed" or "failed"
+TAG_GATES: Final = "hotclub.gates"  # one of the three below
 TAG_OVERRIDE: Final = "hotclub.gates_override"  # a reason, written by a person
 GATES_PASSED: Final = "passed"
 GATES_FAILED: Final = "failed"
+GATES_NONE: Final = "none declared"
 #: Where the package lies inside the MLflow model's folder.
 PACKAGE_FOLDER: Final = "package"
 

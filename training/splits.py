@@ -94,9 +94,9 @@ def boundaries(contract: ModelContract, table: pa.Table) -> Boundaries:
         )
     newest: dt.datetime = pc.max(table[names.COLUMN_EVENT_TIME]).as_py()
     max_duration = _max_duration(table)
-    evaluation = newest - min(dt.timedelta(days=contract.policy.evaluate_days), max_duration)
+    evaluation = newest - min(dt.timedelta(days=contract.policy.evaluate_days or 0), max_duration)
     return Boundaries(
-        evaluation - min(dt.timedelta(days=contract.policy.stopping_days), max_duration), evaluation
+        evaluation - min(dt.timedelta(days=contract.policy.stopping_days or 0), max_duration), evaluation
     )
 
 

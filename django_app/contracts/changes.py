@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from django_app.conf import contracts_root
 from django_app.contracts import compiler
+from django_app.contracts.declaration_problems import DeclarationError, Problems
 from hotclub import contract_files, declarations
 from hotclub.contract import Contract
 
@@ -34,9 +35,19 @@ def pending() -> list[Change]:
     """Return what ``makecontracts`` would write. Needs no database.
 
     Raises:
-        ContractError: a declaration cannot be compiled, or a contract file cannot be read.
+        DeclarationError: declarations cannot be compiled, or contract files cannot be read; with every problem.
     """
-    return [change for cls in _declared() if (change := _change(cls)) is not None]
+    changes: list[Change] = []
+    problems: list[str] = []
+    for cls in _declared():
+        found = Problems(cls)
+        with found.of("name"):
+            change = _change(cls)
+            changes += [] if change is None else [change]
+        problems += found.messages
+    if problems:
+        raise DeclarationError(problems)
+    return changes
 
 
 def _declared() -> Iterator[_Declared]:

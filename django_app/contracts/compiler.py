@@ -12,7 +12,8 @@ from django.core.exceptions import FieldDoesNotExist, FieldError
 from django.db import DEFAULT_DB_ALIAS, connections, models
 from django.db.models import Case, F, FloatField, When
 
-from django_app.contracts.declaration_checks import check_model, check_source, label_of
+from django_app.contracts.declaration_checks import check_model, check_source
+from django_app.contracts.declaration_problems import label_of
 from django_app.contracts.entity_keys import key_type
 from django_app.contracts.expressions import kind_of, refuse_unstable
 from django_app.contracts.source_columns import check_natural_key, compile_columns, tenant_column
@@ -62,22 +63,24 @@ def compile_model(
         entity_type=key_type(entity, label_of(cls)),
         tenant_path=cls.tenant,
         event_time=cls.event_time,
-        horizon_seconds=int(cls.horizon.total_seconds()),
+        horizon_seconds=0 if cls.event_time is None else int(cls.horizon.total_seconds()),
         timezone=cls.timezone,
         classes=tuple(cls.classes),
         features=features,
         view=_compile_view(cls, features, typed_values=typed_values),
+        split_by=cls.split_by,
     )
     policy = ModelPolicy(
         metric=cls.metric,
         gates=dict(cls.gates),
         baseline_by=tuple(cls.baseline_by),
-        evaluate_days=cls.evaluate_days,
-        stopping_days=cls.stopping_days,
+        evaluate_days=None if cls.event_time is None else cls.evaluate_days,
+        stopping_days=None if cls.event_time is None else cls.stopping_days,
         score_on=_source_name(cls),
         schedule=cls.schedule,
         parameters=dict(cls.parameters),
         doc=inspect.cleandoc(cls.__doc__ or ""),
+        leakage_accepted=dict(cls.leakage_accepted),
     )
     return ModelContract(
         cls.name, app_label_of(cls), version, schema=schema, policy=policy, policy_revision=policy_revision
@@ -145,9 +148,13 @@ def _compile_view(
     cls: type[declarations.MLModel], features: Sequence[FeatureSpec], *, typed_values: bool
 ) -> ViewSpec:
     where = label_of(cls)
-    inner: dict[str, Any] = {names.COLUMN_ENTITY: F(cls.entity), names.COLUMN_EVENT_TIME: F(cls.event_time)}
-    if cls.tenant is not None:
-        inner[names.COLUMN_TENANT] = F(cls.tenant)
+    inner: dict[str, Any] = {names.COLUMN_ENTITY: F(cls.entity)}
+    paths = {
+        names.COLUMN_EVENT_TIME: cls.event_time,
+        names.COLUMN_TENANT: cls.tenant,
+        names.COLUMN_SPLIT: cls.split_by,
+    }
+    inner |= {name: F(path) for name, path in paths.items() if path is not None}
     label = F(cls.label) if isinstance(cls.label, str) else cls.label
     if cls.label_known is not None:
         label = Case(When(cls.label_known, then=label), default=None, output_field=FloatField())
@@ -192,7 +199,9 @@ def _outer_columns(
     """Name, cast and order the columns: keys keep their type, so that an index on them still serves."""
     entity_type = key_type(query.annotations[_PREFIX + names.COLUMN_ENTITY].output_field, label_of(cls))
     tenant = f"r.{_PREFIX}{names.COLUMN_TENANT}" if cls.tenant is not None else "NULL"
-    event_time = _moment(cls, query, names.COLUMN_EVENT_TIME, f"{label_of(cls)}.event_time")
+    event_time = "NULL"
+    if cls.event_time is not None:
+        event_time = _moment(cls, query, names.COLUMN_EVENT_TIME, f"{label_of(cls)}.event_time")
     _refuse_temporal(query, names.COLUMN_LABEL, f"{label_of(cls)}.label")
     columns = [
         f"r.{_PREFIX}{names.COLUMN_ENTITY}::{entity_type} AS {names.COLUMN_ENTITY}",
@@ -200,6 +209,8 @@ def _outer_columns(
         f"{event_time}::timestamptz AS {names.COLUMN_EVENT_TIME}",
         f"r.{_PREFIX}{names.COLUMN_LABEL}::float8 AS {names.COLUMN_LABEL}",
     ]
+    if cls.split_by is not None:
+        columns.append(f"r.{_PREFIX}{names.COLUMN_SPLIT}::text AS {names.COLUMN_SPLIT}")
     for spec in features:
         column = f"r.{_PREFIX}{spec.name}"
         declared = cls.features[spec.name]

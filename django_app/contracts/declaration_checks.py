@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from django_app.contracts.declaration_problems import label_of
 from hotclub import names, parameters
 from hotclub.declarations import Feature, MLModel, Source
 from hotclub.errors import ContractError
@@ -15,11 +16,6 @@ from hotclub.metrics import METRICS, WORSE_THAN_CHAMPION, metrics_of
 
 _FEATURE_NAME = re.compile(r"^[a-z][a-z0-9_]{0,59}$")
 _TASKS = ("binary", "multiclass", "regression")
-
-
-def label_of(cls: type) -> str:
-    """Return how messages name a declaration: ``django_app.flights.ml.ArrivalDelay``."""
-    return f"{cls.__module__}.{cls.__qualname__}"
 
 
 def _require(cls: type, attributes: Iterable[str], base: type) -> None:
@@ -51,14 +47,13 @@ def check_model(cls: type[MLModel]) -> None:
         ContractError: with the attribute and the fix.
     """
     where = label_of(cls)
-    _require(cls, ("rows", "event_time", "horizon", "label", "task", "metric", "features"), MLModel)
+    _require(cls, ("rows", "event_time", "label", "task", "metric", "features"), MLModel)
     _zone(where, cls.timezone)
     if cls.task not in _TASKS:
         raise ContractError(f"{where}.task: {cls.task!r} is not one of {', '.join(_TASKS)}")
     if cls.task == "multiclass" and len(cls.classes) < 3:
         raise ContractError(f"{where}.classes: a multiclass model names its three or more classes")
-    if not isinstance(cls.horizon, dt.timedelta) or cls.horizon < dt.timedelta(0):
-        raise ContractError(f"{where}.horizon: must be a timedelta of zero or more")
+    _check_time(where, cls)
     _check_gates(where, cls)
     if not cls.features:
         raise ContractError(f"{where}.features: declare at least one feature")
@@ -68,6 +63,23 @@ def check_model(cls: type[MLModel]) -> None:
     unknown = [name for name in cls.baseline_by if name not in cls.features]
     if unknown:
         raise ContractError(f"{where}.baseline_by: {', '.join(unknown)} is not among the features")
+
+
+def _check_time(where: str, cls: type[MLModel]) -> None:
+    if cls.event_time is not None:
+        horizon = getattr(cls, "horizon", None)
+        if not isinstance(horizon, dt.timedelta) or horizon < dt.timedelta(0):
+            raise ContractError(f"{where}.horizon: must be a timedelta of zero or more")
+        if cls.split_by is not None:
+            raise ContractError(
+                f"{where}.split_by: rows with an event_time are split by their time; leave it out"
+            )
+        return
+    for name in ("horizon", "evaluate_days", "stopping_days"):
+        if any(name in vars(base) for base in cls.__mro__ if base is not MLModel):
+            raise ContractError(
+                f"{where}.{name}: rows without an event_time have no time to count; leave it out"
+            )
 
 
 def _check_gates(where: str, cls: type[MLModel]) -> None:
