@@ -38,8 +38,11 @@ class Number:
         """Return what is wrong with a value, None when nothing is."""
         kind = "a whole number" if self.whole else "a number"
         is_number = isinstance(value, int if self.whole else (int, float)) and not isinstance(value, bool)
-        if is_number and math.isfinite(value) and self._within(float(value)):  # type: ignore[arg-type]  # a number, see above
-            return None
+        try:
+            if is_number and math.isfinite(value) and self._within(float(value)):  # type: ignore[arg-type]  # a number, see above
+                return None
+        except OverflowError:  # a whole number that no float holds
+            return f"must be {kind}{self._range()}, got one of more than 300 digits"
         return f"must be {kind}{self._range()}, got {value!r}"
 
     def _within(self, value: float) -> bool:
@@ -268,7 +271,7 @@ def _interaction_error(value: object, features: Mapping[str, str]) -> str | None
         if not isinstance(group, Sequence) or isinstance(group, str) or not group:
             return wanted
         for name in group:
-            if name not in features:
+            if not isinstance(name, str) or name not in features:
                 return _unknown_feature(name, features)
     return None
 
