@@ -12,6 +12,7 @@ from django.db import models
 
 from django_app.contracts.declaration_problems import DeclarationError
 from django_app.contracts.source_checks import check_source
+from django_app.contracts.source_compiler import compile_source
 from hotclub import declarations
 from hotclub.declarations import Check, Source
 from tests.django_app import strangers
@@ -39,7 +40,7 @@ def _declared_for_a_moment() -> Iterator[None]:
 def declare(m: SimpleNamespace, **changes: Any) -> type[Source]:
     """Return a source that is right but for the changes."""
     right = {"model": m.Reading, "natural_key": ("station", "day"), "columns": COLUMNS}
-    body = {"__module__": "shop.ml"} | right | changes
+    body = {"__module__": "django_app.flights.ml"} | right | changes
     # Set afterwards: what a class body may hold is another test's.
     name = body.pop("name", "readings")
     cls = type("Readings", (Source,), {key: value for key, value in body.items() if value is not LEFT_OUT})
@@ -52,7 +53,7 @@ def problems_of(cls: type[Source]) -> list[str]:
     try:
         check_source(cls)
     except DeclarationError as error:
-        return [problem.removeprefix("shop.ml.Readings.") for problem in error.problems]
+        return [problem.removeprefix("django_app.flights.ml.Readings.") for problem in error.problems]
     return []
 
 
@@ -125,9 +126,12 @@ _ANYTHING = [
 def test_no_value_of_any_attribute_ends_in_a_traceback(
     m: SimpleNamespace, attribute: str, value: object
 ) -> None:
-    """Right or refused in words; nothing else comes out."""
-    for problem in problems_of(declare(m, **{attribute: value})):
-        assert len(problem) < 1500
+    """Right, and then compiled, or refused in words; nothing else comes out."""
+    declared = declare(m, **{attribute: value})
+    problems = problems_of(declared)
+    assert all(len(problem) < 1500 for problem in problems)
+    if not problems:
+        assert compile_source(declared, version=1, policy_revision=1).to_json()
 
 
 @pytest.mark.parametrize("value", _ANYTHING, ids=lambda value: type(value).__name__)
