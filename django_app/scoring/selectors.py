@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from django_app.ingest.models import Delivery
 from django_app.scoring.models import Batch, BatchChunk, Prediction, PredictionRequest
@@ -15,12 +15,18 @@ from django_app.tenants.selectors import scoped
 
 def batches(user: Any) -> QuerySet[Batch]:
     """Return the batches that the user may see, newest first. Those over all tenants are for few."""
-    return scoped(Batch.objects.all(), user)
+    return with_newest_errors(scoped(Batch.objects.all(), user))
+
+
+def with_newest_errors(batches: QuerySet[Batch]) -> QuerySet[Batch]:
+    """Return batches with what `Batch.waits_for` shows, so that a list asks once for all of them."""
+    errors = BatchChunk.objects.with_errors().filter(batch=OuterRef("pk"))
+    return batches.annotate(newest_error=Subquery(errors.values("error")[:1]))
 
 
 def predictions(batch: Batch) -> QuerySet[Prediction]:
     """Return a batch's results, by entity."""
-    return Prediction.objects.filter(batch=batch).order_by("entity")
+    return Prediction.objects.filter(batch=batch).select_related("batch").order_by("entity")
 
 
 def prediction_requests(user: Any) -> QuerySet[PredictionRequest]:
@@ -53,7 +59,8 @@ def deliveries_without_batch(
     loaded = Delivery.objects.filter(source=source, status=Delivery.Status.LOADED)
     later = loaded.filter(day=OuterRef("day"), finished_at__gt=before)
     if by_tenant:
-        later = later.filter(tenant=OuterRef("tenant"))
+        # A delivery of no tenant has rows of each.
+        later = later.filter(Q(tenant=OuterRef("tenant")) | Q(tenant=None))
     missed = (
         loaded.filter(finished_at__gt=after, finished_at__lte=before)
         .exclude(Exists(scored))
