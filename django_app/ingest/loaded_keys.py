@@ -103,5 +103,8 @@ def rows_with(rows: LoadedRows) -> QuerySet[Any]:
     keys = sql.SQL("SELECT t.{} FROM {} t WHERE {} = ANY(%s)").format(
         column, sql.Identifier(rows.source.schema.table), key_hash(rows.source, "t")
     )
+    # A contract's own names, and the hashes as parameters.
+    wanted = RawSQL(keys.as_string(), [sorted(rows.hashes)])  # noqa: S611  # as above
     # The model's own ordering would sort the whole table, and its default manager may leave rows out.
-    return model._base_manager.filter(pk__in=RawSQL(keys.as_string(), [sorted(rows.hashes)])).order_by()  # noqa: S611  # a contract's own names; the hashes are parameters
+    found: QuerySet[Any] = model._base_manager.filter(pk__in=wanted).order_by()
+    return found

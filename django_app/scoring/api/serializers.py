@@ -35,7 +35,7 @@ class PredictionRequestIn(StrictSerializer):
 class LabelledOut(serializers.Serializer[Any]):
     """What the scores mean, where the contract of their version names classes."""
 
-    label = serializers.SerializerMethodField(
+    label = serializers.SerializerMethodField(  # type: ignore[assignment]  # REST framework takes it out of the class
         help_text="the most probable class; null where there are no classes"
     )
     probabilities = serializers.SerializerMethodField(help_text="by class; null where there are no classes")
