@@ -30,17 +30,25 @@ Answer = float | list[float] | LabelledAnswer
 
 
 def class_names(contract: ModelContract) -> tuple[str, ...]:
-    """Return the names that answers have; empty where answers are plain scores.
+    """Return the names that answers of a contract have; empty where they are plain scores.
 
     Raises:
         ContractError: a binary model has names, and they are not two.
     """
-    task, classes = contract.schema.task, contract.schema.classes
+    return names_of(contract.name, contract.schema.task, contract.schema.classes)
+
+
+def names_of(model: str, task: str, classes: Sequence[str]) -> tuple[str, ...]:
+    """Return the names that answers have, of the parts of a contract that say so.
+
+    Raises:
+        ContractError: a binary model has names, and they are not two.
+    """
     if task == "regression":
         return ()
     if task == "binary" and len(classes) not in (0, 2):
-        raise ContractError(f"{contract.name}: a binary model has two classes or none, not {len(classes)}")
-    return classes
+        raise ContractError(f"{model}: a binary model has two classes or none, not {len(classes)}")
+    return tuple(classes)
 
 
 def require_fit(contract: ModelContract, width: int) -> None:

@@ -15,7 +15,7 @@ from unfold.contrib.filters.admin import RangeDateFilter
 
 from django_app.conf import hotclub_settings
 from django_app.scoring.models import Batch, BatchChunk, PredictionRequest
-from django_app.scoring.selectors import predictions, with_newest_errors
+from django_app.scoring.selectors import predictions, with_classes, with_newest_errors
 from django_app.scoring.shown_answers import shown_answer
 from django_app.tenants.admin_base import OwnValuesFilter, ReadOnlyAdmin, TenantFilter
 from django_app.typed_admin import TabularInline, display
@@ -116,7 +116,7 @@ class BatchAdmin(_ScoredAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Batch]:
         """Return the batches with what each waits for."""
-        return with_newest_errors(super().get_queryset(request))
+        return with_classes(with_newest_errors(super().get_queryset(request)))
 
     @display(description="tenant", ordering="tenant")
     def tenant_name(self, batch: Batch) -> str:
@@ -194,6 +194,10 @@ class PredictionRequestAdmin(_ScoredAdmin):
         "finished_at",
     )
     readonly_fields = ("version", "badge", "result", "features_shown")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PredictionRequest]:
+        """Return the requests with what names their classes."""
+        return with_classes(super().get_queryset(request))
 
     @display(description="result")
     def result(self, request: PredictionRequest) -> str:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 from django_app.conf import hotclub_settings
-from django_app.contracts.selectors import contract_by_fingerprint
 from django_app.scoring.models import Batch, PredictionRequest
+from django_app.scoring.selectors import class_facts
 from hotclub import answers, package
-from hotclub.contract import ModelContract
 from hotclub.errors import ContractError, PackageError
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
@@ -43,7 +41,7 @@ def shown_answer(work: Batch | PredictionRequest, score: answers.Score | None) -
     if score is None:
         return ShownAnswer("-")
     try:
-        classes = _classes(work.model_name, work.contract_fingerprint, work.package_digest)
+        classes = _classes(work)
         text = answers.as_text(classes, score)
         labelled = answers.labelled(classes, score) if classes else None
     except ContractError as error:
@@ -55,29 +53,25 @@ def shown_answer(work: Batch | PredictionRequest, score: answers.Score | None) -
     return ShownAnswer(text, labelled["label"], labelled["probabilities"])
 
 
-# Classes are part of what the fingerprint is over, so what was read once stays right. An error is not kept.
-@lru_cache(maxsize=256)
-def _classes(model_name: str, fingerprint: str, digest: str) -> tuple[str, ...]:
-    """Return the class names of a contract version.
+def _classes(work: Batch | PredictionRequest) -> tuple[str, ...]:
+    """Return the class names of the contract version that scored.
 
     Raises:
-        ContractError: neither Django's contracts nor the package cache have it.
+        ContractError: neither Django's contracts nor the package cache have it, or it cannot be answered by.
     """
+    facts = class_facts(work)
+    if facts is not None:
+        return answers.names_of(work.model_name, facts["task"], facts["classes"])
+    folder = hotclub_settings.cache / work.package_digest
+    if not _DIGEST.fullmatch(work.package_digest) or not folder.is_dir():
+        raise ContractError(
+            f"the contract with the fingerprint {work.contract_fingerprint[:12]} is not known here, and the package is not "
+            "in the cache; add the contract's file and run migrate"
+        )
     try:
-        return answers.class_names(contract_by_fingerprint(model_name, fingerprint))
-    except ContractError:
-        contract = _of_cached_package(model_name, fingerprint, digest)
-        if contract is None:
-            raise
-        return answers.class_names(contract)
-
-
-def _of_cached_package(model_name: str, fingerprint: str, digest: str) -> ModelContract | None:
-    """Return the contract in the package, where that is in this machine's cache."""
-    folder = hotclub_settings.cache / digest
-    if not _DIGEST.fullmatch(digest) or not folder.is_dir():
-        return None
-    try:
-        return package.read(folder, expect_model=model_name, expect_fingerprint=fingerprint).contract
-    except PackageError:
-        return None
+        read = package.read(
+            folder, expect_model=work.model_name, expect_fingerprint=work.contract_fingerprint
+        )
+    except PackageError as error:
+        raise ContractError(str(error)) from error
+    return answers.class_names(read.contract)

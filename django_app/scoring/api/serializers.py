@@ -46,7 +46,7 @@ class LabelledOut(serializers.Serializer[Any]):
     FIELDS = ("label", "probabilities", "classes_problem")
 
     def _shown(self, row: Prediction | PredictionRequest) -> ShownAnswer:
-        work = row.batch if isinstance(row, Prediction) else row
+        work = self.context["batch"] if isinstance(row, Prediction) else row
         return shown_answer(work, row.score if row.scores is None else row.scores)
 
     def get_label(self, row: Prediction | PredictionRequest) -> str | None:
@@ -239,7 +239,7 @@ class BatchOut(serializers.ModelSerializer[Batch]):
 
 
 class PredictionOut(LabelledOut, serializers.ModelSerializer[Prediction]):
-    """One scored row."""
+    """One scored row. The context has its batch."""
 
     class Meta:
         model = Prediction

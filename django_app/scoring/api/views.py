@@ -263,6 +263,7 @@ class BatchViewSet(
     def results(self, _request: Request, **_: Any) -> Response:
         """Return the scores, by entity, a page at a time."""
         # Any: the page is of another model than the view.
-        rows: QuerySet[Any] = selectors.predictions(self.get_object())
+        batch = self.get_object()
+        rows: QuerySet[Any] = selectors.predictions(batch)
         page = self.paginate_queryset(rows)
-        return self.get_paginated_response(PredictionOut(page, many=True).data)
+        return self.get_paginated_response(PredictionOut(page, many=True, context={"batch": batch}).data)
