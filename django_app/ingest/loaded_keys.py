@@ -92,7 +92,9 @@ def loaded_rows(*, source: str, day: dt.date, tenant: Tenant | None) -> LoadedRo
 
 def _newest_by_tenant(keys: Sequence[str]) -> QuerySet[Delivery]:
     """Return each tenant's newest delivery: keys are kept for that one, and it decides over those before."""
-    newest = Delivery.objects.filter(pk__in=keys).order_by("tenant", "-landed_at", "pk").distinct("tenant")
+    newest = (
+        Delivery.objects.filter(pk__in=keys).order_by("tenant_id", "-landed_at", "pk").distinct("tenant_id")
+    )
     return newest.select_related("loaded_keys")
 
 
