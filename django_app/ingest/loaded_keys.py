@@ -15,7 +15,7 @@ from psycopg import sql
 from django_app.ingest import selectors
 from django_app.ingest.models import Delivery
 from django_app.tenants.models import Tenant
-from hotclub.contract import SourceContract
+from hotclub.contract import ColumnSpec, SourceContract
 from hotclub.errors import ConflictError, ContractError
 
 
@@ -47,12 +47,17 @@ def key_hash(contract: SourceContract, alias: str) -> sql.Composed:
     """
     by_target = {column.target: column for column in contract.schema.columns}
     parts = [
-        sql.SQL("({}.{} AT TIME ZONE 'UTC')" if by_target[name].type == "timestamptz" else "{}.{}").format(
+        sql.SQL("({}.{} AT TIME ZONE 'UTC')" if _is_moment(by_target[name]) else "{}.{}").format(
             sql.Identifier(alias), sql.Identifier(name)
         )
         for name in contract.schema.natural_key
     ]
     return sql.SQL("hashtextextended(ROW({})::text, 0)").format(sql.SQL(", ").join(parts))
+
+
+def _is_moment(column: ColumnSpec) -> bool:
+    """Return whether what is loaded is a moment, which is text in the session's time zone."""
+    return column.type == "timestamptz" and column.reference_key is None
 
 
 def loaded_rows(*, source: str, day: dt.date, tenant: Tenant | None) -> LoadedRows:
@@ -101,7 +106,7 @@ def _newest_by_tenant(keys: Sequence[str]) -> QuerySet[Delivery]:
 def rows_with(rows: LoadedRows) -> QuerySet[Any]:
     """Return the rows of the source's model whose natural key is among the loaded ones."""
     model = apps.get_model(rows.source.schema.django_model)
-    column = sql.Identifier(model._meta.pk.column)
+    column = sql.Identifier(model._meta.pk_fields[0].column)
     keys = sql.SQL("SELECT t.{} FROM {} t WHERE {} = ANY(%s)").format(
         column, sql.Identifier(rows.source.schema.table), key_hash(rows.source, "t")
     )
