@@ -12,6 +12,7 @@ from django.db.models import F
 from psycopg import sql
 
 from django_app.contracts.column_defaults import Defaults
+from django_app.ingest.loaded_keys import key_hash
 from hotclub import names
 from hotclub.contract import ColumnSpec, SourceContract
 
@@ -34,6 +35,7 @@ class LoadStatement:
         self, contract: SourceContract, staging_table: str, defaults: Defaults, *, shown: int
     ) -> None:
         schema = contract.schema
+        self._contract = contract
         self.columns = schema.columns
         self.key = schema.natural_key
         self.defaults = defaults
@@ -131,17 +133,22 @@ class LoadStatement:
         ).format(typed=self._typed_keys(), target=self.target, match=self._match())
 
     def key_hashes(self) -> sql.Composed:
-        """Return a 64-bit hash of each natural key, the same whatever the session's time zone."""
-        by_target = {c.target: c for c in self.columns}
-        parts = [
-            sql.SQL("(n.{} AT TIME ZONE 'UTC')" if _is_moment(by_target[name]) else "n.{}").format(
-                sql.Identifier(name)
-            )
-            for name in self.key
-        ]
+        """Return a 64-bit hash of each natural key: of the table's own values where the row is there.
+
+        A column may print a value otherwise than the file has it, such as 5.00 for 5, and rows are found again by the hash.
+        """
+        there = sql.SQL("t.{} IS NOT NULL").format(sql.Identifier(self._pk))
         return sql.SQL(
-            "SELECT coalesce(array_agg(DISTINCT hashtextextended(ROW({})::text, 0)), '{{}}') FROM ({}) n"
-        ).format(sql.SQL(", ").join(parts), self._typed_keys())
+            "SELECT coalesce(array_agg(DISTINCT CASE WHEN {there} THEN {table} ELSE {file} END), '{{}}')"
+            " FROM ({typed}) n LEFT JOIN {target} t ON {match}"
+        ).format(
+            there=there,
+            table=key_hash(self._contract, "t"),
+            file=key_hash(self._contract, "n"),
+            typed=self._typed_keys(),
+            target=self.target,
+            match=self._match(),
+        )
 
     def foreign(self, tenant: str | None) -> sql.Composed | None:
         """Count the table's rows that the file names and that are not the tenant's; None where the source has no tenants.
@@ -257,11 +264,6 @@ class LoadStatement:
             )
             for name in self.key
         )
-
-
-def _is_moment(column: ColumnSpec) -> bool:
-    """Return whether what is loaded is a moment, which is text in the session's time zone."""
-    return column.type == "timestamptz" and column.reference_key is None
 
 
 def _list(columns: Iterable[str], prefix: str = "") -> sql.Composed:
