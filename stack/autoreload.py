@@ -18,7 +18,7 @@ from typing import Final
 
 from watchfiles import PythonFilter, watch
 
-from stack import secrets, service_definitions
+from stack import secrets
 from stack.errors import StackError
 from stack.home import Home
 from stack.settings import folder_of_app
@@ -28,6 +28,11 @@ from stack.supervisor import Supervisor
 SERVICES: Final = ("django", "worker")
 #: A migration is run by `migrate`, which is a process of its own.
 _IGNORED_FOLDERS: Final = frozenset({"migrations", "__pycache__", "tests"})
+#: What a worker does before it asks its broker, which is more than the web process does: settings, models, every
+#: ml.py, Django's checks, tasks. It asks no database.
+_TRIAL: Final = (
+    "import django_app.config.celery as c, django; django.setup(); c.app.loader.import_default_modules()"
+)
 _TRIAL_SECONDS: Final = 120
 _RECORD: Final = "autoreload.json"
 
@@ -97,18 +102,17 @@ def syntax_problem(paths: Iterable[Path]) -> str:
 
 
 def import_problem() -> str:
-    """Return the last line of what Django says when it cannot load the apps; empty when it can."""
+    """Return the last line of what Python says when it cannot load the apps; empty when it can."""
     try:
         done = subprocess.run(
-            # It loads settings, apps, models and every ml.py, and asks no database.
-            service_definitions.manage("version"),
+            [sys.executable, "-c", _TRIAL],
             capture_output=True,
             text=True,
             timeout=_TRIAL_SECONDS,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return f"Django did not load it in {_TRIAL_SECONDS} s"
+        return f"it was not loaded in {_TRIAL_SECONDS} s"
     lines = done.stderr.strip().splitlines() or ["no message"]
     return "" if done.returncode == 0 else lines[-1]
 

@@ -102,9 +102,10 @@ class LiveStack:
         environment = {
             **kept,
             "PYTHONPATH": str(self.folder),
-            "HOTCLUB_PORT_SHIFT": str(self.shift),
             "HOTCLUB_DEMO_HISTORY_FROM": HISTORY_FROM,
         }
+        if self.shift:  # what is not set, the stack remembers
+            environment["HOTCLUB_PORT_SHIFT"] = str(self.shift)
         command = [sys.executable, "-m", "stack", *words]
         return subprocess.run(
             command,
