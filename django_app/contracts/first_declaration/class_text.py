@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from django.apps import apps
-from django.conf import settings
+from django.conf import global_settings, settings
 from django.db import models
 
 from django_app.contracts.first_declaration.draft import Draft
 from django_app.contracts.first_declaration.feature_choice import ChosenFeature
 from django_app.contracts.first_declaration.ml_file import Import
 from django_app.contracts.first_declaration.model_columns import Column, LeftOut
-from django_app.contracts.first_declaration.python_text import bracketed, comment, literal
+from django_app.contracts.first_declaration.python_text import WIDTH, bracketed, comment, literal
 from hotclub.errors import ContractError
 
 _DECLARATIONS: Final = "hotclub.declarations"
@@ -66,7 +66,7 @@ def _rows(draft: Draft, use: Use) -> Iterator[str]:
     manager = model._default_manager.name
     rows = f"{use(model_import(model))}.{manager}"
     if draft.time is not None and draft.time.nullable:
-        yield from bracketed(f"    rows = {rows}.filter(", [f"{draft.time.path}__isnull=False"], ")", 0)
+        yield from bracketed(f"rows = {rows}.filter(", [f"{draft.time.path}__isnull=False"], ")", 4)
     else:
         yield f"    rows = {rows}.all()"
     if draft.seen.entity != "pk":
@@ -102,8 +102,10 @@ def _time(draft: Draft, use: Use) -> Iterator[str]:
         4,
     )
     yield f"    horizon = {use(Import('datetime', 'timedelta'))}(0)"
-    if settings.TIME_ZONE not in (None, "UTC"):
-        yield f"    timezone = {literal(settings.TIME_ZONE)}"
+    # Nobody chose Django's own default.
+    zone = settings.TIME_ZONE
+    if zone not in (None, "UTC", global_settings.TIME_ZONE):
+        yield f"    timezone = {literal(zone)}"
 
 
 def _label(draft: Draft, use: Use) -> Iterator[str]:
@@ -111,7 +113,7 @@ def _label(draft: Draft, use: Use) -> Iterator[str]:
     others = [c.name for c in draft.seen.labels if c is not label]
     if others:
         yield from comment(
-            f"Other candidates for the label: {', '.join(others)}. What is known only afterwards is no feature.",
+            f"Other candidates for the label: {', '.join(others)}. Remove from the features what is known only afterwards.",
             4,
         )
     if label.nullable:
@@ -135,7 +137,7 @@ def _label(draft: Draft, use: Use) -> Iterator[str]:
         else:
             parts = [f"{literal(value)}: {literal(name)}" for value, name in question.classes]
             ends = "{}"
-        yield from bracketed(f"    classes = {ends[0]}", parts, f"    {ends[1]}", 0)
+        yield from bracketed(f"classes = {ends[0]}", parts, ends[1], 4)
 
 
 def _training(draft: Draft) -> Iterator[str]:
@@ -145,13 +147,14 @@ def _training(draft: Draft) -> Iterator[str]:
     if known:
         share = question.counts[0][1] / known
         yield from comment(
-            f"Whoever always says the most frequent value is right in {share:.1%} of the rows.", 4
+            f"To answer always with the most frequent value is right in {share:.1%} of the rows.", 4
         )
     yield from comment(
-        "No gates: a version serves only when a person gives a reason. Set them when trainml has shown what is "
-        f"reached, and what the baselines reach: gates = {{{literal(question.metric)}: LIMIT}}",
+        "No gates: a version serves only when a person gives a reason. Set them when trainml has shown how good the "
+        "model and its baselines are:",
         4,
     )
+    yield f"    # gates = {{{literal(question.metric)}: LIMIT}}"
     if draft.days is not None:
         if draft.span is not None:
             first, last = (moment.date().isoformat() for moment in draft.span)
@@ -192,7 +195,7 @@ def _left_out(parts: tuple[LeftOut, ...]) -> Iterator[str]:
     yield ""
     yield "    # Left out:"
     for part in parts:
-        yield from comment(f"- {part.name}: {part.reason}", 4)
+        yield from comment(f"- {part.name}: {part.reason}", 4, hanging=2)
 
 
 def import_lines(imports: dict[Import, str]) -> list[str]:
@@ -220,7 +223,7 @@ def import_lines(imports: dict[Import, str]) -> list[str]:
 def bracketed_import(module: str, names: list[str]) -> list[str]:
     """Return an import of names, a line each where it does not fit on one."""
     one_line = f"from {module} import {', '.join(names)}"
-    if len(one_line) <= 88:
+    if len(one_line) <= WIDTH:
         return [one_line]
     return bracketed(f"from {module} import (", names, ")", 0)
 

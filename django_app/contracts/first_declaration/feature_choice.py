@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from django_app.contracts.first_declaration.model_columns import Column, LeftOut
@@ -59,7 +59,7 @@ def choose_features(
             continue
         name = feature_name(column.name, taken)
         taken.add(name)
-        chosen.append(ChosenFeature(name, column, _class_of(column)))
+        chosen.append(ChosenFeature(name, _within_bounds(column, facts), _class_of(column)))
     return chosen, left_out
 
 
@@ -75,6 +75,18 @@ def feature_name(field: str, taken: set[str]) -> str:
         number += 1
         unique = f"{name[:56]}_{number}"
     return unique
+
+
+def _within_bounds(column: Column, facts: Facts | None) -> Column:
+    """Leave out a bound that rows do not keep: Django's validators say nothing of what is in the table."""
+    if facts is None or facts.low is None or facts.high is None:
+        return column
+    low, high = column.minimum, column.maximum
+    return replace(
+        column,
+        minimum=low if low is not None and facts.low >= low else None,
+        maximum=high if high is not None and facts.high <= high else None,
+    )
 
 
 def _class_of(column: Column) -> FeatureClass:

@@ -11,7 +11,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import translation
 
-from django_app.contracts.first_declaration.units import unit_of
+from django_app.contracts.first_declaration.units import unit_of, without_unit
 
 Kind: TypeAlias = Literal["boolean", "number", "text", "date", "moment", "time", "duration"]
 AnyField: TypeAlias = "models.Field[Any, Any]"
@@ -126,9 +126,7 @@ def _column(field: AnyField) -> Column | LeftOut:
     kind = kind_of_field(field)
     if kind is None:
         reason = next((text for cls, text in _NO_VALUE if isinstance(field, cls)), "")
-        return LeftOut(
-            field.name, reason or f"a {field.get_internal_type()} is no value for a model as it is"
-        )
+        return LeftOut(field.name, reason or f"{field.get_internal_type()} is no value for a model as it is")
     value: Any = field.output_field if isinstance(field, models.GeneratedField) else field
     minimum, maximum = _bounds(field) if kind == "number" else (None, None)
     return Column(
@@ -180,10 +178,11 @@ def _choices(field: AnyField) -> tuple[tuple[Any, str], ...]:
 
 
 def _doc(field: AnyField) -> str:
-    """Return the help text, else the verbose name where a person wrote one."""
-    text = " ".join(str(field.help_text).split())
-    name = " ".join(str(field.verbose_name).split())
-    return text or ("" if name == field.name.replace("_", " ") else name)
+    """Return the help text, else the verbose name where a person wrote one; a unit that has a place of its own left out."""
+    help_text, name = (
+        " ".join(without_unit(str(text)).split()) for text in (field.help_text, field.verbose_name)
+    )
+    return help_text or ("" if name == field.name.replace("_", " ") else name)
 
 
 def _bounds(field: AnyField) -> tuple[float | None, float | None]:

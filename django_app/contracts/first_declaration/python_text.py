@@ -36,15 +36,21 @@ def bracketed(before: str, parts: Sequence[str], after: str, indent: int) -> lis
     return [f"{pad}{before}", *(f"{pad}    {part}," for part in parts), f"{pad}{after}"]
 
 
-def comment(text: str, indent: int) -> list[str]:
-    """Return a text as lines of a comment; what is no printable character becomes a space."""
+def comment(text: str, indent: int, hanging: int = 0) -> list[str]:
+    """Return a text as lines of a comment; what is no printable character becomes a space.
+
+    Args:
+        text: of any characters.
+        indent: of all lines, in spaces.
+        hanging: more spaces of every line but the first.
+    """
     plain = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     pad = " " * indent + "# "
     return textwrap.wrap(
         plain,
         WIDTH,
         initial_indent=pad,
-        subsequent_indent=pad,
+        subsequent_indent=pad + " " * hanging,
         break_long_words=False,
         break_on_hyphens=False,
     )

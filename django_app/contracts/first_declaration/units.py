@@ -40,6 +40,13 @@ def unit_of(*texts: str) -> str:
     return ""
 
 
+def without_unit(text: str) -> str:
+    """Return a text without a unit in brackets, and without "in kg" where it is all that the text says."""
+    plain = _BRACKETS.sub(lambda found: "" if _is_unit(found[1]) else found[0], text).strip()
+    alone = _WORDS.fullmatch(plain)
+    return "" if alone and _is_unit(alone[1]) else plain
+
+
 def _is_unit(text: str) -> bool:
     parts = [part for part in re.split(r"[/·*^\s]|per\s", text.lower()) if part]
     measured = [re.sub(r"[²³⁻¹]|-?\d+$", "", part) or part for part in parts]

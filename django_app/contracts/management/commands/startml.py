@@ -36,7 +36,10 @@ class Command(BaseCommand):
         )
         parser.add_argument("--task", choices=_TASKS, help="default: what the label's values are")
         parser.add_argument("--name", metavar="CLASS", help="the class; default: the model and the label")
-        parser.add_argument("--stdout", action="store_true", help="print the class and write nothing")
+        # Django takes an option named stdout for a stream.
+        parser.add_argument(
+            "--stdout", action="store_true", dest="print_only", help="print the class and write nothing"
+        )
         parser.add_argument("--interactive", action="store_true", help="ask for label, time and task")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -45,7 +48,7 @@ class Command(BaseCommand):
             model = _model(options["model"])
             app = apps.get_app_config(model._meta.app_label)
             file = read_ml_file(Path(app.path) / "ml.py")
-            if not options["stdout"]:
+            if not options["print_only"]:
                 _require_own(app)
             seen = look_at(model)
             if seen.sample.problem:
@@ -59,7 +62,7 @@ class Command(BaseCommand):
             if options["interactive"]:
                 wanted = self._ask(seen, wanted)
             made = declare(make_draft(seen, **wanted), file, app, options["name"])
-            if options["stdout"]:
+            if options["print_only"]:
                 self.stdout.write(made.class_text, ending="")
                 return
             write_ml_file(file, made.file_text)
