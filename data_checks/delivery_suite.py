@@ -15,11 +15,12 @@ from psycopg import sql
 
 from data_checks import check_messages, message_text
 from data_checks.errors import CheckError
-from data_checks.expectation_plan import COLUMN_ARGUMENTS, COLUMN_LIST_ARGUMENTS, PlannedExpectation, Planner
+from data_checks.expectation_plan import PlannedExpectation, Planner
 from data_checks.staging_tables import aliases
 from data_checks.values import BATCH, clock_query, form_of, is_value
 from hotclub import names, severities
 from hotclub.contract import CheckSpec, ColumnSpec, SourceContract
+from hotclub.expectations import COLUMN_ARGUMENTS, COLUMN_LIST_ARGUMENTS
 
 _ROW: Final = sql.Identifier(names.COLUMN_ROW).as_string()
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 
 from hotclub import severities
 from hotclub.errors import ContractError
-from hotclub.severities import SeriousSeverity, Severity
+from hotclub.severities import SeriousSeverity
 
 Task = Literal["binary", "multiclass", "regression"]
 
@@ -93,21 +93,23 @@ class Check:
     """An expectation by its name, with its arguments: data, resolved by data_checks.
 
     ``Check("ExpectColumnValuesToBeBetween", column="distance", min_value=0, severity="warning")``
+
+    It holds whatever it is given: `makecontracts` says what is wrong with it. `unnamed` are arguments without a name,
+    which no expectation takes.
     """
 
-    expectation: str
-    severity: Severity
+    expectation: Any
+    severity: Any
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    unnamed: tuple[Any, ...] = ()
 
     def __init__(
-        self, expectation: str, *, severity: Severity = severities.CRITICAL, **arguments: Any
+        self, expectation: Any = None, *unnamed: Any, severity: Any = severities.CRITICAL, **arguments: Any
     ) -> None:
-        if severity not in severities.ORDER:
-            known = ", ".join(reversed(severities.ORDER))
-            raise ContractError(f"Check({expectation!r}): severity {severity!r} is not one of {known}")
         object.__setattr__(self, "expectation", expectation)
         object.__setattr__(self, "severity", severity)
         object.__setattr__(self, "arguments", arguments)
+        object.__setattr__(self, "unnamed", unnamed)
 
 
 def snake_case(name: str) -> str:

@@ -25,7 +25,7 @@ from hotclub import names, statuses
 from hotclub.airflow_rest import RUN_ENDED, Airflow, AirflowDownError
 from hotclub.mlflow_rest import MlflowRegistry
 from stack import clients, lifecycle
-from stack.ports import Ports
+from stack.ports import Ports, shift_problem
 from stack.service_environments import Stack
 from stack.settings import Settings
 from tests.conftest import ROOT
@@ -42,6 +42,8 @@ OWN_BATCH = "test "
 def _free_shift() -> int:
     for _ in range(100):
         shift = random.randrange(1000, 40_000, 10)
+        if shift_problem(shift) is not None:
+            continue
         ports = Ports.shifted(shift).named().values()
         free = True
         for port in ports:
@@ -100,9 +102,10 @@ class LiveStack:
         environment = {
             **kept,
             "PYTHONPATH": str(self.folder),
-            "HOTCLUB_PORT_SHIFT": str(self.shift),
             "HOTCLUB_DEMO_HISTORY_FROM": HISTORY_FROM,
         }
+        if self.shift:  # what is not set, the stack remembers
+            environment["HOTCLUB_PORT_SHIFT"] = str(self.shift)
         command = [sys.executable, "-m", "stack", *words]
         return subprocess.run(
             command,

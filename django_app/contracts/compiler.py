@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,27 +11,21 @@ from django.core.exceptions import FieldDoesNotExist, FieldError
 from django.db import DEFAULT_DB_ALIAS, connections, models
 from django.db.models import Case, F, FloatField, When
 
-from django_app.contracts.declaration_checks import check_model, check_source
+from django_app.contracts.declaration_checks import check_model
 from django_app.contracts.declaration_problems import label_of
 from django_app.contracts.entity_keys import key_type
 from django_app.contracts.expressions import kind_of, refuse_unstable
-from django_app.contracts.source_columns import check_natural_key, compile_columns, tenant_column
 from django_app.contracts.sql_parameters import typed, untyped
 from hotclub import declarations, names
 from hotclub.columns import postgres_type
 from hotclub.contract import (
-    CheckSpec,
     FeatureSpec,
     ModelContract,
     ModelPolicy,
     ModelSchema,
-    SourceContract,
-    SourcePolicy,
-    SourceSchema,
     ViewSpec,
 )
 from hotclub.errors import ContractError
-from hotclub.severities import SERIOUS, SeriousSeverity
 
 #: An annotation may not be named like a field of the model, so inside the view all have this prefix.
 _PREFIX = "hc_"
@@ -85,41 +78,6 @@ def compile_model(
     return ModelContract(
         cls.name, app_label_of(cls), version, schema=schema, policy=policy, policy_revision=policy_revision
     )
-
-
-def compile_source(cls: type[declarations.Source], *, version: int, policy_revision: int) -> SourceContract:
-    """Return the contract of a declared source.
-
-    Raises:
-        ContractError: the declaration cannot be a contract; the message names the attribute and the fix.
-    """
-    check_source(cls)
-    columns = compile_columns(cls)
-    check_natural_key(cls)
-    by_field = {field: name for name, field in cls.columns.items()}
-    target = {column.name: column.target for column in columns}
-    schema = SourceSchema(
-        django_model=cls.model._meta.label,
-        table=cls.model._meta.db_table,
-        natural_key=tuple(target[by_field[field]] for field in cls.natural_key),
-        tenant_path=cls.tenant,
-        tenant_column=tenant_column(cls),
-        timezone=cls.timezone,
-        columns=columns,
-    )
-    checks = tuple(CheckSpec(c.expectation, c.severity, _jsonable(c.arguments, cls)) for c in cls.checks)
-    doc = inspect.cleandoc(cls.__doc__ or "")
-    policy = SourcePolicy(checks=checks, doc=doc, ambiguous_times=_ambiguous_times(cls))
-    return SourceContract(
-        cls.name, app_label_of(cls), version, schema=schema, policy=policy, policy_revision=policy_revision
-    )
-
-
-def _ambiguous_times(cls: type[declarations.Source]) -> SeriousSeverity:
-    if cls.ambiguous_times not in SERIOUS:
-        allowed = " or ".join(f'"{severity}"' for severity in SERIOUS)
-        raise ContractError(f"{label_of(cls)}.ambiguous_times: {cls.ambiguous_times!r} must be {allowed}")
-    return cls.ambiguous_times
 
 
 def app_label_of(cls: type) -> str:
@@ -244,14 +202,6 @@ def _refuse_temporal(query: models.sql.Query, name: str, where: str) -> None:
         raise ContractError(
             f'{where}: a {kind} is no value for a model; use Age, or a part of it: Extract…(..., tzinfo=ZoneInfo("…"))'
         )
-
-
-def _jsonable(arguments: Any, cls: type[declarations.Source]) -> dict[str, Any]:
-    try:
-        loaded: dict[str, Any] = json.loads(json.dumps(dict(arguments), allow_nan=False))
-    except (TypeError, ValueError) as error:
-        raise ContractError(f"{label_of(cls)}.checks: {error}; arguments must be JSON") from error
-    return loaded
 
 
 def _field(model: type[models.Model], name: str, where: str) -> models.Field[Any, Any]:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django_app.contracts.declaration_problems import label_of
 from hotclub import names, parameters
-from hotclub.declarations import Feature, MLModel, Source
+from hotclub.declarations import Feature, MLModel
 from hotclub.errors import ContractError
 from hotclub.metrics import METRICS, WORSE_THAN_CHAMPION, metrics_of
 
@@ -122,21 +122,3 @@ def _check_feature(where: str, name: str, feature: object) -> None:
         )
     if not isinstance(feature, Feature) or type(feature) is Feature:
         raise ContractError(f"{place}: must be a Number, Category, Boolean or Age")
-
-
-def check_source(cls: type[Source]) -> None:
-    """Check a source's declaration.
-
-    Raises:
-        ContractError: with the attribute and the fix.
-    """
-    where = label_of(cls)
-    _require(cls, ("model", "natural_key", "columns"), Source)
-    _zone(where, cls.timezone)
-    if isinstance(cls.natural_key, str) or not cls.natural_key:
-        raise ContractError(f"{where}.natural_key: must be a tuple of the model's field names")
-    missing = [field for field in cls.natural_key if field not in cls.columns.values()]
-    if missing:
-        raise ContractError(f"{where}.columns: no column for {', '.join(missing)} of the natural key")
-    if names.COLUMN_ROW in cls.columns:
-        raise ContractError(f"{where}.columns: {names.COLUMN_ROW!r} is staging's own; rename the column")

@@ -11,7 +11,7 @@ from django.db.backends.postgresql.operations import DatabaseOperations
 from django.db.models import F
 from psycopg import sql
 
-from django_app.ingest.column_defaults import Defaults
+from django_app.contracts.column_defaults import Defaults
 from hotclub import names
 from hotclub.contract import ColumnSpec, SourceContract
 

@@ -11,8 +11,8 @@ from django.apps import apps
 from django.db import connection, transaction
 from django.utils import timezone
 
+from django_app.contracts.column_defaults import can_insert, defaults_of, values_of
 from django_app.ingest import selectors
-from django_app.ingest.column_defaults import can_insert, defaults_of, values_of
 from django_app.ingest.load_statement import LoadStatement
 from django_app.ingest.models import Delivery, LoadedKeys
 from django_app.ingest.signals import delivery_loaded

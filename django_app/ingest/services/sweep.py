@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 from django.db import transaction
 
+from django_app.contracts.column_defaults import can_insert
 from django_app.ingest import selectors
-from django_app.ingest.column_defaults import can_insert
 from django_app.ingest.models import Delivery
 from django_app.ingest.services.deliveries import (
     LOAD,

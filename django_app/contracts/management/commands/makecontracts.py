@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from django_app.contracts import changes, feature_views
+from django_app.contracts import changes, feature_views, source_checks
 from hotclub import contract_files, declarations, names
 from hotclub.contract import Contract, ModelContract
 from hotclub.errors import ContractError
@@ -33,6 +33,9 @@ class Command(BaseCommand):
             pending = changes.pending()
         except ContractError as error:
             raise CommandError(str(error)) from error
+        for source in declarations.sources.values():
+            for note in source_checks.notes(source):
+                self.stdout.write(f"Note: {note}.")
         if not pending:
             count = len(declarations.models) + len(declarations.sources)
             self.stdout.write(f"No changes: {count} contracts agree with their declarations.")
