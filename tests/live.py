@@ -39,7 +39,8 @@ HISTORY_FROM = "2013-06-15"
 OWN_BATCH = "test "
 
 
-def _free_shift() -> int:
+def free_shift() -> int:
+    """Return a shift of the ports with which a stack can start now."""
     for _ in range(100):
         shift = random.randrange(1000, 40_000, 10)
         if shift_problem(shift) is not None:
@@ -231,7 +232,7 @@ def lower_the_gate(live: LiveStack) -> None:
 
 
 def _start(folder: Path) -> LiveStack:
-    live = LiveStack(folder, _free_shift())
+    live = LiveStack(folder, free_shift())
     folder.mkdir(parents=True)
     copy_tree(folder)
     lower_the_gate(live)

@@ -155,12 +155,15 @@ def _training(draft: Draft) -> Iterator[str]:
         4,
     )
     yield f"    # gates = {{{literal(question.metric)}: LIMIT}}"
-    if draft.days is not None:
-        if draft.span is not None:
-            first, last = (moment.date().isoformat() for moment in draft.span)
-            yield from comment(f"Rows lie between {first} and {last}.", 4)
-        yield f"    evaluate_days = {draft.days}"
-        yield f"    stopping_days = {draft.days}"
+    days = draft.days
+    if days is not None:
+        if days.first is not None and days.last is not None:
+            yield from comment(
+                f"Most rows lie between {days.first.date().isoformat()} and {days.last.date().isoformat()}.",
+                4,
+            )
+        yield f"    evaluate_days = {days.evaluate}"
+        yield f"    stopping_days = {days.stopping}"
 
 
 def _feature(feature: ChosenFeature, use: Use) -> list[str]:

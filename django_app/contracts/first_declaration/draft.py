@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -22,14 +21,14 @@ from django_app.contracts.first_declaration.candidates import (
 from django_app.contracts.first_declaration.feature_choice import ChosenFeature, choose_features
 from django_app.contracts.first_declaration.label_task import Question, question_of
 from django_app.contracts.first_declaration.model_columns import Column, LeftOut, read_columns
+from django_app.contracts.first_declaration.split_lengths import SplitDays, split_days
 from django_app.contracts.first_declaration.table_sample import Relation, Sample
 from django_app.contracts.first_declaration.tenant_paths import tenant_paths
 from hotclub.errors import ContractError
 
 #: For `--time`: rows have none.
 NO_TIME: Final = "none"
-#: Days of the evaluation and the stopping split: a fifth of the span each, and not more than this.
-_MOST_DAYS: Final = 90
+#: With fewer days between the first row and the last, rows are not split by their time.
 _SHORTEST_SPAN: Final = 5
 
 
@@ -64,8 +63,7 @@ class Draft:
     """What is declared.
 
     Attributes:
-        days: of the evaluation and of the stopping split; None without a time.
-        span: between which times the rows lie; None where nobody knows.
+        days: how rows are split by their time; None without one.
         short_time: a time that was likely, and spans too little to split by.
     """
 
@@ -77,8 +75,7 @@ class Draft:
     tenant_may_be_null: bool
     features: tuple[ChosenFeature, ...]
     left_out: tuple[LeftOut, ...]
-    days: int | None = None
-    span: tuple[dt.datetime, dt.datetime] | None = None
+    days: SplitDays | None = None
     short_time: Column | None = None
     groups: tuple[str, ...] = field(default=())
 
@@ -158,10 +155,10 @@ def make_draft(
         ContractError: something that was named does not suit, there is no likely label, or no feature is left.
     """
     target, moment = choose_label(seen, label), choose_time(seen, time)
-    span = table_sample.span(seen.rows, moment) if moment is not None and seen.sample.rows else None
+    days = split_days(seen.rows if seen.sample.rows else None, moment) if moment is not None else None
     short = None
-    if moment is not None and time is None and span is not None and _days(span) < _SHORTEST_SPAN:
-        moment, short, span = None, moment, None
+    if time is None and days is not None and days.span is not None and days.span < _SHORTEST_SPAN:
+        moment, short, days = None, moment, None
     tenant, nullable = seen.tenants[0] if seen.tenants else (None, False)
     others = [
         c for c in seen.columns if c not in (target, moment) and c.name not in (tenant or "", target.name)
@@ -180,7 +177,7 @@ def make_draft(
         )
     return Draft(
         seen, target, _question(seen, target, task), moment, tenant, nullable, tuple(features), tuple(left_out),
-        days=_split_days(moment, span), span=span, short_time=short, groups=_groups(seen, others),
+        days=days, short_time=short, groups=_groups(seen, others),
     )  # fmt: skip
 
 
@@ -232,13 +229,3 @@ def _groups(seen: Seen, columns: Sequence[Column]) -> tuple[str, ...]:
         if column.parent and facts is not None and 20 < facts.distinct < facts.filled:
             found.append(column.name)
     return tuple(found)
-
-
-def _days(span: tuple[dt.datetime, dt.datetime]) -> float:
-    return (span[1] - span[0]).total_seconds() / 86400
-
-
-def _split_days(time: Column | None, span: tuple[dt.datetime, dt.datetime] | None) -> int | None:
-    if time is None:
-        return None
-    return 30 if span is None else max(1, min(_MOST_DAYS, int(_days(span) / 5)))

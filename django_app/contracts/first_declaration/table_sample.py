@@ -19,6 +19,8 @@ from hotclub.errors import ContractError
 ROWS: Final = 50_000
 #: A label's values are counted over all rows where that takes no longer, else over the sample.
 _TIMEOUT: Final = "10s"
+#: Fewer nulls in the same rows as the label's may be chance: whoever was not seen was not measured either.
+_MANY_NULLS: Final = 10
 #: Columns counted by one statement: PostgreSQL allows 1664 results.
 _COLUMNS: Final = 100
 
@@ -136,17 +138,17 @@ def relations(
             values = _aggregate(rows, paths, parts)
             for column, (differs, nulls, filled, later) in zip(group, _groups(values, 4), strict=True):
                 found[column.name] = Relation(
-                    differs == 0 < nulls and filled > 0, later / filled if filled else 0.0
+                    differs == 0 and nulls >= _MANY_NULLS and filled > 0, later / filled if filled else 0.0
                 )
     return found
 
 
-def span(rows: Rows, time: Column) -> tuple[dt.datetime, dt.datetime] | None:
-    """Return between which times the rows lie, the outermost hundredths left out; None without rows."""
+def quantiles(rows: Rows, time: Column, shares: Sequence[float]) -> list[dt.datetime] | None:
+    """Return before which times these shares of the rows lie; None without rows."""
     path = "percentile_disc({}) WITHIN GROUP (ORDER BY c0::timestamp)"
     with _bounded():
-        low, high = _aggregate(rows, [time.path], [path.format(0.01), path.format(0.99)])
-    return None if low is None else (low, high)
+        found = _aggregate(rows, [time.path], [path.format(share) for share in shares])
+    return None if found[0] is None else list(found)
 
 
 def value_counts(model: type[models.Model], rows: Rows, path: str, limit: int) -> list[tuple[Any, int]]:

@@ -104,13 +104,16 @@ class Command(BaseCommand):
             f"Wrote {made.class_name} to {path}: {draft.label.name} ({draft.question.task}), {time}, "
             f"{len(draft.features)} features; left out: {len(draft.left_out)}, with the reasons."
         )
-        self.stdout.write(
-            "Next: read it, and correct what only you can know. Then\n"
-            f"  manage.py inspectml {made.name}    shows its rows, label and features\n"
-            f"  manage.py trainml {made.name}      trains it here and shows how good it is\n"
-            "  manage.py makecontracts            writes the contract; review and commit it\n"
-            "  manage.py migrate                  builds the view that training and serving read"
-        )
+        steps = {
+            f"inspectml {made.name}": "shows its rows, label and features",
+            f"trainml {made.name}": "trains it here and shows how good it is",
+            "makecontracts": "writes the contract; review and commit it",
+            "migrate": "builds the view that training and serving read",
+        }
+        width = max(map(len, steps))
+        self.stdout.write("Next: read it, and correct what only you can know. Then")
+        for step, what in steps.items():
+            self.stdout.write(f"  manage.py {step:{width}}  {what}")
 
 
 def _model(label: str) -> type[models.Model]:
