@@ -42,7 +42,8 @@ DEMO: Final[Mapping[str, str]] = {"HOTCLUB_DEMO_HISTORY_FROM": HISTORY_FROM}
 OWN_BATCH = "test "
 
 
-def _free_shift() -> int:
+def free_shift() -> int:
+    """Return a shift of the ports with which a stack can start now."""
     for _ in range(100):
         shift = random.randrange(1000, 40_000, 10)
         if shift_problem(shift) is not None:
@@ -236,7 +237,7 @@ def lower_the_gate(live: LiveStack) -> None:
 
 
 def _start(folder: Path, prepare: Callable[[LiveStack], None], variables: Mapping[str, str]) -> LiveStack:
-    live = LiveStack(folder, _free_shift(), variables=variables)
+    live = LiveStack(folder, free_shift(), variables=variables)
     folder.mkdir(parents=True)
     copy_tree(folder)
     prepare(live)

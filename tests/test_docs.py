@@ -26,7 +26,7 @@ _CODE: Final = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
 _DOTTED: Final = re.compile(rf"(?<![\w./<-])(?:{'|'.join(_PACKAGES)})(?:\.\w+)+(?![\w/])")
 _PATH: Final = re.compile(r"(?<![\w./<>…-])(?:[\w.-]+/)+[\w.-]+\.(?:py|toml|json|md)(?![\w/])")
 #: What looks like a path of the repository and is one of the reader's own project, of a stack's state or of a package.
-_NOT_OURS: Final = re.compile(r"^(contracts|var|package|secrets)/|^shop/")
+_NOT_OURS: Final = re.compile(r"^(contracts|var|package|secrets)/|^shop/|^\.\./(penguins|clinics)/")
 
 
 def _pages() -> list[Path]:
