@@ -58,13 +58,14 @@ coverage: $(STAMP) ## Every test, then what no test reached; ARGS="-m fast" for 
 mutants: $(STAMP) ## Mutation tests: change the code a little and expect tests to fail, 20 minutes; MODULES="hotclub.contract_files serving.served_model"
 	@$(PY) -m tests.mutants $(MODULES)
 
-check: $(STAMP) ## Lint, format, types, imports between packages; migrations, contracts and pages up to date
+check: $(STAMP) ## Lint, format, types, imports between packages; migrations, contracts, signatures of checks and pages up to date
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 	@$(VENV)/bin/lint-imports
 	@$(PY) -W ignore::RuntimeWarning -m django_app.manage makemigrations --check --dry-run
 	@$(PY) -m django_app.manage makecontracts --check
+	@$(PY) -m data_checks signatures --check
 	@$(PY) docs/reference/generate.py --check
 
 docs: $(STAMP) ## Write the generated pages in docs/reference

@@ -43,8 +43,11 @@ def build_parser() -> argparse.ArgumentParser:
     snapshot.add_argument("--parquet", required=True, type=_file, help="the snapshot")
     for command in (check, snapshot):
         command.add_argument("--report", required=True, type=Path, help="where the JSON report is written")
-    commands.add_parser(
+    signatures = commands.add_parser(
         "signatures", help="write what the installed expectations take, which declarations are checked by"
+    )
+    signatures.add_argument(
+        "--check", action="store_true", help="write nothing; exit with 2 where the file differs"
     )
     serve = commands.add_parser(
         "serve",
@@ -130,9 +133,19 @@ def _serve(arguments: argparse.Namespace, _settings: Settings) -> int:
     return 0
 
 
-def _signatures(_arguments: argparse.Namespace, _settings: Settings) -> int:
+def _signatures(arguments: argparse.Namespace, _settings: Settings) -> int:
     from data_checks import signatures  # noqa: PLC0415  # see the module
 
+    if arguments.check:
+        if not signatures.are_written():
+            print(
+                "data_checks: the published signatures are not those of the installed Great Expectations; "
+                "run python -m data_checks signatures, and commit what it writes",
+                file=sys.stderr,
+            )
+            return EXIT_USAGE
+        command_result.give({"written": True})
+        return 0
     command_result.give({"wrote": str(signatures.write())})
     return 0
 

@@ -138,6 +138,11 @@ def write(path: Path = expectations.FILE) -> Path:
     return path
 
 
+def are_written(path: Path = expectations.FILE) -> bool:
+    """Return whether the file has them as Great Expectations is installed now."""
+    return path.is_file() and path.read_text(encoding="utf-8") == as_text()
+
+
 def _is_expectation(found: Any) -> bool:
     return isinstance(found, type) and issubclass(found, Expectation) and found is not Expectation
 

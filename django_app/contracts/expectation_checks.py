@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -33,11 +33,16 @@ class FileColumns:
 
     Attributes:
         declared: the names of the file's columns, also of those that are wrong in themselves.
-        specs: the columns that are right, by the file's name and by the table's.
+        specs_by_name: the columns that are right.
     """
 
     declared: tuple[str, ...]
-    specs: Mapping[str, ColumnSpec]
+    specs_by_name: Mapping[str, ColumnSpec]
+
+    @property
+    def specs(self) -> dict[str, ColumnSpec]:
+        """The columns that are right, by the table's name and by the file's."""
+        return {spec.target: spec for spec in self.specs_by_name.values()} | dict(self.specs_by_name)
 
 
 def check_declared(check: Check, columns: FileColumns | None, note: Callable[[str], None]) -> None:
@@ -55,24 +60,29 @@ def check_declared(check: Check, columns: FileColumns | None, note: Callable[[st
         allowed = ", ".join(f'"{each}"' for each in reversed(severities.ORDER))
         note(f"severity: {shown(check.severity)} must be one of {allowed}")
     signature = _signature(check.expectation)
-    name = check.expectation
+    given = {key: value for key, value in check.arguments.items() if key in signature.arguments}
+    wrong = {key: p for key, value in given.items() if (p := value_problem(value, signature.arguments[key]))}
+    right = {key: value for key, value in given.items() if key not in wrong}
+    for problem in (
+        *_argument_problems(check, signature),
+        *(f"{key}: {problem}" for key, problem in wrong.items()),
+        *_column_problems(right, columns, signature),
+        *_meaning(right, columns, signature),
+    ):
+        note(f"{check.expectation}: {problem}")
+
+
+def _argument_problems(check: Check, signature: Signature) -> Iterator[str]:
+    """Yield what is wrong with which arguments are given."""
     if check.unnamed:
         listed = ", ".join(map(shown, check.unnamed))
-        note(f'{name}: {listed} has no name; write arguments by name, such as column="distance"')
-    given = dict(check.arguments)
-    for argument in given:
-        if argument not in signature.arguments:
-            note(f"{name}: {_unknown(argument, signature)}")
-    for argument, said in signature.arguments.items():
-        if argument not in given:
-            if said.required:
-                note(f"{name}: {argument} is missing: {wanted(said)}")
-        elif (problem := value_problem(given[argument], said)) is not None:
-            note(f"{name}: {argument}: {problem}")
-            del given[argument]
-    known = {key: given[key] for key in given if key in signature.arguments}
-    for problem in (*_column_problems(known, columns, signature), *_meaning(known, columns, signature)):
-        note(f"{name}: {problem}")
+        yield f'{listed} has no name; write arguments by name, such as column="distance"'
+    yield from (_unknown(key, signature) for key in check.arguments if key not in signature.arguments)
+    for key, said in signature.arguments.items():
+        if said.required and key not in check.arguments:
+            yield f"{key} is missing: give {wanted(said)}"
+    if set(_BOUNDS) <= set(signature.arguments) and not {*_BOUNDS, "partition_object"} & set(check.arguments):
+        yield "min_value or max_value is missing: give at least one"
 
 
 def _signature(name: Any) -> Signature:
@@ -176,8 +186,6 @@ def _bound_problems(given: Mapping[str, Any], signature: Signature, kind: str) -
             found.append(problem)
             continue
         limits[key] = moment_of(value) if isinstance(value, str) else value
-    if not set(_BOUNDS) & set(given) and "partition_object" not in signature.arguments:
-        return ["min_value or max_value is missing: give at least one"]
     low, high = (limits.get(key) for key in _BOUNDS)
     if low is not None and high is not None:
         if low > high:

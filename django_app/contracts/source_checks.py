@@ -65,6 +65,8 @@ def check_source(cls: type[Source]) -> None:
         if columns is not None and hasattr(cls, "natural_key"):
             with problems.of("natural_key"):
                 _check_natural_key(cls, model)
+                if len(columns.declared) == len(columns.specs_by_name):
+                    _check_that_rows_can_change(cls, model)
         with problems.of("tenant"):
             _check_text_or_none(cls.tenant, "a field path to the tenant")
             check_tenant(cls)
@@ -156,12 +158,13 @@ def _check_model(model: Any) -> None:
         raise ContractError(f"{shown(model)} must be the model's class: write {type(model).__name__}")
     if not isinstance(model, type) or not issubclass(model, models.Model):
         raise ContractError(f"{shown(model)} must be a Django model's class: import it and write its name")
-    meta = model._meta
-    if meta.abstract or model is models.Model:
+    if model is models.Model:
         raise ContractError(
-            f"{meta.label if hasattr(meta, 'label') else model.__name__} is abstract and has no table; "
-            "write a model that inherits from it"
+            "models.Model is every model's base and has no table; write a model that inherits from it"
         )
+    meta = model._meta
+    if meta.abstract:
+        raise ContractError(f"{meta.label} is abstract and has no table; write a model that inherits from it")
     if meta.swapped:
         raise ContractError(
             f"{meta.label} was replaced by {meta.swapped} in the settings and has no table; write that model"
@@ -209,8 +212,7 @@ def _check_columns(
                 raise ContractError(
                     f"{path!r} is loaded from {shown(other)} already; leave one of the two out"
                 )
-    by_target = {spec.target: spec for spec in specs.values()}
-    return FileColumns(tuple(declared), by_target | specs)
+    return FileColumns(tuple(declared), specs)
 
 
 def _check_column_name(name: Any) -> None:
@@ -250,6 +252,17 @@ def _check_natural_key(cls: type[Source], model: type[models.Model]) -> None:
             fields.append(_key_field(model, name, loaded, fields))
     found.raise_any()
     check_natural_key(cls)
+
+
+def _check_that_rows_can_change(cls: type[Source], model: type[models.Model]) -> None:
+    """Refuse a file of keys alone, whose rows could neither be added nor change anything."""
+    loaded = {target_field(model, path).column for path in cls.columns.values()}
+    missing = missing_for_new_rows(model, loaded)
+    if missing and loaded == {field_of(model, name).column for name in cls.natural_key}:
+        raise ContractError(
+            f"the file has no column but the key, and a new row would lack {', '.join(missing)}, so that it could change "
+            "nothing; add what it is to change to columns"
+        )
 
 
 def _loaded_fields(cls: type[Source]) -> Iterator[str]:

@@ -133,7 +133,7 @@ def _column(model: type[models.Model], name: str, path: str) -> ColumnSpec:
     value = field if reference is None else reference.value
     kind = value.get_internal_type()
     if kind not in _TYPES:
-        raise ContractError(f"a {kind} cannot be loaded from a file; {_OTHER_TYPES}")
+        raise ContractError(f"{kind} cannot be loaded from a file; {_OTHER_TYPES}")
     _refuse_own_conversion(value)
     # Dates and texts have bounds too, and no number to hold them to.
     minimum, maximum = _bounds(value, kind) if _TYPES[kind] in _NUMBERS else (None, None)
@@ -186,7 +186,7 @@ def _reference(field: Any, steps: list[str]) -> _Reference | None:
     if len(steps) > 1:
         raise ContractError(
             f"{'__'.join((field.name, *steps))!r} goes more than one step; name a field of {parent._meta.label} that is "
-            f"unique by itself, such as '{field.name}__{key.name}'"
+            f"unique by itself, such as '{field.name}__{_unique_names(parent)[0]}'"
         )
     by = _natural_field(parent, steps[0]) if steps else key
     value = by
@@ -213,12 +213,17 @@ def _natural_field(parent: type[models.Model], name: str) -> Any:
     if isinstance(field, models.ForeignKey) and not field.primary_key:
         raise ContractError(f"{meta.label}.{name} is a foreign key itself; name a field with a value")
     if not field.unique and None not in [_unsuitable(c, []) for c in _unique_over(meta, {field.name})]:
-        unique = sorted(f.name for f in meta.concrete_fields if f.unique)
         raise ContractError(
             f"{meta.label}.{name} is not unique by itself, so a value may name two rows; "
-            f"unique are: {', '.join(unique)}; or add unique=True to it"
+            f"unique are: {', '.join(_unique_names(parent))}; or add unique=True to it"
         )
     return field
+
+
+def _unique_names(model: type[models.Model]) -> list[str]:
+    """Return the fields of a model that are unique by themselves, the key last."""
+    unique = [field for field in model._meta.concrete_fields if field.unique]
+    return [field.name for field in sorted(unique, key=lambda field: field.primary_key)]
 
 
 def _refuse_own_conversion(field: Any) -> None:
