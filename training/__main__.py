@@ -95,6 +95,8 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     try:
         result = _run(options)
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
     except Exception as error:  # noqa: BLE001  # each way to fail has a code; Python's own says "try again"
         code, words = judge(error)
         _say(f"training {options.command} {options.model}: {words}")
@@ -140,7 +142,9 @@ def _inspect(run: steps.Run, page: Path | None) -> dict[str, Any]:
     from training import inspection, inspection_text  # noqa: PLC0415  # scikit-learn's import takes seconds
 
     found: dict[str, Any] = inspection.inspect(run)
-    _say(inspection_text.table(found))
+    text = inspection_text.table(found)
+    run.folder.write_text("inspection.txt", text)
+    print(text)
     if page is not None:
         from training import inspection_page  # noqa: PLC0415  # matplotlib is needed only here
 

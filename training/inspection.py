@@ -5,10 +5,12 @@ What a training refuses is a problem here, and the rest is reported all the same
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -18,12 +20,13 @@ from hotclub.contract import FeatureSpec, ModelContract
 from training import labels, leakage, steps
 from training.errors import RefusedDataError
 from training.event_times import LeftOut, leave_out_far_rows
-from training.reference import histograms
 from training.single_feature import METRIC, Association
 from training.splits import Splits, cut, declared_boundaries, split_rows
 
 #: A category with fewer rows than this in the train split is rare: its effect is guessed from next to nothing.
 RARE_ROWS: Final = 10
+#: Of a plot.
+BINS: Final = 20
 _MAX_SHOWN: Final = 5
 _Answer = TypeVar("_Answer")
 
@@ -73,7 +76,7 @@ def report(run: steps.Run, table: pa.Table, facts: dict[str, Any]) -> dict[str, 
         "splits": {name: labels.describe(contract, rows) for name, rows in splits.named().items()},
         "split_by": _split_by(contract),
         "problems": problems,
-        "histograms": _histograms(contract, kept),
+        "histograms": {spec.name: _histogram(spec, kept[spec.name]) for spec in contract.features},
     }
 
 
@@ -101,15 +104,34 @@ def _leakage(
     return leakage.find(contract, splits, facts["filled"])
 
 
-def _histograms(contract: ModelContract, table: pa.Table) -> dict[str, Any]:
-    """Return how many rows have which value, by feature; infinite ones, which a training refuses, count as null."""
-    for spec in contract.features:
-        if spec.type == "number":
-            column = table[spec.name]
-            finite = pc.if_else(pc.is_finite(column), column, None)
-            table = table.set_column(table.schema.get_field_index(spec.name), spec.name, finite)
-    found: dict[str, Any] = histograms(contract, table, np.zeros(table.num_rows))["features"]
-    return found
+def _histogram(spec: FeatureSpec, column: pa.ChunkedArray) -> list[tuple[str, int]]:
+    """Return how many rows have which value: bins of a number, the most frequent of other values, and nulls."""
+    if spec.type == "number":
+        return [*_bins(column.to_numpy()), ("null", int(column.null_count))]
+    counted = pc.value_counts(column.drop_null()).to_pylist()
+    counted.sort(key=lambda entry: (-entry["counts"], str(entry["values"])))
+    shown = [(str(entry["values"]), int(entry["counts"])) for entry in counted[:BINS]]
+    others = sum(entry["counts"] for entry in counted[BINS:])
+    return [*shown, *([("others", int(others))] if others else []), ("null", int(column.null_count))]
+
+
+def _bins(values: npt.NDArray[np.float64]) -> list[tuple[str, int]]:
+    """Return counts by bin of equal width; the outer hundredths are in the outer bins, so that few do not widen all."""
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return []
+    low, high = np.quantile(finite, [0.01, 0.99])
+    if low == high:
+        low, high = finite.min(), finite.max()
+    if low == high:
+        return [(f"{low:.4g}", len(finite))]
+    counts, edges = np.histogram(np.clip(finite, low, high), bins=BINS, range=(low, high))
+    heads = [f"{start:.4g} to {end:.4g}" for start, end in itertools.pairwise(edges)]
+    if finite.min() < low:
+        heads[0] = f"up to {edges[1]:.4g}"
+    if finite.max() > high:
+        heads[-1] = f"from {edges[-2]:.4g}"
+    return list(zip(heads, counts.tolist(), strict=True))
 
 
 def _split_by(contract: ModelContract) -> str:
@@ -127,11 +149,12 @@ def _label(contract: ModelContract, table: pa.Table) -> dict[str, Any]:
         return {"classes": counts | ({"none of the classes": other} if other else {})}
     known = label[np.isfinite(label)]
     if not len(known):
-        return {"quantiles": {}}
+        return {"quantiles": {}, "bins": []}
     ends = {"lowest": 0, "5 %": 0.05, "median": 0.5, "95 %": 0.95, "highest": 1}
     return {
         "mean": float(known.mean()),
         "quantiles": {name: float(np.quantile(known, at)) for name, at in ends.items()},
+        "bins": _bins(known),
     }
 
 

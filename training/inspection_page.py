@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import itertools
 import warnings
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -21,7 +20,7 @@ body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto
 table { border-collapse: collapse; margin: .5rem 0 1.5rem }
 th, td { text-align: left; padding: .25rem .8rem .25rem 0; border-bottom: 1px solid #ddd; vertical-align: top }
 .critical { color: #a4161a; font-weight: 600 } .warning { color: #8a5a00 }
-figure { display: inline-block; margin: 0 1rem 1rem 0 } img { max-width: 100% }
+figure { display: inline-block; margin: 0 1rem 1rem 0; vertical-align: top } img { max-width: 100% }
 """
 _MAX_BARS: Final = 20
 
@@ -54,7 +53,7 @@ def page(found: dict[str, Any]) -> str:
         _table(inspection_text.feature_heads(found), inspection_text.feature_rows(found)),
         _figure("features alone", _alone_plot(found)),
         "<h2>Values</h2>",
-        *(_figure(name, _value_plot(name, facts)) for name, facts in found["histograms"].items()),
+        *(_figure(name, _counts(name, counts)) for name, counts in found["histograms"].items()),
     ]
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
@@ -90,8 +89,11 @@ def _figure(name: str, png: bytes) -> str:
 
 def _label_plot(found: dict[str, Any]) -> bytes:
     label = found["label"]
-    values = label["classes"] if "classes" in label else label["quantiles"]
-    return _bars("label", list(values), list(values.values()), INK)
+    return _counts("label", list(label["classes"].items()) if "classes" in label else label["bins"])
+
+
+def _counts(title: str, counts: Sequence[tuple[str, int]]) -> bytes:
+    return _bars(title, [value for value, _ in counts], [rows for _, rows in counts], INK)
 
 
 def _alone_plot(found: dict[str, Any]) -> bytes:
@@ -99,19 +101,6 @@ def _alone_plot(found: dict[str, Any]) -> bytes:
     known.sort(key=lambda pair: pair[1], reverse=True)
     shown = known[:_MAX_BARS]
     return _bars(found["measure"], [name for name, _ in shown], [value for _, value in shown], WARM)
-
-
-def _value_plot(name: str, facts: dict[str, Any]) -> bytes:
-    """Draw how many rows have a value: by bin of a number, by category, and without one."""
-    if "edges" not in facts:
-        ordered = sorted(facts["counts"].items(), key=lambda pair: pair[1], reverse=True)[:_MAX_BARS]
-        named = [*ordered, ("null", facts["nulls"])]
-        return _bars(name, [value for value, _ in named], [rows for _, rows in named], INK)
-    edges = facts["edges"]
-    heads = [f"{low:.4g} to {high:.4g}" for low, high in itertools.pairwise(edges)]
-    if len(edges) == 1:
-        heads = [f"{edges[0]:.4g}"]
-    return _bars(name, [*heads, "null"], [*facts["counts"], facts["nulls"]], INK)
 
 
 def _bars(title: str, heads: Sequence[str], values: Sequence[float], color: str) -> bytes:

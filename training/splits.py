@@ -72,7 +72,7 @@ def declared_boundaries(
     by_hand = stopping_from is not None or evaluation_from is not None
     if not table.num_rows:
         raise SplitError(
-            f"{contract.view} has no labelled rows yet: load data, or look at label_known in ml.py"
+            f"{contract.name} has no labelled rows yet: load data, or look at label_known in ml.py"
         )
     if contract.schema.event_time is None:
         if by_hand:

@@ -98,10 +98,10 @@ def take_snapshot(run: Run) -> dict[str, Any]:
         before = f" before {run.until:%Y-%m-%d} (--until)" if run.until else ""
         others = f" ({counts.unknown:,} rows have no label yet)" if counts.unknown else ""
         raise SplitError(
-            f"{run.contract.view} has no labelled rows{before}{others}: load data, or look at label_known in ml.py"
+            f"{run.contract.name} has no labelled rows{before}{others}: load data, or look at label_known in ml.py"
         )
     digest = snapshot.write(run.folder.snapshot, table)
-    run.progress(f"{table.num_rows} rows of {run.contract.view}")
+    run.progress(f"{table.num_rows} rows of {run.contract.name}")
     return run.folder.write("snapshot", snapshot.describe(run.contract, table, digest, reading, counts))
 
 
