@@ -116,6 +116,13 @@ def test_the_reference_lists_everything_that_is_there() -> None:
     )
 
 
+def test_the_index_of_the_reference_has_every_page() -> None:
+    """A page that is added is found from its index."""
+    pages = set(_generator().PAGES)
+    assert pages - {"README.md"} == _generator()._ABOUT.keys()
+    assert pages == {path.name for path in (ROOT / "docs" / "reference").glob("*.md")}
+
+
 def test_an_attribute_without_a_description_stops_the_generator() -> None:
     """A page with an empty cell says less than the failure does, which names the attribute."""
 

@@ -24,9 +24,31 @@ from generator import (  # noqa: E402 - the path first
     modules_page,
     parameters_page,
     settings_page,
+    source_code,
 )
 
+_ABOUT: Final = {
+    "declarations.md": "every attribute of `MLModel`, `Source`, the features and `Check`",
+    "checks.md": "the expectations that a source's checks may name, with their arguments",
+    "metrics.md": "metrics and gates by task",
+    "parameters.md": "parameters and objectives of XGBoost",
+    "commands.md": "`make`, `manage.py` and the packages' own commands",
+    "api.md": "the paths of Django and of the inference service",
+    "settings.md": "every environment variable",
+    "modules.md": "every module and what it is for",
+}
+
+
+def index_page() -> str:
+    """Return the list of the pages."""
+    lines = [f"- [{name.removesuffix('.md')}]({name}): {text}" for name, text in _ABOUT.items()]
+    return source_code.page(
+        "# Reference\n", "Written from the code, and compared with it by `make check`.\n", *lines
+    )
+
+
 PAGES: Final[dict[str, Callable[[], str]]] = {
+    "README.md": index_page,
     "api.md": api_page.api_page,
     "checks.md": checks_page.checks_page,
     "commands.md": commands_page.commands_page,
