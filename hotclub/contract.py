@@ -35,10 +35,7 @@ def fingerprint(schema: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FeatureSpec:
-    """One feature of a model, in the order of the matrix's columns.
-
-    `choices` are pairs of a category's value and its name for people, as Django's fields have them.
-    """
+    """One feature of a model, in the order of the matrix's columns."""
 
     name: str
     type: FeatureType
@@ -49,7 +46,6 @@ class FeatureSpec:
     pattern: str | None = None
     doc: str = ""
     group: str = ""
-    choices: tuple[tuple[str, str], ...] = field(default=(), metadata=_ABSENT_BY_DEFAULT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +88,7 @@ class ModelPolicy:
 
     `evaluate_days` and `stopping_days` are None where rows have no time.
     `leakage_accepted` has the reason why a feature may look as if it knew the label, by feature.
+    `choices` are pairs of a category's value and its name for people, by feature, as Django's fields have them.
     """
 
     metric: str
@@ -104,6 +101,7 @@ class ModelPolicy:
     parameters: dict[str, Any]
     doc: str = ""
     leakage_accepted: dict[str, str] = field(default_factory=dict, metadata=_ABSENT_BY_DEFAULT)
+    choices: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict, metadata=_ABSENT_BY_DEFAULT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,13 +266,13 @@ class ModelContract(_Contract):
                 **{
                     **schema,
                     "classes": tuple(schema["classes"]),
-                    "features": tuple(_feature(f) for f in schema["features"]),
+                    "features": tuple(FeatureSpec(**f) for f in schema["features"]),
                     "view": ViewSpec(
                         schema["view"]["sql"], tuple(schema["view"]["params"]), tuple(schema["view"]["reads"])
                     ),
                 }
             ),
-            policy=ModelPolicy(**{**policy, "baseline_by": tuple(policy["baseline_by"])}),
+            policy=_model_policy(policy),
         )
 
 
@@ -343,9 +341,12 @@ class SourceContract(_Contract):
 Contract = ModelContract | SourceContract
 
 
-def _feature(data: Mapping[str, Any]) -> FeatureSpec:
-    choices = tuple((value, name) for value, name in data.get("choices", ()))
-    return FeatureSpec(**{**data, "choices": choices})
+def _model_policy(data: Mapping[str, Any]) -> ModelPolicy:
+    choices = {
+        feature: tuple((value, name) for value, name in pairs)
+        for feature, pairs in data.get("choices", {}).items()
+    }
+    return ModelPolicy(**{**data, "baseline_by": tuple(data["baseline_by"]), "choices": choices})
 
 
 def _parts(data: Mapping[str, Any], kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -390,5 +391,5 @@ def from_json(data: Mapping[str, Any]) -> Contract:
         raise ContractError(f"contract {data.get('name', '?')}: unknown kind {data.get('kind')!r}")
     try:
         return reader.from_json(data)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ContractError(f"contract {data.get('name', '?')}: {error}") from error

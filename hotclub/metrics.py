@@ -37,6 +37,18 @@ METRICS: Final[dict[str, Metric]] = {
     "r2": Metric(frozenset({"regression"}), higher_is_better=True),
 }
 
+#: The least and the greatest value of each metric; None where it has no end.
+RANGES: Final[dict[str, tuple[float | None, float | None]]] = {
+    "roc_auc": (0, 1),
+    "average_precision": (0, 1),
+    "brier": (0, 1),
+    "log_loss": (0, None),
+    "accuracy": (0, 1),
+    "rmse": (0, None),
+    "mae": (0, None),
+    "r2": (None, 1),
+}
+
 #: A gate in addition to the metrics: how much worse than the champion, in the model's own metric, is still good enough.
 WORSE_THAN_CHAMPION: Final = "worse_than_champion_by"
 

@@ -49,6 +49,16 @@ def test_policy_change_keeps_the_fingerprint() -> None:
     assert make_contract().fingerprint == make_contract(gates={"roc_auc": 0.9}).fingerprint
 
 
+def test_names_of_choices_are_policy_and_come_back_as_pairs() -> None:
+    """Another display name retrains nothing; a file without any has no word of them."""
+    choices = {"carrier": (("AA", "American"), ("B6", "JetBlue"))}
+    contract = make_contract(choices=choices)
+    assert contract.fingerprint == make_contract().fingerprint
+    again = ModelContract.from_json(json.loads(json.dumps(contract.to_json())))
+    assert again.policy.choices == choices
+    assert "choices" not in make_contract().to_json()["policy"]
+
+
 def test_hand_edited_file_is_refused() -> None:
     """A schema part that does not hash to its fingerprint names the contract and says who writes files."""
     data = copy.deepcopy(make_contract().to_json())
@@ -63,6 +73,8 @@ def test_hand_edited_file_is_refused() -> None:
         ("format", 99, "format 99"),
         ("kind", "table", "unknown kind 'table'"),
         ("policy", None, "arrival_delay"),
+        ("policy", {**make_contract().to_json()["policy"], "choices": {"carrier": ["AAA"]}}, "arrival_delay"),
+        ("policy", {**make_contract().to_json()["policy"], "choices": []}, "arrival_delay"),
     ],
 )
 def test_unreadable_parts_are_named(key: str, value: object, words: str) -> None:
