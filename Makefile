@@ -6,7 +6,7 @@ UV := $(VENV)/bin/uv
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv up down status logs deliver manage test test-fast coverage mutants check docs bench drill lock clean
+.PHONY: help venv up restart down status logs deliver manage test test-fast coverage mutants check docs bench drill lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +24,10 @@ $(STAMP): requirements.lock pyproject.toml
 	  touch $@; echo "Environment ready in $$(($$(date +%s) - started)) s"
 
 up: $(STAMP) ## Start everything; the first time also load, train, promote and score
-	@$(PY) -m stack up
+	@$(PY) -m stack up $(if $(FORGET),--forget)
+
+restart: $(STAMP) ## Restart services, so that they read changed code and settings; SERVICE=django for one
+	@$(PY) -m stack restart $(SERVICE)
 
 down: $(STAMP) ## Stop everything; the data stays
 	@$(PY) -m stack down

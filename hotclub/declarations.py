@@ -2,32 +2,69 @@
 
 The classes only hold what was declared. They know nothing of Django: a `Case`, a `Q` or a queryset
 is kept as it is, and `makecontracts` (in django_app/contracts) compiles it to a contract.
+Nothing here raises for what was declared: an error in ``ml.py`` would stop every management command. What is wrong is
+kept, and `makecontracts` reports all of it at once.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from hotclub import severities
-from hotclub.errors import ContractError
 from hotclub.severities import SeriousSeverity
 
 Task = Literal["binary", "multiclass", "regression"]
 
 _SNAKE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_NAME = re.compile(r"^[a-z][a-z0-9_]{0,39}$")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 #: Every declared class by kind and name, in the order of declaration; filled by `ml.py` autodiscovery.
 models: dict[str, type[MLModel]] = {}
 sources: dict[str, type[Source]] = {}
+#: Classes that could not be registered under their name, and why.
+unregistered: list[Unregistered] = []
 
 
 @dataclass(frozen=True)
-class Feature:
+class Unregistered:
+    """A declared class that is in neither table.
+
+    Attributes:
+        cls: the class; its ``name`` is a text that may be no contract name.
+        reason: what was found, and the fix.
+    """
+
+    cls: type[MLModel | Source]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """Stands for a feature that was declared with arguments that its class does not take."""
+
+    reason: str
+
+
+class _FeatureType(type):
+    """Makes features, and an `Unusable` in place of a TypeError."""
+
+    # Type checkers go on to see each class's own arguments.
+    if not TYPE_CHECKING:
+
+        def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return super().__call__(*args, **kwargs)
+            except TypeError as error:
+                return Unusable(str(error).replace("__init__", "", 1).replace(".()", "()"))
+
+
+@dataclass(frozen=True)
+class Feature(metaclass=_FeatureType):
     """A column of the feature view.
 
     Args:
@@ -48,7 +85,13 @@ class Feature:
 
 @dataclass(frozen=True)
 class Number(Feature):
-    """A number. Bounds are inclusive and in ``unit``."""
+    """A number.
+
+    Args:
+        unit: of the values, for people: ``"mph"``. Empty for a count.
+        minimum: the smallest value that is accepted, in ``unit``.
+        maximum: the greatest value that is accepted, in ``unit``.
+    """
 
     unit: str = ""
     minimum: float | None = None
@@ -61,6 +104,11 @@ class Age(Feature):
     """A date or moment, as the time from it to the event time: negative when it lies after.
 
     Dates reach a model as numbers, so a caller of the endpoint sends the number too.
+
+    Args:
+        unit: seconds, minutes, hours or days.
+        minimum: the smallest value that is accepted, in ``unit``.
+        maximum: the greatest value that is accepted, in ``unit``.
     """
 
     unit: Literal["s", "min", "h", "d"] = "d"
@@ -117,21 +165,55 @@ def snake_case(name: str) -> str:
     return _SNAKE.sub("_", name).lower()
 
 
-def _register(cls: type[Any], table: dict[str, type[Any]]) -> None:
-    name = cls.__dict__.get("name") or snake_case(cls.__name__)
-    if not _NAME.match(name):
-        raise ContractError(
-            f"{cls.__module__}.{cls.__qualname__}: the name {name!r} must be lower case letters, "
-            "digits and _, start with a letter and have at most 40 characters; set `name`"
+def _register(cls: type[Any], table: dict[str, type[Any]], keywords: Mapping[str, Any]) -> None:
+    """Enter a class under its contract name, or note why that cannot be."""
+    declared = cls.__dict__.get("name")
+    name = snake_case(cls.__name__) if declared is None or declared == "" else declared
+    usable = isinstance(name, str) and _NAME.fullmatch(name) is not None
+    # Whoever reads it elsewhere finds a text, whatever was declared.
+    cls.name = name if usable else re.sub("[^a-z0-9_]", "_", snake_case(cls.__name__))
+    where = f"{cls.__module__}.{cls.__qualname__}"
+    # A module that is imported again declares the same classes anew.
+    unregistered[:] = [u for u in unregistered if not _is_same(u.cls, cls) or _is_same_import(u.cls, cls)]
+    cls._imported_with = _import_of(cls)
+    reason = ""
+    known = {**models, **sources}.get(cls.name)
+    if keywords:
+        reason = (
+            f"{', '.join(keywords)}: a declaration takes no keywords; write them as attributes in its body"
         )
-    cls.name = name
-    known = {**models, **sources}.get(name)
-    if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
-        raise ContractError(
-            f"{cls.__module__}.{cls.__qualname__} and {known.__module__}.{known.__qualname__} are both "
-            f"named {name!r}: set a different `name` on one of them"
+    elif not usable:
+        found = repr(name) if isinstance(name, str | int | float) else f"of type {type(name).__name__}"
+        reason = (
+            f"the name {found} must be lower case letters, digits and _, start with a letter and have at most 40 "
+            "characters; set `name`"
         )
-    table[name] = cls
+    elif known is not None and not _is_same(known, cls):
+        reason = (
+            f"{where} and {known.__module__}.{known.__qualname__} are both named {name!r}: "
+            "set a different `name` on one of them"
+        )
+    elif known is not None and _is_same_import(known, cls):
+        reason = f"{cls.__module__} declares two classes {cls.__qualname__}; call one of them something else"
+    if reason:
+        unregistered.append(Unregistered(cls, reason))
+    else:
+        table[cls.name] = cls
+
+
+def _is_same(one: type, other: type) -> bool:
+    return (one.__module__, one.__qualname__) == (other.__module__, other.__qualname__)
+
+
+def _import_of(cls: type) -> object:
+    """Return what is another object for each import of a class's module, None where there is no such module."""
+    return getattr(sys.modules.get(cls.__module__), "__spec__", None)
+
+
+def _is_same_import(one: Any, other: type) -> bool:
+    """Return whether two classes come from one execution of their module."""
+    imported = _import_of(other)
+    return imported is not None and one.__dict__.get("_imported_with") is imported
 
 
 class Source:
@@ -159,8 +241,8 @@ class Source:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Register the declaration under its contract name."""
-        super().__init_subclass__(**kwargs)
-        _register(cls, sources)
+        super().__init_subclass__()
+        _register(cls, sources, kwargs)
 
 
 class MLModel:
@@ -178,6 +260,8 @@ class MLModel:
         label_known: a `Q` that holds once the label is final.
         classes: the label's values, for multiclass models and for binary ones whose label is a text: values, pairs of a
             value and its name (as Django's choices are), or a dict of them. Names of a label that is a number from 0.
+        task: ``"binary"``, ``"multiclass"`` or ``"regression"``.
+        features: `Number`, `Category`, `Boolean` and `Age` by name.
         timezone: the zone in which a day of this model begins and ends.
         metric: the metric that training optimises early stopping for and that gates speak of first.
         gates: ``{metric: limit}``, and ``worse_than_champion_by``: how much worse than the champion is allowed.
@@ -216,5 +300,5 @@ class MLModel:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Register the declaration under its contract name."""
-        super().__init_subclass__(**kwargs)
-        _register(cls, models)
+        super().__init_subclass__()
+        _register(cls, models, kwargs)

@@ -38,8 +38,11 @@ class Number:
         """Return what is wrong with a value, None when nothing is."""
         kind = "a whole number" if self.whole else "a number"
         is_number = isinstance(value, int if self.whole else (int, float)) and not isinstance(value, bool)
-        if is_number and math.isfinite(value) and self._within(float(value)):  # type: ignore[arg-type]  # a number, see above
-            return None
+        try:
+            if is_number and math.isfinite(value) and self._within(float(value)):  # type: ignore[arg-type]  # a number, see above
+                return None
+        except OverflowError:  # a whole number that no float holds
+            return f"must be {kind}{self._range()}, got one of more than 300 digits"
         return f"must be {kind}{self._range()}, got {value!r}"
 
     def _within(self, value: float) -> bool:
@@ -161,7 +164,7 @@ EVAL_METRICS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }  # fmt: skip
 #: Parameters that only one choice of another one reads: elsewhere XGBoost would ignore them without a word.
-_READ_WITH: Final[Mapping[str, tuple[str, str]]] = {
+READ_WITH: Final[Mapping[str, tuple[str, str]]] = {
     "tweedie_variance_power": ("objective", "reg:tweedie"),
     "huber_slope": ("objective", "reg:pseudohubererror"),
     "quantile_alpha": ("objective", "reg:quantileerror"),
@@ -268,7 +271,7 @@ def _interaction_error(value: object, features: Mapping[str, str]) -> str | None
         if not isinstance(group, Sequence) or isinstance(group, str) or not group:
             return wanted
         for name in group:
-            if name not in features:
+            if not isinstance(name, str) or name not in features:
                 return _unknown_feature(name, features)
     return None
 
@@ -276,7 +279,7 @@ def _interaction_error(value: object, features: Mapping[str, str]) -> str | None
 def _check_together(task: str, objective: objectives.Objective, found: Mapping[str, Any]) -> None:
     chosen = {"objective": objectives.name_of(task, found), "booster": found.get("booster", "gbtree")}
     for name in found:
-        key, wanted = _READ_WITH.get(name, ("", ""))
+        key, wanted = READ_WITH.get(name, ("", ""))
         if key and chosen[key] != wanted:
             raise ContractError(
                 f"parameters[{name!r}]: is read with {key} = {wanted!r} alone, not {chosen[key]!r}"

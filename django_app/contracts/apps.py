@@ -21,6 +21,7 @@ class ContractsConfig(AppConfig):
         from django_app.contracts import migrate_hooks, system_checks  # noqa: PLC0415  # models are loaded by now, not before
 
         autodiscover_modules("ml")
+        register(system_checks.unregistered_declarations)
         register(system_checks.feature_views, Tags.database)
         pre_migrate.connect(migrate_hooks.before, sender=self, dispatch_uid="hotclub.contracts.before")
         post_migrate.connect(migrate_hooks.after, sender=self, dispatch_uid="hotclub.contracts.after")

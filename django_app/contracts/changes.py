@@ -13,6 +13,7 @@ from django_app.contracts.declaration_problems import DeclarationError, Problems
 from django_app.contracts.source_checks import check_source
 from hotclub import contract_files, declarations
 from hotclub.contract import Contract
+from hotclub.errors import ContractError
 
 _Declared: TypeAlias = type[declarations.MLModel] | type[declarations.Source]
 
@@ -40,22 +41,32 @@ def pending() -> list[Change]:
     """
     changes: list[Change] = []
     problems: list[str] = []
-    for cls in _declared():
+    wrong = 0
+    for cls, reason in _declared():
         found = Problems(cls)
+        if reason:
+            found.add("name", reason)
         with found.of("name"):
             if issubclass(cls, declarations.Source):
                 check_source(cls)
-            change = _change(cls)
+            change = None if reason else _change(cls)
             changes += [] if change is None else [change]
+        with found.of("name"):
+            if reason:
+                _compile(cls, 1, 1)
         problems += found.messages
+        wrong += bool(found.messages)
     if problems:
-        raise DeclarationError(problems)
+        raise DeclarationError(problems, declarations=wrong)
     return changes
 
 
-def _declared() -> Iterator[_Declared]:
-    yield from declarations.sources.values()
-    yield from declarations.models.values()
+def _declared() -> Iterator[tuple[_Declared, str]]:
+    """Yield every declared class, and why it could not be registered where it could not."""
+    for cls in (*declarations.sources.values(), *declarations.models.values()):
+        yield cls, ""  # type: ignore[misc]  # mypy forgets what the two dicts hold when they are joined
+    for each in declarations.unregistered:
+        yield each.cls, each.reason
 
 
 def _compile(cls: _Declared, version: int, policy_revision: int, *, typed_values: bool = True) -> Contract:
@@ -68,7 +79,11 @@ def _compile(cls: _Declared, version: int, policy_revision: int, *, typed_values
 
 def _change(cls: _Declared) -> Change | None:
     root = contracts_root(compiler.app_label_of(cls))
-    written = contract_files.read_versions(root / cls.name)
+    try:
+        written = contract_files.read_versions(root / cls.name)
+    except ContractError as error:
+        # It names the file, which is what has to be fixed.
+        raise DeclarationError([str(error)]) from error
     if not written:
         return Change(_compile(cls, 1, 1), root, "new")
     newest = written[-1]

@@ -1,124 +1,222 @@
-"""Checks that a declaration says what it must, before it is compiled."""
+"""Checks of a model's declaration that need no field of Django: every attribute, and every problem at once."""
 
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Any, Final
+from zoneinfo import ZoneInfo, available_timezones
 
-from django_app.contracts.declaration_problems import label_of
-from hotclub import names, parameters
+from django_app.contracts import feature_checks, number_checks
+from django_app.contracts.declaration_problems import Problems, label_of
+from django_app.contracts.schedule_checks import check_schedule
+from django_app.contracts.shown_values import shown
+from hotclub import parameters
 from hotclub.declarations import Feature, MLModel
 from hotclub.errors import ContractError
-from hotclub.metrics import METRICS, WORSE_THAN_CHAMPION, metrics_of
+from hotclub.metrics import RANGES, WORSE_THAN_CHAMPION, metrics_of
 
-_FEATURE_NAME = re.compile(r"^[a-z][a-z0-9_]{0,59}$")
-_TASKS = ("binary", "multiclass", "regression")
-
-
-def _require(cls: type, attributes: Iterable[str], base: type) -> None:
-    where = label_of(cls)
-    missing = [name for name in attributes if not hasattr(cls, name)]
-    if missing:
-        raise ContractError(f"{where}: set {', '.join(missing)}")
-    known = set(base.__annotations__)
-    for name in vars(cls):
-        if not name.startswith("_") and name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(sorted(known))}"
-            raise ContractError(f"{where}: {name!r} is not a setting of {base.__name__}{hint}")
-
-
-def _zone(where: str, timezone: str) -> None:
-    try:
-        ZoneInfo(timezone)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ContractError(
-            f"{where}.timezone: {timezone!r} is not a zone of the IANA database, such as 'Europe/Paris'"
-        ) from error
+TASKS: Final = ("binary", "multiclass", "regression")
+_REQUIRED = ("rows", "event_time", "label", "task", "metric", "features")
+_ONLY_WITH_TIME = ("horizon", "evaluate_days", "stopping_days")
+#: A hundred years: what is longer is a typing error, and dates end at the year 9999.
+_MAX_DAYS = 36_500
 
 
 def check_model(cls: type[MLModel]) -> None:
     """Check a model's declaration.
 
     Raises:
-        ContractError: with the attribute and the fix.
+        DeclarationError: with every problem: the attribute, what was found, and the fix.
     """
-    where = label_of(cls)
-    _require(cls, ("rows", "event_time", "label", "task", "metric", "features"), MLModel)
-    _zone(where, cls.timezone)
-    if cls.task not in _TASKS:
-        raise ContractError(f"{where}.task: {cls.task!r} is not one of {', '.join(_TASKS)}")
-    if cls.task == "multiclass" and len(cls.classes) < 3:
-        raise ContractError(f"{where}.classes: a multiclass model names its three or more classes")
-    _check_time(where, cls)
-    _check_gates(where, cls)
-    if not cls.features:
-        raise ContractError(f"{where}.features: declare at least one feature")
-    for name, feature in cls.features.items():
-        _check_feature(where, name, feature)
-    _check_training(where, cls)
-    unknown = [name for name in cls.baseline_by if name not in cls.features]
-    if unknown:
-        raise ContractError(f"{where}.baseline_by: {', '.join(unknown)} is not among the features")
+    problems = Problems(cls)
+    _check_names(cls, problems)
+    with problems.of("timezone"):
+        _check_timezone(cls.timezone)
+    _check_time(cls, problems)
+    with problems.of("schedule"):
+        check_schedule(cls.schedule)
+    if hasattr(cls, "task"):
+        _check_task(cls, problems)
+    if hasattr(cls, "features"):
+        with problems.of("features"):
+            feature_checks.check_features(cls, problems)
+    with problems.of("baseline_by"):
+        _check_baseline(cls)
+    with problems.of("leakage_accepted"):
+        _check_leakage(cls, problems)
+    problems.raise_any()
 
 
-def _check_time(where: str, cls: type[MLModel]) -> None:
-    if cls.event_time is not None:
-        horizon = getattr(cls, "horizon", None)
-        if not isinstance(horizon, dt.timedelta) or horizon < dt.timedelta(0):
-            raise ContractError(f"{where}.horizon: must be a timedelta of zero or more")
-        if cls.split_by is not None:
-            raise ContractError(
-                f"{where}.split_by: rows with an event_time are split by their time; leave it out"
+def usable_features(cls: type[MLModel]) -> dict[str, Feature]:
+    """Return the features by name that are such, whatever else is declared among them."""
+    declared = getattr(cls, "features", None)
+    if not isinstance(declared, Mapping):
+        return {}
+    return {
+        name: feature
+        for name, feature in declared.items()
+        if isinstance(name, str) and isinstance(feature, Feature)
+    }
+
+
+def _check_names(cls: type[MLModel], problems: Problems) -> None:
+    """Note what is missing, and what is no setting."""
+    for name in _REQUIRED:
+        if not hasattr(cls, name):
+            hint = (
+                "set it to a field path, or to None where rows have no time"
+                if name == "event_time"
+                else "set it"
             )
+            problems.add(name, f"is missing; {hint}")
+    known = set(MLModel.__annotations__)
+    for name in vars(cls):
+        if not name.startswith("_") and name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
+            problems.add(name, f"is not a setting of MLModel; {hint}")
+    doc: Any = cls.__doc__
+    if doc is not None and not isinstance(doc, str):
+        problems.add("__doc__", f"{shown(doc)} must be a text")
+
+
+def _check_timezone(zone: Any) -> None:
+    example = "a zone of the IANA database by its name, such as 'Europe/Paris'"
+    if isinstance(zone, ZoneInfo):
+        raise ContractError(f"{shown(zone)} must be {example}: write {zone.key!r}")
+    known = available_timezones()
+    if isinstance(zone, str) and zone in known:
         return
-    for name in ("horizon", "evaluate_days", "stopping_days"):
-        if any(name in vars(base) for base in cls.__mro__ if base is not MLModel):
-            raise ContractError(
-                f"{where}.{name}: rows without an event_time have no time to count; leave it out"
-            )
+    near = get_close_matches(zone, known, n=1) if isinstance(zone, str) else []
+    raise ContractError(f"{shown(zone)} must be {example}{f'; did you mean {near[0]!r}?' if near else ''}")
 
 
-def _check_gates(where: str, cls: type[MLModel]) -> None:
-    allowed = metrics_of(cls.task)
-    if cls.metric not in allowed:
-        raise ContractError(
-            f"{where}.metric: {cls.metric!r} is not a metric of {cls.task}: {', '.join(allowed)}"
+def _check_time(cls: type[MLModel], problems: Problems) -> None:
+    event_time = getattr(cls, "event_time", None)
+    if event_time is None:
+        for name in _ONLY_WITH_TIME:
+            if hasattr(cls, "event_time") and _is_declared(cls, name):
+                problems.add(name, "rows without an event_time have no time to count; leave it out")
+    else:
+        with problems.of("horizon"):
+            _check_horizon(cls)
+        for name in ("evaluate_days", "stopping_days"):
+            with problems.of(name):
+                number_checks.check_whole(getattr(cls, name), 1, _MAX_DAYS)
+        if cls.split_by is not None:
+            problems.add("split_by", "rows with an event_time are split by their time; leave it out")
+    if event_time is not None and not _is_path(event_time):
+        problems.add(
+            "event_time", f"{shown(event_time)} must be a field path as a text, such as 'placed_at', or None"
         )
-    if not isinstance(cls.gates, Mapping):
-        raise ContractError(f"{where}.gates: must be a dict of metric and limit")
-    for gate in cls.gates:
-        if gate != WORSE_THAN_CHAMPION and (gate not in METRICS or gate not in allowed):
-            raise ContractError(
-                f"{where}.gates: {gate!r} is neither {WORSE_THAN_CHAMPION} nor a metric of {cls.task}: "
-                f"{', '.join(allowed)}"
+    for name in ("tenant", "split_by"):
+        value = getattr(cls, name)
+        if value is not None and not _is_path(value):
+            problems.add(
+                name, f"{shown(value)} must be a field path as a text, such as 'shop__customer', or None"
             )
-    for gate, limit in cls.gates.items():
-        error = parameters.Number().error(limit)
-        if error is not None:
-            raise ContractError(f"{where}.gates[{gate!r}]: {error}")
 
 
-def _check_training(where: str, cls: type[MLModel]) -> None:
-    for name in ("evaluate_days", "stopping_days"):
-        error = parameters.Number(1, whole=True).error(getattr(cls, name))
-        if error is not None:
-            raise ContractError(f"{where}.{name}: {error}")
+def _is_declared(cls: type[MLModel], name: str) -> bool:
+    return any(name in vars(base) for base in cls.__mro__ if base is not MLModel)
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _check_horizon(cls: type[MLModel]) -> None:
+    horizon: Any = getattr(cls, "horizon", None)
+    example = "must be a timedelta of zero or more, such as timedelta(hours=1)"
+    if not hasattr(cls, "horizon"):
+        raise ContractError(f"is missing; it {example}")
+    if not isinstance(horizon, dt.timedelta) or horizon < dt.timedelta(0):
+        raise ContractError(f"{example}, got {shown(horizon)}")
+    if horizon.microseconds:
+        raise ContractError(f"{example}, in whole seconds, got {shown(horizon)}")
+    if horizon > dt.timedelta(days=_MAX_DAYS):
+        raise ContractError(f"{example}, and at most {_MAX_DAYS} days, got {horizon.days} days")
+
+
+def _check_task(cls: type[MLModel], problems: Problems) -> None:
+    task: Any = cls.task
+    if not isinstance(task, str) or task not in TASKS:
+        problems.add("task", f"{shown(task)} is not one of {', '.join(TASKS)}")
+        return
+    allowed = metrics_of(task)
+    metric: Any = getattr(cls, "metric", None)
+    if hasattr(cls, "metric") and (not isinstance(metric, str) or metric not in allowed):
+        problems.add("metric", f"{shown(metric)} is not a metric of {task} models: {', '.join(allowed)}")
+    with problems.of("gates"):
+        _check_gates(cls, allowed, problems)
+    with problems.of("parameters"):
+        _check_parameters(cls, task)
+
+
+def _check_parameters(cls: type[MLModel], task: str) -> None:
+    types = {name: feature.type for name, feature in usable_features(cls).items()}
     try:
-        parameters.check(cls.task, {name: f.type for name, f in cls.features.items()}, cls.parameters)
+        parameters.check(task, types, cls.parameters)
     except ContractError as error:
-        raise ContractError(f"{where}.{error}") from error
+        # It names the parameter itself.
+        raise ContractError(f"{label_of(cls)}.{error}") from error
 
 
-def _check_feature(where: str, name: str, feature: object) -> None:
-    place = f"{where}.features[{name!r}]"
-    if not _FEATURE_NAME.match(name) or name in names.RESERVED_COLUMNS:
+def _check_gates(cls: type[MLModel], allowed: Iterable[str], problems: Problems) -> None:
+    gates: Any = cls.gates
+    if not isinstance(gates, Mapping):
         raise ContractError(
-            f"{place}: a feature's name has lower case letters, digits and _, starts with a letter, "
-            f"and is none of {', '.join(names.RESERVED_COLUMNS)}"
+            f"must be a dict of metric and limit, such as {{'{cls.metric}': 0.7}}, not {shown(gates)}"
         )
-    if not isinstance(feature, Feature) or type(feature) is Feature:
-        raise ContractError(f"{place}: must be a Number, Category, Boolean or Age")
+    for gate, limit in gates.items():
+        if gate != WORSE_THAN_CHAMPION and gate not in allowed:
+            problems.add(
+                "gates",
+                f"{shown(gate)} is neither {WORSE_THAN_CHAMPION} nor a metric of {cls.task} models: {', '.join(allowed)}",
+            )
+            continue
+        low, high = RANGES[gate] if gate in RANGES else _tolerance(getattr(cls, "metric", None))
+        with problems.of(f"gates[{gate!r}]"):
+            number_checks.check_number(limit, low, high)
+
+
+def _tolerance(metric: Any) -> tuple[float, float | None]:
+    """Return between what "how much worse than the champion" lies: no two values of the metric are farther apart."""
+    low, high = RANGES.get(metric, (None, None)) if isinstance(metric, str) else (None, None)
+    return 0, None if low is None or high is None else high - low
+
+
+def _check_baseline(cls: type[MLModel]) -> None:
+    listed: Any = cls.baseline_by
+    if isinstance(listed, str):
+        raise ContractError(f"{shown(listed)} is one text; write a tuple of features: ({listed!r},)")
+    if not isinstance(listed, list | tuple):
+        raise ContractError(f"must be a tuple of features, not {shown(listed)}")
+    known = usable_features(cls)
+    for name in listed:
+        if not isinstance(name, str) or name not in known:
+            near = get_close_matches(name, known, n=1) if isinstance(name, str) else []
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known) or 'none'}"
+            raise ContractError(f"{shown(name)} is not among the features; {hint}")
+    twice = sorted({name for name in listed if listed.count(name) > 1})
+    if twice:
+        raise ContractError(f"names {', '.join(map(repr, twice))} twice; name each feature once")
+
+
+def _check_leakage(cls: type[MLModel], problems: Problems) -> None:
+    accepted: Any = cls.leakage_accepted
+    if not isinstance(accepted, Mapping):
+        raise ContractError(f"must be a dict of feature and reason, not {shown(accepted)}")
+    known = usable_features(cls)
+    for name, reason in accepted.items():
+        if not isinstance(name, str) or name not in known:
+            near = get_close_matches(name, known, n=1) if isinstance(name, str) else []
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known) or 'none'}"
+            problems.add("leakage_accepted", f"{shown(name)} is not among the features; {hint}")
+        elif not isinstance(reason, str) or not reason.strip():
+            problems.add(
+                f"leakage_accepted[{name!r}]",
+                f"{shown(reason)} must be a text: the reason why this feature may look as if it knew the label",
+            )

@@ -18,10 +18,12 @@ class DeclarationError(ContractError):
 
     Attributes:
         problems: one message each: class, attribute, what was found, and the fix.
+        declarations: of how many declarations.
     """
 
-    def __init__(self, problems: Iterable[str]) -> None:
+    def __init__(self, problems: Iterable[str], declarations: int = 1) -> None:
         self.problems = tuple(dict.fromkeys(problems))
+        self.declarations = declarations
         super().__init__("\n".join(self.problems))
 
 

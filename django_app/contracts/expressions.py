@@ -9,7 +9,7 @@ from typing import Any
 from django.core.exceptions import FieldError
 from django.db import models
 from django.db.models import Case, Func, Lookup
-from django.db.models.expressions import CombinedExpression
+from django.db.models.expressions import CombinedExpression, RawSQL
 from django.db.models.functions import Cast, Extract, Now, Random
 from django.db.models.functions.datetime import TruncBase
 
@@ -34,20 +34,25 @@ _UNSTABLE = frozenset(
 )
 
 
-def _walk(node: Any) -> Iterator[Any]:
+def walk(node: Any) -> Iterator[Any]:
+    """Yield an expression, condition or query, and whatever is in it, subqueries too."""
     yield node
     children = node.get_source_expressions() if hasattr(node, "get_source_expressions") else ()
     for child in children:
         if child is not None:
-            yield from _walk(child)
+            yield from walk(child)
     if isinstance(node, models.sql.Query):
-        yield from _walk(node.where)
+        yield from walk(node.where)
         for annotation in node.annotations.values():
-            yield from _walk(annotation)
+            yield from walk(annotation)
 
 
-def _words(part: Func) -> set[str]:
-    """Return what a function is called in SQL, in capitals: by its class, by hand, or in a template."""
+def _words(part: Any) -> set[str]:
+    """Return what a function is called in SQL, in capitals: by its class, by hand, in a template or in raw SQL."""
+    if isinstance(part, RawSQL):
+        return set(re.findall(r"\w+", part.sql.upper()))
+    if not isinstance(part, Func):
+        return set()
     called = part.extra.get("function", part.function), part.extra.get("template", part.template)
     return set(re.findall(r"\w+", " ".join(map(str, called)).upper()))
 
@@ -83,8 +88,8 @@ def refuse_unstable(node: Any, where: str) -> None:
         ContractError: a part of a time without an explicit zone, a date taken for a moment or a moment for a date
             without one, the current time, or a random number.
     """
-    for part in _walk(node):
-        if isinstance(part, Now | Random) or (isinstance(part, Func) and _words(part) & _UNSTABLE):
+    for part in walk(node):
+        if isinstance(part, Now | Random) or _words(part) & _UNSTABLE:
             raise ContractError(
                 f"{where}: {type(part).__name__}() gives another value at every read; a view of features must not"
             )

@@ -1,4 +1,4 @@
-"""What ``manage check --database default`` reports about feature views."""
+"""What ``manage check`` reports: declarations that could not be registered, and with ``--database default`` feature views."""
 
 from __future__ import annotations
 
@@ -9,7 +9,20 @@ from django.core import checks
 from django.db import DEFAULT_DB_ALIAS, DatabaseError
 
 from django_app.contracts import migrate_hooks, view_problems
+from django_app.contracts.declaration_problems import label_of
+from hotclub import declarations
 from hotclub.errors import ContractError
+
+
+def unregistered_declarations(**kwargs: Any) -> list[checks.CheckMessage]:
+    """Warn of each declaration that has no contract name of its own: makecontracts refuses it, everything else goes on."""
+    del kwargs
+    return [
+        checks.Warning(
+            f"{label_of(each.cls)}.name: {each.reason}", hint="run makecontracts", id="hotclub.W002"
+        )
+        for each in declarations.unregistered
+    ]
 
 
 def feature_views(databases: Sequence[str] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:

@@ -114,7 +114,7 @@ class Values(MLModel):
         "tagged": Boolean(Q(tags__contains=["a'b", "50%"])),
         "sized": Boolean(Q(sizes__overlap=[7, 9])),
         "listed": Boolean(Q(country__in=["DE", "FR"])),
-        "keyed": Boolean(Q(data__kind="x")),
+        "keyed": Boolean(Q(data__kind="x"), nullable=True),
         "holds": Boolean(Q(data__contains={"n": [1, 2]})),
         "local": Boolean(Q(host="10.0.0.1")),
         "german": Boolean(Q(country=Country.GERMANY)),

@@ -51,12 +51,12 @@ def test_good_parameters_pass() -> None:
         ({"parameters": {"objective": "count:poisson"}}, "Momentary.parameters['objective']: 'count:poisson' is an"),
         ({"parameters": {"monotone_constraints": {"hours": 1}}}, "did you mean 'hour'?"),
         ({"parameters": ["max_depth"]}, "Momentary.parameters: must be a dict"),
-        ({"evaluate_days": 0}, "Momentary.evaluate_days: must be a whole number of at least 1, got 0"),
-        ({"stopping_days": "30"}, "Momentary.stopping_days: must be a whole number of at least 1, got '30'"),
+        ({"evaluate_days": 0}, "Momentary.evaluate_days: must be a whole number from 1 to 36500, got 0"),
+        ({"stopping_days": "30"}, "Momentary.stopping_days: must be a whole number from 1 to 36500, got '30'"),
         ({"evaluate_days": dt.timedelta(days=3)}, "Momentary.evaluate_days: must be a whole number"),
-        ({"gates": {"roc_auc": "0.7"}}, "Momentary.gates['roc_auc']: must be a number, got '0.7'"),
-        ({"gates": {"roc_auc": float("nan")}}, "Momentary.gates['roc_auc']: must be a number, got nan"),
-        ({"gates": {"worse_than_champion_by": None}}, "must be a number, got None"),
+        ({"gates": {"roc_auc": "0.7"}}, "Momentary.gates['roc_auc']: must be a number from 0 to 1, got '0.7'"),
+        ({"gates": {"roc_auc": float("nan")}}, "Momentary.gates['roc_auc']: must be a number from 0 to 1, got nan"),
+        ({"gates": {"worse_than_champion_by": None}}, "must be a number from 0 to 1, got None"),
     ],
 )  # fmt: skip
 def test_what_is_refused_names_its_place(attributes: dict[str, Any], words: str) -> None:

@@ -8,9 +8,16 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from django_app.contracts import changes, feature_views, source_checks
+from django_app.contracts.declaration_problems import DeclarationError
 from hotclub import contract_files, declarations, names
 from hotclub.contract import Contract, ModelContract
-from hotclub.errors import ContractError
+
+
+def _report(error: DeclarationError) -> str:
+    count, where = len(error.problems), error.declarations
+    problems = "1 problem" if count == 1 else f"{count} problems"
+    declared = "1 declaration" if where == 1 else f"{where} declarations"
+    return "\n  ".join([f"{problems} in {declared}:", *error.problems])
 
 
 class Command(BaseCommand):
@@ -31,8 +38,8 @@ class Command(BaseCommand):
         del args
         try:
             pending = changes.pending()
-        except ContractError as error:
-            raise CommandError(str(error)) from error
+        except DeclarationError as error:
+            raise CommandError(_report(error)) from error
         for source in declarations.sources.values():
             for note in source_checks.notes(source):
                 self.stdout.write(f"Note: {note}.")

@@ -1,0 +1,142 @@
+"""Checks of each feature's own settings: name, kind, bounds, pattern and texts."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Mapping
+from typing import Any, Final
+
+from django.db.models import Manager, QuerySet
+
+from django_app.contracts.declaration_problems import Problems
+from django_app.contracts.number_checks import check_number
+from django_app.contracts.shown_values import shown
+from hotclub import names
+from hotclub.declarations import Age, Boolean, Category, Feature, MLModel, Number, Unusable
+from hotclub.errors import ContractError
+
+#: Seconds in each unit of an `Age`.
+SECONDS: Final[Mapping[str, int]] = {"s": 1, "min": 60, "h": 3600, "d": 86400}
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
+_KINDS = (Number, Category, Boolean, Age)
+
+
+def check_features(cls: type[MLModel], problems: Problems) -> None:
+    """Note what is wrong with each feature.
+
+    Raises:
+        ContractError: there are none to look at.
+    """
+    features: Any = cls.features
+    if not isinstance(features, Mapping):
+        raise ContractError(
+            f"must be a dict of name and feature, such as {{'total': Number('total')}}, not {shown(features)}"
+        )
+    if not features:
+        raise ContractError("is empty; declare at least one feature")
+    for name, feature in features.items():
+        place = f"features[{shown(name)}]"
+        with problems.of(place):
+            _check_name(name)
+        with problems.of(place):
+            _check_kind(feature)
+            _check_settings(feature, place, problems)
+            if isinstance(feature, Age) and getattr(cls, "event_time", "") is None:
+                raise ContractError(
+                    "an Age is the time to event_time, and these rows have none; declare a Number of a part of it: "
+                    'Extract…(..., tzinfo=ZoneInfo("…"))'
+                )
+
+
+def _check_name(name: Any) -> None:
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or name in names.RESERVED_COLUMNS:
+        raise ContractError(
+            "a feature's name has lower case letters, digits and _, starts with a letter, has at most 60 characters "
+            f"and is none of {', '.join(names.RESERVED_COLUMNS)}; rename it"
+        )
+
+
+def _check_kind(feature: Any) -> None:
+    wanted = "must be a Number, Category, Boolean or Age"
+    if isinstance(feature, Unusable):
+        raise ContractError(f"{feature.reason}; see the arguments of Number, Category, Boolean and Age")
+    if isinstance(feature, str):
+        raise ContractError(
+            f"{wanted} of an expression, not a text; write Number({feature!r}) or Category({feature!r})"
+        )
+    if not isinstance(feature, _KINDS):
+        raise ContractError(f"{wanted} of an expression, not {shown(feature)}")
+
+
+def _check_settings(feature: Feature, place: str, problems: Problems) -> None:
+    with problems.of(place):
+        _check_expression(feature.expression)
+    if not isinstance(feature.nullable, bool):
+        problems.add(f"{place}.nullable", f"must be True or False, got {shown(feature.nullable)}")
+    for name in ("unit", "doc", "group"):
+        if name != "unit" or isinstance(feature, Number):
+            with problems.of(f"{place}.{name}"):
+                _check_text(getattr(feature, name, ""))
+    if isinstance(feature, Age) and (not isinstance(feature.unit, str) or feature.unit not in SECONDS):
+        problems.add(f"{place}.unit", f"must be one of {', '.join(SECONDS)}, got {shown(feature.unit)}")
+    if isinstance(feature, Number | Age):
+        _check_bounds(feature, place, problems)
+    if isinstance(feature, Category):
+        with problems.of(f"{place}.pattern"):
+            _check_pattern(feature.pattern)
+
+
+def _check_expression(expression: Any) -> None:
+    if isinstance(expression, str) and expression:
+        return
+    if isinstance(expression, type) or not hasattr(expression, "resolve_expression"):
+        constant = isinstance(expression, bool | int | float)
+        fix = (
+            f"write Value({expression!r})"
+            if constant
+            else "write 'country', F('country') or Lower('country')"
+        )
+        raise ContractError(
+            f"must be of a field path or a Django expression, not of {shown(expression)}; {fix}"
+        )
+    if isinstance(expression, Manager | QuerySet):
+        raise ContractError(f"{shown(expression)} has many rows; write Subquery(….values('price')[:1])")
+
+
+def _check_text(text: Any) -> None:
+    if not isinstance(text, str):
+        raise ContractError(f"must be a text, got {shown(text)}")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ContractError(f"must be a text that UTF-8 can hold: {error.reason}") from error
+
+
+def _check_bounds(feature: Number | Age, place: str, problems: Problems) -> None:
+    usable = True
+    for name in ("minimum", "maximum"):
+        bound = getattr(feature, name)
+        if bound is not None:
+            try:
+                check_number(bound)
+            except ContractError as error:
+                usable = False
+                problems.add(f"{place}.{name}", f"{error}; leave it out where there is none")
+    low, high = feature.minimum, feature.maximum
+    if usable and low is not None and high is not None and low > high:
+        problems.add(f"{place}.minimum", f"{low:g} is more than maximum, {high:g}; exchange them")
+
+
+def _check_pattern(pattern: Any) -> None:
+    if pattern is None:
+        return
+    if not isinstance(pattern, str):
+        raise ContractError(f"must be a regular expression as a text, got {shown(pattern)}")
+    _check_text(pattern)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what a future Python would read otherwise is read today
+            re.compile(pattern)
+    except Exception as error:
+        raise ContractError(f"{shown(pattern)} is no regular expression: {error}") from error

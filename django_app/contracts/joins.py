@@ -1,0 +1,143 @@
+"""Finds joins that give several rows for one: a feature view has one row for each row of its queryset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from django.contrib.postgres import aggregates as postgres
+from django.db import models
+from django.db.models import Aggregate, Max, Min, Subquery, Window
+from django.db.models.expressions import Col
+from django.db.models.fields.reverse_related import ForeignObjectRel
+from django.db.models.sql.where import WhereNode
+
+from hotclub.errors import ContractError
+
+#: Aggregates that are the same when each row comes twice.
+_SAME_FOR_COPIES: Final = (Max, Min, postgres.BoolAnd, postgres.BoolOr, postgres.BitAnd, postgres.BitOr)
+_FIX: Final = "aggregate it in a Subquery: Subquery(Line.objects.filter(order=OuterRef('pk')).values('order').annotate(n=Count('pk')).values('n'))"
+
+
+def multiplying(query: models.sql.Query) -> list[str]:
+    """Return the aliases of a query's joins that have several rows for one of what they are joined to."""
+    return [
+        alias
+        for alias, join in query.alias_map.items()
+        if query.alias_refcount[alias] and _is_multiplying(join)
+    ]
+
+
+def _is_multiplying(join: Any) -> bool:
+    # A foreign key seen from its other end; many-to-many joins begin with one of these.
+    relation = getattr(join, "join_field", None)
+    if not isinstance(relation, ForeignObjectRel):
+        return False
+    field: Any = relation.field
+    if field.unique:
+        return False
+    return not any(
+        tuple(constraint.fields) == (field.name,) for constraint in field.model._meta.total_unique_constraints
+    )
+
+
+def names_of(query: models.sql.Query, aliases: list[str] | None = None) -> str:
+    """Return what multiplying joins are called in a field path."""
+    found = multiplying(query) if aliases is None else aliases
+    joins: list[Any] = [query.alias_map[alias] for alias in found]
+    return ", ".join(repr(_name_of(join.join_field)) for join in joins)
+
+
+def _name_of(relation: Any) -> str:
+    """Return a relation's name in a field path; a many-to-many field's joins are those of a hidden model."""
+    for field in relation.model._meta.get_fields():
+        if field.many_to_many and getattr(field.remote_field, "through", None) is relation.related_model:
+            return str(field.name)
+    return str(relation.name)
+
+
+def refuse_many(query: models.sql.Query, node: Any) -> None:
+    """Refuse an expression that has several values for one row.
+
+    Args:
+        query: all columns of the view together.
+        node: the expression, as it stands in that query.
+
+    Raises:
+        ContractError: it has; with the relation and the fix.
+    """
+    many = set(multiplying(query))
+    outside = set[str]()
+    for column in _columns(node, inside_aggregates=False):
+        outside |= _above(query, column.alias) & many
+    if outside:
+        raise ContractError(f"{names_of(query, sorted(outside))} has many rows for one; {_FIX}")
+
+
+def refuse_multiplied(query: models.sql.Query, node: Any) -> None:
+    """Refuse an aggregate that another join of the query multiplies.
+
+    Args:
+        query: all columns of the view together: joins of one multiply the aggregates of another.
+        node: an expression or condition, as it stands in that query.
+
+    Raises:
+        ContractError: it is so; with the relation and the fix.
+    """
+    many = multiplying(query)
+    for aggregate in _aggregates(node) if many else ():
+        if isinstance(aggregate, _SAME_FOR_COPIES) or getattr(aggregate, "distinct", False):
+            continue
+        own = set[str]()
+        for column in _columns(aggregate, inside_aggregates=True):
+            own |= _above(query, column.alias) & set(many)
+        if own != set(many) or not _is_chain(query, many):
+            others = [alias for alias in many if alias not in own] or many
+            raise ContractError(
+                f"{type(aggregate).__name__} counts rows once for each row of {names_of(query, others)}, which is joined "
+                f"too; {_FIX}"
+            )
+
+
+def _above(query: models.sql.Query, alias: str | None) -> set[str]:
+    """Return an alias and those that it is joined to, up to the rows' own table."""
+    found = set[str]()
+    while alias is not None and alias in query.alias_map:
+        found.add(alias)
+        alias = getattr(query.alias_map[alias], "parent_alias", None)
+    return found
+
+
+def _is_chain(query: models.sql.Query, aliases: list[str]) -> bool:
+    """Return whether each of some joins is joined to the one before it: then a row of the last comes once."""
+    return any(set(aliases) <= _above(query, alias) for alias in aliases)
+
+
+def _children(node: Any) -> Iterator[Any]:
+    if isinstance(node, Subquery | models.sql.Query):
+        return  # a query of its own has joins of its own
+    if isinstance(node, WhereNode):
+        yield from node.children
+        return
+    if hasattr(node, "get_source_expressions"):
+        yield from (child for child in node.get_source_expressions() if child is not None)
+
+
+def _columns(node: Any, *, inside_aggregates: bool) -> Iterator[Col]:
+    """Yield the columns of an expression; those of aggregates only where asked for, or where a window is over them."""
+    if isinstance(node, Col):
+        yield node
+    elif isinstance(node, Window):
+        for child in _children(node):
+            yield from _columns(child, inside_aggregates=True)
+    elif inside_aggregates or not isinstance(node, Aggregate):
+        for child in _children(node):
+            yield from _columns(child, inside_aggregates=inside_aggregates)
+
+
+def _aggregates(node: Any) -> Iterator[Aggregate]:
+    if isinstance(node, Aggregate):
+        yield node
+    elif not isinstance(node, Window):
+        for child in _children(node):
+            yield from _aggregates(child)
