@@ -169,7 +169,7 @@ def _source_name(cls: type[declarations.MLModel]) -> str | None:
     if isinstance(declared, type) and issubclass(declared, declarations.Source):
         if declared in [each.cls for each in declarations.unregistered]:
             return None  # reported with the source
-        declared = declared.name
+        declared = getattr(declared, "name", declared)
     if not isinstance(declared, str) or declared not in declarations.sources:
         known = ", ".join(declarations.sources) or "none"
         raise ContractError(f"no source is named {shown(declared)}; there are: {known}")

@@ -231,6 +231,7 @@ def _check_together(columns: ViewColumns, problems: Problems) -> None:
             expressions.refuse_unstable(node, f"{where}.{attribute}")
             joins.refuse_many(query, node)
             joins.refuse_multiplied(query, node)
+            joins.refuse_losing(query, columns.rows.query, node)  # type: ignore[union-attr]  # there, see view_columns
             _refuse_null(columns, query, name.removeprefix(_PREFIX), node)
 
 
