@@ -12,9 +12,10 @@ from django_app.contracts import row_checks
 from django_app.contracts.declaration_checks import check_model, check_source
 from django_app.contracts.declaration_problems import Problems, label_of
 from django_app.contracts.entity_keys import key_type
-from django_app.contracts.feature_view import view_columns, view_spec
 from django_app.contracts.shown_values import shown
 from django_app.contracts.source_columns import check_natural_key, compile_columns, tenant_column
+from django_app.contracts.view_columns import view_columns
+from django_app.contracts.view_sql import view_spec
 from hotclub import declarations
 from hotclub.contract import (
     CheckSpec,
