@@ -6,7 +6,7 @@ UV := $(VENV)/bin/uv
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help venv up down status logs deliver manage test test-fast coverage mutants check docs bench drill lock clean
+.PHONY: help venv up restart down status logs deliver manage test test-fast coverage mutants check docs bench drill lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +24,10 @@ $(STAMP): requirements.lock pyproject.toml
 	  touch $@; echo "Environment ready in $$(($$(date +%s) - started)) s"
 
 up: $(STAMP) ## Start everything; the first time also load, train, promote and score
-	@$(PY) -m stack up
+	@$(PY) -m stack up $(if $(FORGET),--forget)
+
+restart: $(STAMP) ## Restart services, so that they read changed code and settings; SERVICE=django for one
+	@$(PY) -m stack restart $(SERVICE)
 
 down: $(STAMP) ## Stop everything; the data stays
 	@$(PY) -m stack down
@@ -55,13 +58,14 @@ coverage: $(STAMP) ## Every test, then what no test reached; ARGS="-m fast" for 
 mutants: $(STAMP) ## Mutation tests: change the code a little and expect tests to fail, 20 minutes; MODULES="hotclub.contract_files serving.served_model"
 	@$(PY) -m tests.mutants $(MODULES)
 
-check: $(STAMP) ## Lint, format, types, imports between packages; migrations, contracts and pages up to date
+check: $(STAMP) ## Lint, format, types, imports between packages; migrations, contracts, signatures of checks and pages up to date
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 	@$(VENV)/bin/lint-imports
 	@$(PY) -W ignore::RuntimeWarning -m django_app.manage makemigrations --check --dry-run
 	@$(PY) -m django_app.manage makecontracts --check
+	@$(PY) -m data_checks signatures --check
 	@$(PY) docs/reference/generate.py --check
 
 docs: $(STAMP) ## Write the generated pages in docs/reference

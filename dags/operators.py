@@ -192,13 +192,16 @@ class BatchOperator(WaitingOperator):
 
     Args:
         model_name: the model's contract name.
-        rows_of: ``partition`` (the DAG run's partition key as it is, or its conf ``tenant`` and ``day``) or
-            ``interval`` (the data interval, every tenant).
+        rows_of: ``partition`` (the DAG run's partition key as it is, or its conf ``tenant`` and ``day``),
+            ``delivered`` (the same where rows have no time: by hand it is ``all`` or ``entities``) or ``interval`` (the
+            data interval, every tenant).
     """
 
     ui_color = "#f6efdc"
 
-    def __init__(self, *, model_name: str, rows_of: Literal["partition", "interval"], **kwargs: Any) -> None:
+    def __init__(
+        self, *, model_name: str, rows_of: Literal["partition", "delivered", "interval"], **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.model_name = model_name
         self.rows_of = rows_of
@@ -243,7 +246,9 @@ class BatchOperator(WaitingOperator):
         if self.rows_of == "interval":
             return self._interval(context)
         partition = getattr(context["dag_run"], "partition_key", None)
-        return self._by_hand(context) if partition is None else {"partition": partition}
+        if partition is not None:
+            return {"partition": partition}
+        return self._by_hand(context) if self.rows_of == "partition" else self._by_hand_without_time(context)
 
     @staticmethod
     def _interval(context: Context) -> dict[str, Any]:
@@ -264,5 +269,16 @@ class BatchOperator(WaitingOperator):
         if "day" not in given:
             raise AirflowFailException(
                 'this run has no partition; trigger it with {"day": "2013-11-01"}, and a tenant where the model has them'
+            )
+        return given
+
+    @staticmethod
+    def _by_hand_without_time(context: Context) -> dict[str, Any]:
+        """Return what was typed into the run of a model whose rows have no time; Django says what is wrong with it."""
+        params = context["params"]
+        given = {name: value for name in ("tenant", "all", "entities") if (value := params.get(name))}
+        if "all" not in given and "entities" not in given:
+            raise AirflowFailException(
+                'this run has no partition; trigger it with {"all": true} or {"entities": ["17", "18"]}'
             )
         return given

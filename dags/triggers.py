@@ -53,18 +53,19 @@ class DjangoStatusTrigger(BaseTrigger):
         """Poll until there is something to tell."""
         connection = await Connection.async_get(names.CONNECTION_DJANGO)
         deadline = time.monotonic() + self.timeout_seconds
-        status = "unknown"
+        status, waits_for = "unknown", ""
         async with httpx.AsyncClient(**django_api.client_options(connection)) as client:
             while time.monotonic() < deadline:
                 found = await self._ask(client)
                 if found is not None:
                     status = str(found.get("status", status))
+                    waits_for = str(found.get("waits_for") or "")
                     event = self._event(found)
                     if event is not None:
                         yield self._tell(event)
                         return
                 await asyncio.sleep(self.poll_seconds)
-        detail = f"still {status} after {self.timeout_seconds:g} s"
+        detail = f"still {status} after {self.timeout_seconds:g} s" + (f": {waits_for}" if waits_for else "")
         yield self._tell({"outcome": "timeout", "status": status, "detail": detail, "object": {}})
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""The command line: ``python -m data_checks stage|check|unstage|snapshot|serve``.
+"""The command line: ``python -m data_checks stage|check|unstage|snapshot|serve|signatures``.
 
 The last line of stdout is one JSON object. Exit codes: 0 done (for `check` with any report
 says: Django decides), 2 a wrong argument, setting or declared check, 3 `snapshot` found a critical
@@ -43,6 +43,12 @@ def build_parser() -> argparse.ArgumentParser:
     snapshot.add_argument("--parquet", required=True, type=_file, help="the snapshot")
     for command in (check, snapshot):
         command.add_argument("--report", required=True, type=Path, help="where the JSON report is written")
+    signatures = commands.add_parser(
+        "signatures", help="write what the installed expectations take, which declarations are checked by"
+    )
+    signatures.add_argument(
+        "--check", action="store_true", help="write nothing; exit with 2 where the file differs"
+    )
     serve = commands.add_parser(
         "serve",
         help=f"keep running with Great Expectations imported; commands that find the socket in {names.VARIABLE_CHECKS_SOCKET}"
@@ -55,7 +61,14 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
     arguments = build_parser().parse_args(argv)
-    commands = {"stage": _stage, "check": _check, "unstage": _unstage, "snapshot": _snapshot, "serve": _serve}
+    commands = {
+        "stage": _stage,
+        "check": _check,
+        "unstage": _unstage,
+        "snapshot": _snapshot,
+        "serve": _serve,
+        "signatures": _signatures,
+    }
     try:
         return commands[arguments.command](arguments, Settings())
     except ValidationError as error:
@@ -117,6 +130,23 @@ def _serve(arguments: argparse.Namespace, _settings: Settings) -> int:
     from data_checks import checks, server  # noqa: F401, PLC0415  # imported for those who are forked
 
     server.serve(arguments.socket, main)
+    return 0
+
+
+def _signatures(arguments: argparse.Namespace, _settings: Settings) -> int:
+    from data_checks import signatures  # noqa: PLC0415  # see the module
+
+    if arguments.check:
+        if not signatures.are_written():
+            print(
+                "data_checks: the published signatures are not those of the installed Great Expectations; "
+                "run python -m data_checks signatures, and commit what it writes",
+                file=sys.stderr,
+            )
+            return EXIT_USAGE
+        command_result.give({"written": True})
+        return 0
+    command_result.give({"wrote": str(signatures.write())})
     return 0
 
 

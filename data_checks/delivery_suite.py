@@ -15,11 +15,12 @@ from psycopg import sql
 
 from data_checks import check_messages, message_text
 from data_checks.errors import CheckError
-from data_checks.expectation_plan import COLUMN_ARGUMENTS, COLUMN_LIST_ARGUMENTS, PlannedExpectation, Planner
+from data_checks.expectation_plan import PlannedExpectation, Planner
 from data_checks.staging_tables import aliases
 from data_checks.values import BATCH, clock_query, form_of, is_value
 from hotclub import names, severities
 from hotclub.contract import CheckSpec, ColumnSpec, SourceContract
+from hotclub.expectations import COLUMN_ARGUMENTS, COLUMN_LIST_ARGUMENTS
 
 _ROW: Final = sql.Identifier(names.COLUMN_ROW).as_string()
 
@@ -67,7 +68,8 @@ class _SourceSuite:
         ]
         for column in self._contract.schema.columns:
             planned += self._column(column)
-            if column.target in digits:
+            # Where the file names a row by another column than its key, the table holds the key.
+            if column.target in digits and column.reference_key is None:
                 planned += self._digits(column, digits[column.target])
             if column.type == "timestamptz":
                 planned += self._clock(column)
@@ -92,11 +94,20 @@ class _SourceSuite:
             arguments = {"column": name, "max_value": column.max_length}
             describes = f"{shown} must have at most {column.max_length} characters"
             planned.append(self._planner.plan("ExpectColumnValueLengthsToBeBetween", arguments, describes))
-        if column.choices:
-            arguments = {"column": name, "value_set": list(column.choices)}
-            describes = f"{shown} must be one of {message_text.listed(column.choices, message_text.name)}"
-            planned.append(self._planner.plan("ExpectColumnValuesToBeInSet", arguments, describes, on="raw"))
-        return planned
+        return planned + (self._choices(column) if column.choices else [])
+
+    def _choices(self, column: ColumnSpec) -> list[PlannedExpectation]:
+        """Plan that a value is one of the field's: a text as it is written, another by what it means."""
+        arguments = {"column": column.name, "value_set": list(column.choices)}
+        shown = message_text.name(column.name)
+        describes = f"{shown} must be one of {message_text.listed(column.choices, message_text.name)}"
+        name = "ExpectColumnValuesToBeInSet"
+        if column.type == "text":
+            return [self._planner.plan(name, arguments, describes, on="raw")]
+        place = self._identifier(column)
+        known = ", ".join(f"{sql.Literal(c).as_string()}::{column.type}" for c in column.choices)
+        query = f"SELECT {_ROW}, {place} FROM {BATCH} WHERE {place} NOT IN ({known})"
+        return [self._planner.query(query, arguments, describes, reported_as=name)]
 
     def _digits(self, column: ColumnSpec, digits: Digits) -> list[PlannedExpectation]:
         """Plan what the table's column would refuse as it is loaded, and what it would round."""
@@ -187,7 +198,9 @@ class _SourceSuite:
         # At the end of a longer path stands a tenant that only the database knows: there the load decides.
         direct = schema.tenant_path is not None and "__" not in schema.tenant_path
         wanted = schema.tenant_column  # named as in the file, or as in the table
-        holders = [c for c in schema.columns if direct and wanted in (c.name, c.target)]
+        holders = [
+            c for c in schema.columns if direct and c.reference_key is None and wanted in (c.name, c.target)
+        ]
         if facts.tenant is not None and holders:
             name = holders[0].name
             arguments = {"column": name, "value_set": [facts.tenant]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import great_expectations.expectations as gxe
 from great_expectations.expectations.expectation import Expectation
@@ -14,11 +14,8 @@ from data_checks import message_text
 from data_checks.errors import CheckError
 from data_checks.staging_tables import ViewKind
 from data_checks.values import BATCH
+from hotclub.expectations import COLUMN_ARGUMENTS, COLUMN_LIST_ARGUMENTS
 from hotclub.severities import CRITICAL, Severity
-
-#: The arguments of Great Expectations' classes that name columns.
-COLUMN_ARGUMENTS: Final = ("column", "column_A", "column_B")
-COLUMN_LIST_ARGUMENTS: Final = ("column_list", "column_set")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ def snapshot_suite(contract: ModelContract) -> list[PlannedExpectation]:
         planner.plan("ExpectTableRowCountToBeBetween", {"min_value": 1}, "the snapshot must have rows"),
         planner.not_null(entity),
         planner.plan("ExpectColumnValuesToBeUnique", {"column": entity}, f"{entity} must be unique"),
-        planner.not_null(names.COLUMN_EVENT_TIME),
+        # Rows without a time have a null there.
+        *([] if contract.schema.event_time is None else [planner.not_null(names.COLUMN_EVENT_TIME)]),
         *_label(planner, contract),
     ]
     for feature in contract.features:

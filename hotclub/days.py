@@ -48,21 +48,22 @@ def day_interval(day: dt.date, timezone: str) -> tuple[dt.datetime, dt.datetime]
         raise InvalidInputError.of("day", f"{day} does not lie within the years 1 to 9999 in UTC") from error
 
 
-def partition_key(tenant: str, day: dt.date) -> str:
-    """Return the asset partition of one tenant's day: ``"EWR.2013-11-01"``."""
-    return f"{tenant}.{day.isoformat()}"
+def partition_key(tenant: str | None, day: dt.date) -> str:
+    """Return the asset partition of one tenant's day, ``"EWR.2013-11-01"``; without a tenant of the day, ``"2013-11-01"``."""
+    return day.isoformat() if tenant is None else f"{tenant}.{day.isoformat()}"
 
 
-def parse_partition_key(key: str) -> tuple[str, dt.date]:
-    """Return tenant and day of an asset partition.
+def parse_partition_key(key: str) -> tuple[str | None, dt.date]:
+    """Return tenant and day of an asset partition; None for the tenant where the key is a day alone.
 
     Raises:
-        InvalidInputError: the key is not ``<tenant>.<YYYY-MM-DD>``.
+        InvalidInputError: the key is neither ``<tenant>.<YYYY-MM-DD>`` nor ``<YYYY-MM-DD>``.
     """
-    tenant, _, text = key.rpartition(".")
+    tenant, dot, text = key.rpartition(".")
     day = parse_day(text)
-    if not tenant or day is None:
+    if day is None or bool(tenant) != bool(dot):
         raise InvalidInputError.of(
-            "partition", f"{key!r} is not <tenant>.<YYYY-MM-DD>, such as EWR.2013-11-01"
+            "partition",
+            f"{key!r} is not <tenant>.<YYYY-MM-DD>, such as EWR.2013-11-01, or without a tenant 2013-11-01",
         )
-    return tenant, day
+    return tenant or None, day

@@ -85,7 +85,13 @@ class Feature(metaclass=_FeatureType):
 
 @dataclass(frozen=True)
 class Number(Feature):
-    """A number. Bounds are inclusive and in ``unit``."""
+    """A number.
+
+    Args:
+        unit: of the values, for people: ``"mph"``. Empty for a count.
+        minimum: the smallest value that is accepted, in ``unit``.
+        maximum: the greatest value that is accepted, in ``unit``.
+    """
 
     unit: str = ""
     minimum: float | None = None
@@ -98,6 +104,11 @@ class Age(Feature):
     """A date or moment, as the time from it to the event time: negative when it lies after.
 
     Dates reach a model as numbers, so a caller of the endpoint sends the number too.
+
+    Args:
+        unit: seconds, minutes, hours or days.
+        minimum: the smallest value that is accepted, in ``unit``.
+        maximum: the greatest value that is accepted, in ``unit``.
     """
 
     unit: Literal["s", "min", "h", "d"] = "d"
@@ -249,6 +260,8 @@ class MLModel:
         label_known: a `Q` that holds once the label is final.
         classes: the label's values, for multiclass models and for binary ones whose label is a text: values, pairs of a
             value and its name (as Django's choices are), or a dict of them. Names of a label that is a number from 0.
+        task: ``"binary"``, ``"multiclass"`` or ``"regression"``.
+        features: `Number`, `Category`, `Boolean` and `Age` by name.
         timezone: the zone in which a day of this model begins and ends.
         metric: the metric that training optimises early stopping for and that gates speak of first.
         gates: ``{metric: limit}``, and ``worse_than_champion_by``: how much worse than the champion is allowed.

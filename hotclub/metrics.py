@@ -13,15 +13,22 @@ class Metric:
     Attributes:
         tasks: the tasks that it is defined for.
         higher_is_better: whether a gate's limit is a floor (else a ceiling).
+        rows: how many rows of a split it needs at least.
+        rows_per_class: how many rows of each class, in the splits that it is measured on.
     """
 
     tasks: frozenset[str]
     higher_is_better: bool
+    rows: int = 20
+    rows_per_class: int = 0
 
 
+# With fewer than 20 rows one row moves an accuracy by more than 5 points, and any mean by as much: that is chance.
+# AUC and average precision compare rows of one class with rows of the other. With 10 of a class, one row that is ranked
+# last instead of first moves an AUC by a tenth; with fewer the number says nothing.
 METRICS: Final[dict[str, Metric]] = {
-    "roc_auc": Metric(frozenset({"binary"}), higher_is_better=True),
-    "average_precision": Metric(frozenset({"binary"}), higher_is_better=True),
+    "roc_auc": Metric(frozenset({"binary"}), higher_is_better=True, rows_per_class=10),
+    "average_precision": Metric(frozenset({"binary"}), higher_is_better=True, rows_per_class=10),
     "brier": Metric(frozenset({"binary"}), higher_is_better=False),
     "log_loss": Metric(frozenset({"binary", "multiclass"}), higher_is_better=False),
     "accuracy": Metric(frozenset({"binary", "multiclass"}), higher_is_better=True),

@@ -45,7 +45,7 @@ class RegisteredVersion:
         return self.tags.get(names.TAG_FINGERPRINT)
 
     def require_gates(self) -> None:
-        """Refuse a version whose gates did not pass, unless a person tagged an override with a reason.
+        """Refuse a version whose gates did not pass, or that none measured, unless a person tagged an override with a reason.
 
         Raises:
             GateError: with the tag to set.
@@ -55,8 +55,13 @@ class RegisteredVersion:
         if self.tags.get(names.TAG_OVERRIDE, "").strip():
             return
         state = self.tags.get(names.TAG_GATES, "no verdict")
+        first = (
+            "no gate has measured this version: declare gates on metrics in ml.py, run makecontracts and train again; "
+            if state == names.GATES_NONE
+            else ""
+        )
         raise GateError(
-            f"{self.model_name} version {self.version}: gates: {state}; to serve it all the same, "
+            f"{self.model_name} version {self.version}: gates: {state}; {first}to serve it all the same, "
             f"set the tag {names.TAG_OVERRIDE} on the version to the reason"
         )
 

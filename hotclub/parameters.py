@@ -164,7 +164,7 @@ EVAL_METRICS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }  # fmt: skip
 #: Parameters that only one choice of another one reads: elsewhere XGBoost would ignore them without a word.
-_READ_WITH: Final[Mapping[str, tuple[str, str]]] = {
+READ_WITH: Final[Mapping[str, tuple[str, str]]] = {
     "tweedie_variance_power": ("objective", "reg:tweedie"),
     "huber_slope": ("objective", "reg:pseudohubererror"),
     "quantile_alpha": ("objective", "reg:quantileerror"),
@@ -279,7 +279,7 @@ def _interaction_error(value: object, features: Mapping[str, str]) -> str | None
 def _check_together(task: str, objective: objectives.Objective, found: Mapping[str, Any]) -> None:
     chosen = {"objective": objectives.name_of(task, found), "booster": found.get("booster", "gbtree")}
     for name in found:
-        key, wanted = _READ_WITH.get(name, ("", ""))
+        key, wanted = READ_WITH.get(name, ("", ""))
         if key and chosen[key] != wanted:
             raise ContractError(
                 f"parameters[{name!r}]: is read with {key} = {wanted!r} alone, not {chosen[key]!r}"

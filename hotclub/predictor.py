@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from hotclub import objectives
+from hotclub import answers, objectives
 from hotclub.columns import columns_from_rows
 from hotclub.contract import ModelContract
 from hotclub.engines import ENGINES, Engine
@@ -66,9 +66,12 @@ class Predictor:
 
         Raises:
             PackageError: no engine does; the message has every engine's reason.
-            ContractError: the package's contract names an objective whose answers are no scores.
+            ContractError: the package's contract names an objective whose answers are no scores, or not as many
+                classes as the golden rows have scores.
         """
         objectives.find(package.contract.schema.task, package.contract.policy.parameters)
+        golden = package.golden_margins
+        answers.require_fit(package.contract, 1 if golden.ndim == 1 else golden.shape[1])
         refused: dict[str, str] = {}
         for factory in engines:
             label = getattr(factory, "name", repr(factory))

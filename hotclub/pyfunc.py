@@ -1,7 +1,9 @@
 """How MLflow itself loads a package: the ``loader_module`` of the registered model.
 
 ``mlflow.pyfunc.load_model`` and ``mlflow models serve --env-manager local`` come through here, so they
-give the scores that serving gives. MLflow and pandas are the caller's; nothing here imports them.
+give the scores that serving gives. MLflow's evaluation, its Spark function and its signatures want numbers, so a model
+with classes answers numbers here too: the probabilities in the order of `PyfuncModel.classes`, and for two classes the
+probability of the second. `hotclub.answers` makes labels of them. MLflow and pandas are the caller's; nothing here imports them.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hotclub import package
+from hotclub import answers, package
 from hotclub.contract import FeatureSpec
 from hotclub.predictor import Predictor
 
@@ -23,6 +25,11 @@ class PyfuncModel:
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes in the order of the scores; empty where the contract has none."""
+        return answers.class_names(self._predictor.contract)
 
     def predict(self, frame: Any, params: dict[str, Any] | None = None) -> npt.NDArray[np.float64]:
         """Return the scores of a pandas DataFrame with a column per feature; NaN, None and pandas' NA are missing.

@@ -13,7 +13,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi_offline import FastAPIOffline
 
-from hotclub import logs, problem_json
+from hotclub import answers, logs, problem_json
 from hotclub.errors import InvalidInputError
 from hotclub.mlflow_rest import MlflowRegistry
 from hotclub.model_registry import ModelRegistry
@@ -131,6 +131,7 @@ def _describe(served_model: ServedModel) -> dict[str, Any]:
         "contract_version": live.contract.version if live else None,
         "package_digest": live.predictor.package.digest if live else None,
         "task": live.contract.schema.task if live else None,
+        "classes": list(answers.class_names(live.contract)) if live else [],
         "features": list(live.contract.feature_names) if live else [],
         "in_flight": live.in_flight if live else 0,
         "draining": [{"version": old.version, "in_flight": old.in_flight} for old in served_model.draining],

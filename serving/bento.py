@@ -22,7 +22,7 @@ os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
 
 import bentoml
 
-from hotclub import package
+from hotclub import answers, package
 from hotclub.errors import HotclubError, InvalidInputError
 from hotclub.feature_validation import validate_instances
 from hotclub.predictor import Predictor
@@ -57,7 +57,7 @@ class HotclubService:
         prediction = self._predictor.predict_rows(instances)
         return {
             **self._facts,
-            "predictions": prediction.scores.tolist(),
+            "predictions": answers.of_scores(self._predictor.contract, prediction.scores.tolist()),
             "engine": self._predictor.engine.name,
             "unseen": prediction.unseen,
         }

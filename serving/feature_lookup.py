@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -14,12 +13,11 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from hotclub import names
 from hotclub.contract import ModelContract
+from hotclub.entity_values import INTEGER_BITS, entity_keys
 from hotclub.errors import FieldError, HotclubError, InvalidInputError
 
-_INTEGER_BITS: Final = {"smallint": 16, "integer": 32, "bigint": 64}
 #: The type comes with the package and becomes SQL.
 _TYPE: Final = re.compile(r"[a-z][a-z0-9 ]{0,40}")
-_INTEGER: Final = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 #: What PostgreSQL says of a text that is no value of the key's type.
 _NOT_A_KEY: Final = frozenset({"22P02", "22003", "22007", "22008"})
 _TIMEOUT_SECONDS: Final = 5.0
@@ -73,7 +71,7 @@ class FeatureLookup:
         except psycopg.DataError as error:
             reason = error.diag.message_primary or str(error)
             kind = contract.schema.entity_type
-            checked = kind in _INTEGER_BITS or kind in ("uuid", "text")
+            checked = kind in INTEGER_BITS or kind in ("uuid", "text")
             if checked or error.sqlstate not in _NOT_A_KEY:
                 raise LookupUnavailableError(
                     f"the view {contract.view} fails for these rows: {reason}; send instances instead"
@@ -100,49 +98,6 @@ class FeatureLookup:
         if missing:
             raise InvalidInputError(missing)
         return [found[key] for key in keys]
-
-
-def entity_keys(contract: ModelContract, entities: Sequence[Any]) -> list[str]:
-    """Return keys in the form in which PostgreSQL prints them.
-
-    Raises:
-        InvalidInputError: with every key that cannot be one.
-    """
-    kind = contract.schema.entity_type
-    keys: list[str] = []
-    errors: list[FieldError] = []
-    for place, value in enumerate(entities):
-        try:
-            keys.append(_key(kind, value))
-        except ValueError:
-            errors.append(
-                FieldError(f"entities.{place}", f"must be a key of type {kind}, got {str(value)[:40]!r}")
-            )
-    if errors:
-        raise InvalidInputError(errors)
-    return keys
-
-
-def _key(kind: str, value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ValueError(value)  # noqa: TRY004  # one kind of error for the caller
-    if kind in _INTEGER_BITS:
-        # int() takes underscores, blanks and the digits of every script: another row than the caller meant.
-        if isinstance(value, str) and not _INTEGER.fullmatch(value):
-            raise ValueError(value)
-        number = int(value)
-        limit = 1 << (_INTEGER_BITS[kind] - 1)
-        if not -limit <= number < limit:
-            raise ValueError(value)
-        return str(number)
-    if kind == "uuid":
-        if not isinstance(value, str):
-            raise ValueError(value)
-        return str(uuid.UUID(value))
-    text = str(value)
-    if "\0" in text:
-        raise ValueError(value)
-    return text
 
 
 def _query(contract: ModelContract) -> sql.Composed:

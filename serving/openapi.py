@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from hotclub import answers
 from hotclub.contract import FeatureSpec, ModelContract
 from serving.served_model import LoadedVersion, ServedModel
 
@@ -15,11 +16,19 @@ _TYPES = {"number": "number", "boolean": "boolean", "category": "string"}
 PREDICT_PATH = "/v1/models/{name}/predict"
 
 
-def feature_schema(feature: FeatureSpec) -> dict[str, Any]:
-    """Return the JSON schema of one feature: type, bounds, unit."""
+def feature_schema(feature: FeatureSpec, choices: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:
+    """Return the JSON schema of one feature: type, bounds, unit, and what its values are called.
+
+    Choices are no `enum`: a value that training has never seen is accepted, and counts as missing.
+
+    Args:
+        feature: which.
+        choices: pairs of a category's value and its name for people.
+    """
     kind = _TYPES[feature.type]
     schema: dict[str, Any] = {"type": [kind, "null"] if feature.nullable else kind}
-    described = [feature.doc.rstrip("."), f"In {feature.unit}" if feature.unit else ""]
+    named = ", ".join(value if value == name else f"{value}: {name}" for value, name in choices)
+    described = [feature.doc.rstrip("."), f"In {feature.unit}" if feature.unit else "", named]
     if description := ". ".join(part for part in described if part):
         schema["description"] = description
     if feature.minimum is not None:
@@ -30,6 +39,8 @@ def feature_schema(feature: FeatureSpec) -> dict[str, Any]:
         schema["pattern"] = f"^(?:{feature.pattern})$"
     if feature.unit:
         schema["x-unit"] = feature.unit
+    if choices:
+        schema["x-choices"] = [{"value": value, "name": name} for value, name in choices]
     return schema
 
 
@@ -38,7 +49,9 @@ def instance_schema(contract: ModelContract) -> dict[str, Any]:
     return {
         "type": "object",
         "title": f"Features of {contract.name}",
-        "properties": {f.name: feature_schema(f) for f in contract.features},
+        "properties": {
+            f.name: feature_schema(f, contract.policy.choices.get(f.name, ())) for f in contract.features
+        },
         "required": [f.name for f in contract.features if not f.nullable],
         "additionalProperties": False,
     }
@@ -78,17 +91,10 @@ def request_schema(contract: ModelContract, max_rows: int) -> dict[str, Any]:
 
 def response_schema(contract: ModelContract) -> dict[str, Any]:
     """Return the JSON schema of the answer."""
-    task, classes = contract.schema.task, contract.schema.classes
-    score: dict[str, Any] = {"type": "number"}
-    if task == "binary":
-        score = {"type": "number", "minimum": 0, "maximum": 1, "description": "Probability of 1."}
-    elif task == "multiclass":
-        named = f"Probabilities of {', '.join(classes)}." if classes else "Probabilities by class."
-        score = {"type": "array", "items": {"type": "number"}, "description": named}
     properties: dict[str, Any] = {
         "model": {"const": contract.name},
         "version": {"type": "string", "description": "The registered version that answered."},
-        "predictions": {"type": "array", "items": score},
+        "predictions": {"type": "array", "items": answers.json_schema(contract)},
         "engine": {"type": "string"},
         "unseen": {
             "type": "object",

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from fastapi import Request
 
+from hotclub import answers
 from hotclub.errors import FieldError, InvalidInputError
 from hotclub.feature_validation import validate_instances
 from serving.exception_handlers import ProblemError
@@ -117,7 +118,7 @@ async def answer(
     body = {
         "model": live.model_name,
         "version": live.version,
-        "predictions": prediction.scores.tolist(),
+        "predictions": answers.of_scores(live.contract, prediction.scores.tolist()),
         "engine": live.predictor.engine.name,
         "unseen": prediction.unseen,
     }

@@ -12,8 +12,19 @@ import httpx
 
 from hotclub import names
 from hotclub.errors import HotclubError
-from stack import demo, lifecycle, preflight, secrets, service_definitions, settings, status
+from stack import (
+    demo,
+    lifecycle,
+    preflight,
+    restart,
+    secrets,
+    service_definitions,
+    settings,
+    started_with,
+    status,
+)
 from stack.errors import StackError
+from stack.home import Home
 from stack.progress import Progress
 from stack.service_environments import Stack
 
@@ -21,6 +32,7 @@ _EPILOG = """\
 State lives in HOTCLUB_HOME (default: var/), passwords in its secrets/passwords.txt, logs in its logs/.
 Every variable is explained in .env.example. The first `up` also loads the example's history, trains and
 promotes two models, and scores a day; it may be interrupted and run again.
+What `up` was called with is remembered: later commands act on that stack, or refuse where other values are set.
 """
 
 
@@ -62,6 +74,17 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument(
         "--no-demo", action="store_true", help="start services only, like HOTCLUB_DEMO=0 for once"
     )
+    up.add_argument(
+        "--forget", action="store_true", help="start with what is set now alone, not with what is remembered"
+    )
+    again = add(
+        "restart",
+        _restart,
+        "Restart services, so that they have the code and settings of now; data stays up.",
+    )
+    again.add_argument(
+        "services", nargs="*", help="services by name; by default all but PostgreSQL and Redis"
+    )
     add("down", _down, "Stop everything; leftovers of a killed run too.")
     add("status", _status, "Show what runs: state, uptime, memory, addresses.")
     logs = add("logs", _logs, "Follow the logs; ends with Ctrl-C.")
@@ -85,16 +108,33 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _open_home() -> Home:
+    return started_with.open_home(settings.given(os.environ))
+
+
 def _open() -> Stack:
-    return lifecycle.open_stack(settings.load())
+    """Return the stack as it was started; refuse where other values are set now."""
+    home = _open_home()
+    resolved = started_with.resolve(home, os.environ)
+    stack = lifecycle.open_stack(resolved.settings, resolved.variables)
+    running = lifecycle.running_in(home)
+    started_with.require_same(home, resolved.changes, running=running)
+    started_with.require_known(home, resolved, running=running)
+    if resolved.first and preflight.launcher_runs(home):
+        # Nobody can tell yet what it will be started with.
+        raise StackError(
+            f"The first `make up` of {home.root} has just begun", "Wait until its first lines are there."
+        )
+    return stack
 
 
 def _up(options: argparse.Namespace) -> int:
     preflight.check_python()
-    stack = _open()
     progress = Progress()
     only = [name for name in options.only.split(",") if name]
-    with preflight.only_launcher(stack.home):
+    home = _open_home()
+    with preflight.only_launcher(home):
+        stack = _to_start(home, progress, forget=options.forget)
         warnings = lifecycle.up(stack, only, progress)
         if stack.settings.demo and not only and not options.no_demo:
             demo.run(stack, progress)
@@ -105,13 +145,60 @@ def _up(options: argparse.Namespace) -> int:
     return 0
 
 
+def _to_start(home: Home, progress: Progress, *, forget: bool) -> Stack:
+    """Return the stack as it is to be started, and say what is remembered and what is new.
+
+    Raises:
+        StackError: it runs with other values, or nobody knows with which.
+    """
+    resolved = started_with.resolve(home, os.environ, forget=forget)
+    running = lifecycle.running_in(home)
+    if running:
+        started_with.require_same(home, resolved.changes, running=True)
+        started_with.require_known(home, resolved, running=True)
+    for change in resolved.changes:
+        now, before = (
+            started_with.shown(change.name, change.now),
+            started_with.shown(change.name, change.before),
+        )
+        progress.line(f"New since the last start: {change.name}={now} (was: {before})")
+    if resolved.taken:
+        taken = {name: resolved.variables[name] for name in resolved.taken}
+        progress.line(f"As at the last start: {started_with.listed(taken)}")
+    return lifecycle.open_stack(resolved.settings, resolved.variables)
+
+
+def _restart(options: argparse.Namespace) -> int:
+    progress = Progress()
+    home = _open_home()
+    with preflight.only_launcher(home):
+        resolved = started_with.resolve(home, os.environ)
+        started_with.require_known(home, resolved, running=lifecycle.running_in(home))
+        stack = lifecycle.open_stack(resolved.settings, resolved.variables)
+        back, warnings = restart.run(stack, options.services, resolved.changes, progress)
+    progress.line(f"\nBack: {', '.join(back)}.")
+    for warning in warnings:
+        print(f"\n{warning}", file=sys.stderr)
+    return 0
+
+
 def _down(options: argparse.Namespace) -> int:
     del options
-    stack = _open()
+    home = _open_home()
     progress = Progress()
-    with preflight.only_launcher(stack.home):
-        lifecycle.down(stack.home, stack.secrets.supervisor_password, progress)
-    progress.line(f"Down. Nothing runs; the state stays in {stack.home.root}. `make up` starts it again.")
+    try:
+        changes = started_with.resolve(home, os.environ).changes
+    except StackError as error:
+        # Whatever is wrong with the values: what runs in this folder can be stopped without them.
+        progress.line(f"Stopping all the same: {error.problem}")
+        changes = ()
+    # What stands in .env is what the next start shall have; what is typed may mean another stack.
+    typed = tuple(change for change in changes if change.source == settings.ENVIRONMENT)
+    running = lifecycle.running_in(home)
+    started_with.require_same(home, typed, running=running)
+    with preflight.only_launcher(home):
+        lifecycle.down(home, secrets.ensure(home).supervisor_password, progress)
+    progress.line(f"Down. Nothing runs; the state stays in {home.root}. `make up` starts it again.")
     return 0
 
 
@@ -120,7 +207,8 @@ def _status(options: argparse.Namespace) -> int:
     stack = _open()
     text, running = status.table(stack)
     print(text)
-    for warning in status.view_warnings(stack) if running else ():
+    warnings = [*status.code_warnings(stack), *(status.view_warnings(stack) if running else ())]
+    for warning in warnings:
         print(f"\n{warning}", file=sys.stderr)
     return 0 if running else 3
 
@@ -137,7 +225,13 @@ def _logs(options: argparse.Namespace) -> int:
 
 
 def _deliver(options: argparse.Namespace) -> int:
-    demo.deliver(_open(), options.day, Progress())
+    stack = _open()
+    if not stack.settings.demo:
+        raise StackError(
+            f"The stack in {stack.home.root} runs without the example (HOTCLUB_DEMO=0), and `deliver` has its files alone",
+            f"Land a file of yours in {stack.home.landing}: docs/how-to/deliver-files.md.",
+        )
+    demo.deliver(stack, options.day, Progress())
     return 0
 
 

@@ -80,6 +80,11 @@ class Home:
         return self.root / "secrets"
 
     @property
+    def started_with(self) -> Path:
+        """What `up` was called with. Among the secrets: the address of a server of yours may have a password."""
+        return self.secrets / "started_with.json"
+
+    @property
     def sockets(self) -> Path:
         """Unix sockets; outside, because their paths must be short."""
         return socket_folder(self.root)

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 import psycopg
 
-from stack import database_roles, leftovers, postgres, preflight, redis, secrets, service_definitions, startup
+from stack import (
+    database_roles,
+    leftovers,
+    postgres,
+    preflight,
+    redis,
+    secrets,
+    service_definitions,
+    started_with,
+    startup,
+)
 from stack.errors import StackError
 from stack.home import Home
 from stack.ports import Ports
@@ -19,18 +29,28 @@ from stack.settings import Settings
 from stack.supervisor import Supervisor, configure
 
 #: What the others need to end cleanly: stopped after them.
-_DATA_SERVICES = ("postgres", "redis")
+DATA_SERVICES = ("postgres", "redis")
 
 
-def open_stack(settings: Settings) -> Stack:
+def open_stack(settings: Settings, variables: Mapping[str, str] | None = None) -> Stack:
     """Make the folders and secrets of ``settings.home`` where they are missing, and return the stack.
+
+    Args:
+        settings: of the launcher.
+        variables: the HOTCLUB variables that it is started with; none but ``settings`` by default.
 
     Raises:
         StackError: the folder cannot be written.
     """
     home = Home(settings.home)
     home.make()
-    return Stack(settings, home, Ports.shifted(settings.port_shift), secrets.ensure(home))
+    ports = Ports.shifted(settings.port_shift)
+    return Stack(settings, home, ports, secrets.ensure(home), variables or {})
+
+
+def running_in(home: Home) -> bool:
+    """Return whether a launched supervisord answers in ``home``."""
+    return Supervisor(home, secrets.ensure(home).supervisor_password).alive()
 
 
 def up(stack: Stack, only: Iterable[str], progress: Progress) -> list[str]:
@@ -43,12 +63,16 @@ def up(stack: Stack, only: Iterable[str], progress: Progress) -> list[str]:
         StackError: something that must hold does not, or a service did not come up.
     """
     nodes = service_definitions.select(service_definitions.definitions(stack), only)
-    stack.write_command_secrets()
     supervisor = Supervisor(stack.home, stack.secrets.supervisor_password)
     if supervisor.alive():
-        progress.line("Already running: what is up keeps the code and settings that it started with.")
+        progress.line(
+            "Already running: what is up keeps the code that it started with; `make restart` gives it that of now."
+        )
     else:
         _prepare(stack, progress)
+        # Not earlier: what could not be started is not worth remembering. Not later: once something runs,
+        # every command must know with what.
+        started_with.write(stack.home, stack.variables)
         supervisor.launch(stack.common())
     return startup.run(stack.home, nodes, supervisor, progress)
 
@@ -59,9 +83,9 @@ def down(home: Home, password: str, progress: Progress) -> None:
     if supervisor.alive():
         running = {name for name, state in supervisor.states().items() if state.pid}
         with progress.timed("services stopped"):
-            supervisor.stop(running.difference(_DATA_SERVICES))
+            supervisor.stop(running.difference(DATA_SERVICES))
         with progress.timed("data services stopped"):
-            supervisor.stop(running.intersection(_DATA_SERVICES))
+            supervisor.stop(running.intersection(DATA_SERVICES))
         supervisor.shutdown()
         progress.waiting("supervisord to end")
     ended = leftovers.end(home)
@@ -100,8 +124,14 @@ def _prepare(stack: Stack, progress: Progress) -> None:
             postgres.prepare(home.postgres / "data", home.root, stack.secrets.postgres_superuser)
     if stack.settings.redis_url is None:
         redis.prepare(home.redis, home.root)
+    write_configuration(stack)
+
+
+def write_configuration(stack: Stack) -> None:
+    """Write what supervisord and its services read when they start."""
     programs = [node for node in service_definitions.definitions(stack) if isinstance(node, Service)]
-    configure(home, programs, stack.secrets.supervisor_password)
+    configure(stack.home, programs, stack.secrets.supervisor_password)
+    stack.write_command_secrets()
 
 
 def _require_reachable(settings: Settings) -> None:

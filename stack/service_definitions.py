@@ -74,6 +74,7 @@ def definitions(stack: Stack) -> list[Node]:
         *_airflow(stack),
         *_django(stack),
         *_serving(stack),
+        *_autoreload(stack),
     ]
 
 
@@ -275,6 +276,15 @@ def _serving(stack: Stack) -> list[Node]:
             url=f"{url}/docs",
         )
     ]
+
+
+def _autoreload(stack: Stack) -> list[Node]:
+    """Return what reloads changed code: on a developer's machine, and where there is code of the developer's."""
+    if not stack.reloads:
+        return []
+    command = (_PYTHON, "-m", "stack.autoreload", *stack.settings.app_names())
+    # It tries the code with Django's settings and no login, before services get it.
+    return [Service("autoreload", command, probes.running, stack.django_bare(), ("django-migrate",))]
 
 
 #: The directory that services run in.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -28,12 +29,23 @@ _COMMAND_LOGINS = {
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """Everything that one stack is made of."""
+    """Everything that one stack is made of.
+
+    Attributes:
+        variables: the HOTCLUB variables that it is started with, those of single services among them.
+    """
 
     settings: Settings
     home: Home
     ports: Ports
     secrets: Secrets
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def reloads(self) -> bool:
+        """Whether services restart when the code of HOTCLUB_APPS changes: with local settings only."""
+        local = self.variables.get("HOTCLUB_SETTINGS", "local") == "local"
+        return local and bool(self.settings.app_names())
 
     @property
     def admin_url(self) -> str:
@@ -61,7 +73,7 @@ class Stack:
         """Return what every process gets. Nothing of the shell's environment: no proxies, no surprises."""
         path = os.pathsep.join((str(Path(sys.executable).parent), os.defpath.lstrip(":"), "/usr/local/bin"))
         return {
-            **settings.passed_on(os.environ),
+            **settings.passed_on(self.variables),
             "PATH": path,
             "HOME": os.environ.get("HOME", "/"),
             "LANG": "C.UTF-8",

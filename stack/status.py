@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 
 import httpx
 import psutil
 
 from hotclub import names
-from stack import leftovers, service_definitions
+from stack import autoreload, leftovers, service_definitions, started_with
 from stack.clients import Django
 from stack.errors import StackError
 from stack.service_definitions import Service
@@ -26,12 +27,16 @@ def table(stack: Stack) -> tuple[str, bool]:
     supervisor = Supervisor(stack.home, stack.secrets.supervisor_password)
     if not supervisor.alive():
         left = leftovers.find(stack.home)
-        text = "Not running. `make up` starts it."
+        values = f" with {started_with.listed(stack.variables)}" if stack.variables else ""
+        text = f"Not running. `make up` starts it{values}."
         return (f"{text} {len(left)} processes of an earlier run will be ended." if left else text), False
     states = supervisor.states()
     by_owner = _memory(stack, {state.pid: name for name, state in states.items() if state.pid})
-    rows = [f"{'service':<24} {'state':<10} {'pid':>7} {'uptime':>9} {'PSS MB':>7}  url"]
-    for node in service_definitions.definitions(stack):
+    rows = [f"Started with: {started_with.listed(stack.variables) or 'nothing set'}", ""]
+    rows += [f"{'service':<24} {'state':<10} {'pid':>7} {'uptime':>9} {'PSS MB':>7}  url"]
+    # Without the folders of contracts: what runs is shown even when an app is no longer installed.
+    looked_at = replace(stack, settings=stack.settings.model_copy(update={"contracts": ""}))
+    for node in service_definitions.definitions(looked_at):
         if isinstance(node, Service) and node.name in states:
             state = states[node.name]
             rows.append(
@@ -42,6 +47,18 @@ def table(stack: Stack) -> tuple[str, bool]:
     total = sum(pss_bytes(p) for p in leftovers.find(stack.home)) / _MIB
     rows.append(f"{'sum':<24} {'':<28} {total:>7.0f}")
     return "\n".join(rows), all(state.state == "RUNNING" for state in states.values())
+
+
+def code_warnings(stack: Stack) -> list[str]:
+    """Return why changed code of HOTCLUB_APPS is not loaded, if so."""
+    problem = autoreload.problem(stack.home) if stack.reloads else ""
+    if not problem or not Supervisor(stack.home, stack.secrets.supervisor_password).alive():
+        return []
+    text = (
+        f"{names.WARNING}changed code of {stack.settings.apps} is not loaded: {problem}\n"
+        "  Services run with the code of before. They restart by themselves when it is fixed."
+    )
+    return [text]
 
 
 def view_warnings(stack: Stack) -> list[str]:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import xmlrpc.client
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -228,6 +228,27 @@ class Supervisor:
                 self._rpc.stopProcess(name, False)
         while any(s.pid for s in self.states().values() if s.name in wanted):
             time.sleep(0.1)
+
+    def reread(self, except_for: Collection[str] = ()) -> None:
+        """Take over the written configuration: services that are new, gone or changed; those that run are left.
+
+        Args:
+            except_for: services that keep what they have.
+
+        Raises:
+            StackError: supervisord does not understand the configuration.
+        """
+        try:
+            added, changed, removed = self._rpc.reloadConfig()[0]
+        except xmlrpc.client.Fault as error:
+            raise StackError(
+                f"supervisord refuses its configuration: {error.faultString}",
+                "`make down` and then `make up` start it anew.",
+            ) from error
+        for name in {*changed, *removed}.difference(except_for):
+            self._rpc.removeProcessGroup(name)
+        for name in {*added, *changed}.difference(except_for):
+            self._rpc.addProcessGroup(name)
 
     def shutdown(self) -> None:
         """Tell supervisord to end."""

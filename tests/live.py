@@ -12,12 +12,12 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 
@@ -25,7 +25,7 @@ from hotclub import names, statuses
 from hotclub.airflow_rest import RUN_ENDED, Airflow, AirflowDownError
 from hotclub.mlflow_rest import MlflowRegistry
 from stack import clients, lifecycle
-from stack.ports import Ports
+from stack.ports import Ports, shift_problem
 from stack.service_environments import Stack
 from stack.settings import Settings
 from tests.conftest import ROOT
@@ -35,13 +35,19 @@ from tests.conftest import ROOT
 HISTORY_FROM = "2013-06-15"
 
 
+#: The variables of a stack with the example and a part of its history.
+DEMO: Final[Mapping[str, str]] = {"HOTCLUB_DEMO_HISTORY_FROM": HISTORY_FROM}
+
 #: What the keys of batches that tests ask for begin with.
 OWN_BATCH = "test "
 
 
-def _free_shift() -> int:
+def free_shift() -> int:
+    """Return a shift of the ports with which a stack can start now."""
     for _ in range(100):
         shift = random.randrange(1000, 40_000, 10)
+        if shift_problem(shift) is not None:
+            continue
         ports = Ports.shifted(shift).named().values()
         free = True
         for port in ports:
@@ -74,11 +80,13 @@ class LiveStack:
 
     Attributes:
         folder: the copy of the tree.
+        variables: settings of the launcher in addition to its ports.
     """
 
     folder: Path
     shift: int
     output: str = ""
+    variables: Mapping[str, str] = field(default_factory=lambda: DEMO)
 
     @cached_property
     def stack(self) -> Stack:
@@ -100,9 +108,10 @@ class LiveStack:
         environment = {
             **kept,
             "PYTHONPATH": str(self.folder),
-            "HOTCLUB_PORT_SHIFT": str(self.shift),
-            "HOTCLUB_DEMO_HISTORY_FROM": HISTORY_FROM,
+            **self.variables,
         }
+        if self.shift:  # what is not set, the stack remembers
+            environment["HOTCLUB_PORT_SHIFT"] = str(self.shift)
         command = [sys.executable, "-m", "stack", *words]
         return subprocess.run(
             command,
@@ -227,32 +236,34 @@ def lower_the_gate(live: LiveStack) -> None:
     assert "policy changed; nothing is retrained" in live.must("manage", "makecontracts")
 
 
-def _start(folder: Path) -> LiveStack:
-    live = LiveStack(folder, _free_shift())
+def _start(folder: Path, prepare: Callable[[LiveStack], None], variables: Mapping[str, str]) -> LiveStack:
+    live = LiveStack(folder, free_shift(), variables=variables)
     folder.mkdir(parents=True)
     copy_tree(folder)
-    lower_the_gate(live)
+    prepare(live)
     live.output = live.must("up", seconds=900)
     return live
 
 
 @contextmanager
-def live_stack() -> Iterator[LiveStack]:
-    """Copy the tree, start the stack with the demo, and stop all of it.
+def live_stack(
+    prepare: Callable[[LiveStack], None] = lower_the_gate, variables: Mapping[str, str] = DEMO
+) -> Iterator[LiveStack]:
+    """Copy the tree, prepare it, start the stack, and stop all of it.
 
     While working on a test, `HOTCLUB_TEST_STACK=/some/folder` keeps the stack there and finds it again;
     its code is the copy's, and `python -m stack down` in the folder ends it.
     """
     kept = os.environ.get("HOTCLUB_TEST_STACK")
     if kept:
-        yield _kept(Path(kept))
+        yield _kept(Path(kept), prepare, variables)
         return
     # Not in pytest's folder: PostgreSQL started by root runs as another user, who may not pass there.
     with tempfile.TemporaryDirectory(prefix="hotclub-e2e-") as name:
         folder = Path(name) / "hotclub"
         live = None
         try:
-            live = _start(folder)
+            live = _start(folder, prepare, variables)
             yield live
         finally:
             if live is not None:
@@ -260,10 +271,10 @@ def live_stack() -> Iterator[LiveStack]:
             LiveStack(folder, 0).launcher("down", seconds=120)
 
 
-def _kept(folder: Path) -> LiveStack:
+def _kept(folder: Path, prepare: Callable[[LiveStack], None], variables: Mapping[str, str]) -> LiveStack:
     note = folder / "var" / "test-stack.json"
     if note.is_file():
-        return LiveStack(folder, **json.loads(note.read_text()))
-    live = _start(folder)
+        return LiveStack(folder, **json.loads(note.read_text()), variables=variables)
+    live = _start(folder, prepare, variables)
     note.write_text(json.dumps({"shift": live.shift, "output": live.output}))
     return live

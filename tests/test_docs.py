@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import importlib.util
 import re
 import sys
@@ -10,11 +11,11 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Final
+from typing import ClassVar, Final
 
 import pytest
 
-from hotclub import names
+from hotclub import declarations, metrics, names, objectives, parameters, severities
 from tests.conftest import ROOT
 
 #: Folders of the repository that hold no page of ours.
@@ -25,7 +26,7 @@ _CODE: Final = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
 _DOTTED: Final = re.compile(rf"(?<![\w./<-])(?:{'|'.join(_PACKAGES)})(?:\.\w+)+(?![\w/])")
 _PATH: Final = re.compile(r"(?<![\w./<>…-])(?:[\w.-]+/)+[\w.-]+\.(?:py|toml|json|md)(?![\w/])")
 #: What looks like a path of the repository and is one of the reader's own project, of a stack's state or of a package.
-_NOT_OURS: Final = re.compile(r"^(contracts|var|package|secrets)/|^shop/")
+_NOT_OURS: Final = re.compile(r"^(contracts|var|package|secrets)/|^shop/|^\.\./(penguins|clinics)/")
 
 
 def _pages() -> list[Path]:
@@ -69,8 +70,9 @@ def test_generator_tells_of_a_page_that_differs(tmp_path: Path, monkeypatch: pyt
 
 def test_every_variable_is_described() -> None:
     """Each variable that the settings page lists says what it is."""
-    found = _generator().variables()
-    assert [name for name, variable in found.items() if not _generator().describe(variable)] == []
+    settings_page = _generator().settings_page
+    found = settings_page.variables()
+    assert [name for name, variable in found.items() if not settings_page.describe(variable)] == []
 
 
 def test_settings_page_has_the_variables_that_packages_share() -> None:
@@ -82,7 +84,99 @@ def test_settings_page_has_the_variables_that_packages_share() -> None:
         "HOTCLUB_SECRET_KEY",
         "HOTCLUB_READER_DATABASE_URL",
     }
-    assert expected <= _generator().variables().keys()
+    assert expected <= _generator().settings_page.variables().keys()
+
+
+def _listed(page: str) -> set[str]:
+    """Return what stands as code in the first cell, and in the second of the API's page, of a page's tables."""
+    text = (ROOT / "docs" / "reference" / page).read_text(encoding="utf-8")
+    return set(re.findall(r"^\| (?:\w+ \| )?`([^`]+)` \|", text, re.MULTILINE))
+
+
+def test_the_reference_lists_everything_that_is_there() -> None:
+    """Counted in another way than the pages are written: attributes, features, metrics, parameters, commands, paths."""
+    fields = {
+        f.name
+        for feature in (*declarations.Feature.__subclasses__(), declarations.Feature)
+        for f in dataclasses.fields(feature)
+    }
+    attributes = {*declarations.MLModel.__annotations__, *declarations.Source.__annotations__}
+    assert _listed("declarations.md") == fields | attributes | set(severities.ORDER)
+    assert _listed("metrics.md") == set(metrics.METRICS)
+    allowed = {*parameters.ALLOWED, *parameters.OURS, parameters.MONOTONE, parameters.INTERACTION}
+    refused = {*parameters.REFUSED, *objectives.REFUSED}
+    assert _listed("parameters.md") == allowed | refused | set(objectives.ALLOWED)
+    targets = (ROOT / "Makefile").read_text().split(".PHONY: ")[1].splitlines()[0].split()
+    management = {path.stem for path in (ROOT / "django_app").glob("*/management/commands/[a-z]*.py")}
+    listed = _listed("commands.md")
+    assert {f"make {target}" for target in targets} | management <= listed
+    assert {"up", "restart", "snapshot", "register", "stage", "check"} <= listed
+    assert {"/api/v1/batches/", "/api/v1/deliveries/{id}/load/", "/v1/models/{name}/predict"} <= _listed(
+        "api.md"
+    )
+
+
+def test_the_index_of_the_reference_has_every_page() -> None:
+    """A page that is added is found from its index."""
+    pages = set(_generator().PAGES)
+    assert pages - {"README.md"} == _generator()._ABOUT.keys()
+    assert pages == {path.name for path in (ROOT / "docs" / "reference").glob("*.md")}
+
+
+def test_an_attribute_without_a_description_stops_the_generator() -> None:
+    """A page with an empty cell says less than the failure does, which names the attribute."""
+
+    class Undescribed:
+        """A class.
+
+        Attributes:
+            one: is described.
+        """
+
+        one: ClassVar[int] = 1
+        two: ClassVar[int] = 2
+
+    with pytest.raises(LookupError, match=r"Undescribed\.two: add it to the docstring"):
+        _generator().declarations_page._attributes_of(Undescribed)
+
+
+def test_a_path_without_a_summary_stops_the_generator() -> None:
+    """The same for the API."""
+    with pytest.raises(LookupError, match="GET /x: give it a docstring or a summary"):
+        _generator().api_page._sentence(" \n", "GET /x")
+
+
+def test_cells_of_generated_tables_are_cells() -> None:
+    """No line of a table has more or fewer cells than its header, whatever the code's texts hold."""
+    for name in _generator().PAGES:
+        columns = 0
+        for line in (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8").splitlines():
+            cells = len(re.findall(r"(?<!\\)\|", line)) if line.startswith("|") else 0
+            assert cells == columns or not (cells and columns), f"{name}: {line}"
+            columns = cells
+
+
+def test_the_folder_map_is_complete() -> None:
+    """Each folder that README lists is there, and each that is there is listed, but for configuration of tools."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`[\w./]+/`(?:, `[\w./]+/`)*) \|", text.partition("## Folders")[2], re.MULTILINE)
+    listed = {folder for row in rows for folder in re.findall(r"`([\w.]+)/`", row)}
+    packed = _folders()
+    assert listed - {"var"} == packed
+
+
+def _folders() -> set[str]:
+    """Return the folders of the repository, without what tools and stacks make."""
+    made = _SKIPPED | {"mutants"}
+    return {
+        path.name
+        for path in ROOT.iterdir()
+        if path.is_dir()
+        and not path.name.startswith(".")
+        and path.name not in made
+        and not path.name.endswith(".egg-info")
+        and path.name != "__pycache__"
+    }
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)

@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from hotclub import command_result, contract_files, days
@@ -32,6 +33,13 @@ def _utc_midnight(text: str) -> dt.datetime:
     return dt.datetime.combine(days.day_argument(text), dt.time(), tzinfo=dt.UTC)
 
 
+def _positive(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if not number:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return number
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training",
@@ -47,11 +55,30 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--stopping-from", type=_utc_midnight, help="first UTC day of the stopping split")
     common.add_argument("--evaluation-from", type=_utc_midnight, help="first UTC day of the evaluation split")
     common.add_argument("--without", default="", help="features or groups to leave out, separated by commas")
+    # Runs with one of these are for a laptop, and are never registered.
+    common.add_argument(
+        "--sample",
+        type=_positive,
+        metavar="N",
+        help="about N rows, chosen by a hash of their key: ever the same ones",
+    )
+    common.add_argument(
+        "--from-declaration", action="store_true", help="read by the contract's own SQL; no view is needed"
+    )
+    common.add_argument(
+        "--no-champion", action="store_true", help="do not compare with the champion; no MLflow is needed"
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (_, text) in STEPS.items():
         commands.add_parser(name, help=text, parents=[common])
     run = commands.add_parser("run", help="all steps in order", parents=[common])
     run.add_argument("--no-register", action="store_true", help="stop after evaluate")
+    look = commands.add_parser(
+        "inspect",
+        help="say what a training would find: rows, labels, features, leakage, splits",
+        parents=[common],
+    )
+    look.add_argument("--html", type=Path, metavar="PATH", help="write a page with plots too")
     return parser
 
 
@@ -68,6 +95,8 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     try:
         result = _run(options)
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
     except Exception as error:  # noqa: BLE001  # each way to fail has a code; Python's own says "try again"
         code, words = judge(error)
         _say(f"training {options.command} {options.model}: {words}")
@@ -91,15 +120,37 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
         stopping_from=options.stopping_from,
         evaluation_from=options.evaluation_from,
         without=tuple(part for part in options.without.split(",") if part),
+        sample=options.sample,
+        from_declaration=options.from_declaration,
+        no_champion=options.no_champion,
     )
+    if options.command == "inspect":
+        return _inspect(run, options.html)
     wanted = list(STEPS) if options.command == "run" else [options.command]
     if getattr(options, "no_register", False):
         wanted.remove("register")
+    elif options.command == "run":
+        steps.require_registrable(run)  # not after minutes of fitting
     result: dict[str, Any] = {}
     for name in wanted:
         result = STEPS[name][0](run)
         run.progress(f"{name} done, in {run.folder.path}")
     return result
+
+
+def _inspect(run: steps.Run, page: Path | None) -> dict[str, Any]:
+    from training import inspection, inspection_text  # noqa: PLC0415  # scikit-learn's import takes seconds
+
+    found: dict[str, Any] = inspection.inspect(run)
+    text = inspection_text.table(found)
+    run.folder.write_text("inspection.txt", text)
+    print(text)
+    if page is not None:
+        from training import inspection_page  # noqa: PLC0415  # matplotlib is needed only here
+
+        inspection_page.write(page, found)
+        run.progress(f"wrote {page}")
+    return found
 
 
 if __name__ == "__main__":

@@ -84,7 +84,9 @@ def _rows(
         return evaluation
     if (champion.schema.task, champion.schema.classes) != (candidate.schema.task, candidate.schema.classes):
         return "it predicts something else: its task or its classes differ"
-    interval = Interval(start=pc.min(evaluation[names.COLUMN_EVENT_TIME]).as_py())
+    # Without times on both sides there is nothing to narrow the view by: its rows are found by their keys.
+    timed = None not in (candidate.schema.event_time, champion.schema.event_time)
+    interval = Interval(start=pc.min(evaluation[names.COLUMN_EVENT_TIME]).as_py() if timed else None)
     table = read_view(settings.reader_database_url.get_secret_value(), champion, interval, labelled=False)
     rows = align(table, evaluation[names.COLUMN_ENTITY])
     if rows is None:

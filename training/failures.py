@@ -27,6 +27,8 @@ class Exit(IntEnum):
     DATA = 3
     #: An unexpected error. Python's own code for that is 1, which would be tried again.
     FAULT = 4
+    #: Ctrl-C, as a shell numbers it.
+    INTERRUPTED = 130
 
 
 #: Classes of SQLSTATE that the rows themselves cause: cardinality, data, constraints.

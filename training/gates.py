@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from hotclub import names
 from hotclub.contract import ModelContract
 from hotclub.metrics import METRICS, WORSE_THAN_CHAMPION, not_worse
 
@@ -44,6 +45,18 @@ def verdicts(
             }
         )
     return found
+
+
+def outcome(found: list[dict[str, Any]]) -> str:
+    """Return what the gates say together: one of the values of the tag `names.TAG_GATES`.
+
+    It is "none declared" also where every gate passed because none had anything to measure. The gate on the champion
+    passes while there is no champion: alone it would call the first version of any model good, however bad it is.
+    """
+    if not all(verdict["passed"] for verdict in found):
+        return names.GATES_FAILED
+    measured = any(verdict["value"] is not None for verdict in found)
+    return names.GATES_PASSED if measured else names.GATES_NONE
 
 
 def _champion_gate(

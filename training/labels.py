@@ -12,39 +12,50 @@ import pyarrow.compute as pc
 from hotclub import names, objectives
 from hotclub.columns import FLOAT32_MAX
 from hotclub.contract import ModelContract
+from hotclub.metrics import METRICS
 from training.errors import RefusedDataError
 from training.splits import Boundaries, Splits, advice
 
 _MAX_SHOWN = 5
 
 
-def check(contract: ModelContract, table: pa.Table, splits: Splits, at: Boundaries) -> dict[str, Any]:
+def check(contract: ModelContract, table: pa.Table, splits: Splits, at: Boundaries | None) -> dict[str, Any]:
     """Check the splits before anything is fitted on them.
 
     Args:
         contract: what the model is fitted under.
         table: every row.
         splits: the same rows, cut.
-        at: where the splits begin.
+        at: where the splits begin; None without a time.
 
     Returns:
         Per split its rows, its span and what its labels are.
 
     Raises:
         RefusedDataError: a feature or label is infinite or too large, a label is not one of the task or the
-            objective, or a split has one label value alone; with what was found and what to change.
+            objective, or a split has one label value alone, lacks a class or has fewer rows of one than the metric
+            needs; with what was found and what to change.
     """
     for name, rows in splits.named().items():
         check_values(contract, name, rows)
-    found = {name: _found(contract, rows) for name, rows in splits.named().items()}
+    found = {name: describe(contract, rows) for name, rows in splits.named().items()}
     for name, facts in found.items():
-        problem = _problem(name, facts)
+        problem = _problem(contract.policy.metric, name, facts)
         if problem:
-            described = "; ".join(f"{other}: {_describe(of_other)}" for other, of_other in found.items())
+            described = "; ".join(f"{other}: {_words(of_other)}" for other, of_other in found.items())
             raise RefusedDataError(
-                f"the {name} split {problem}. Found: {described}. To change it: {advice(contract, table, name, at)}"
+                f"the {name} split {problem}. Found: {described}. "
+                f"To change it: {advice(contract, table, name, at)}{_class_advice(contract)}"
             )
     return found
+
+
+def _class_advice(contract: ModelContract) -> str:
+    if contract.schema.task == "regression":
+        return ""
+    return (
+        "; or merge a class that is rare with another, or leave its rows out, in label and classes of ml.py"
+    )
 
 
 def check_values(contract: ModelContract, split_name: str, rows: pa.Table) -> None:
@@ -55,15 +66,6 @@ def check_values(contract: ModelContract, split_name: str, rows: pa.Table) -> No
     """
     _check_features(contract, split_name, rows)
     _check_labels(contract, split_name, rows)
-
-
-def missing_classes(found: dict[str, Any]) -> dict[str, list[str]]:
-    """Return the classes that a split lacks, by split, of what `check` found."""
-    lacking = {
-        name: [label for label, rows in facts.get("classes", {}).items() if not rows]
-        for name, facts in found.items()
-    }
-    return {name: labels for name, labels in lacking.items() if labels}
 
 
 def _check_features(contract: ModelContract, split_name: str, rows: pa.Table) -> None:
@@ -84,6 +86,12 @@ def _check_features(contract: ModelContract, split_name: str, rows: pa.Table) ->
 
 def _check_labels(contract: ModelContract, split_name: str, rows: pa.Table) -> None:
     label = rows[names.COLUMN_LABEL].to_numpy()
+    # What the view makes of a value that classes lacks.
+    if contract.schema.classes and (other := int((label == -1).sum())):
+        raise RefusedDataError(
+            f"the {split_name} split has {_rows(other)} whose label is none of the classes "
+            f"({', '.join(contract.schema.classes)}). Add the value to classes in ml.py, or leave those rows out"
+        )
     objective = objectives.find(contract.schema.task, contract.policy.parameters)
     if contract.schema.task == "multiclass":
         classes = len(contract.schema.classes)
@@ -100,39 +108,53 @@ def _check_labels(contract: ModelContract, split_name: str, rows: pa.Table) -> N
         )
 
 
-def _found(contract: ModelContract, rows: pa.Table) -> dict[str, Any]:
+def describe(contract: ModelContract, rows: pa.Table) -> dict[str, Any]:
+    """Return rows, span and labels of a split, however few there are."""
+    facts: dict[str, Any] = {"rows": rows.num_rows}
+    if contract.schema.event_time is not None:
+        zone = ZoneInfo(contract.schema.timezone)
+        ends = pc.min_max(rows[names.COLUMN_EVENT_TIME])
+        for key, end in (("first_event", ends["min"]), ("last_event", ends["max"])):
+            facts[key] = end.as_py().astimezone(zone).isoformat() if end.is_valid else None
     label = rows[names.COLUMN_LABEL].to_numpy()
-    times = rows[names.COLUMN_EVENT_TIME]
-    zone = ZoneInfo(contract.schema.timezone)
-    facts: dict[str, Any] = {
-        "rows": rows.num_rows,
-        "first_event": pc.min(times).as_py().astimezone(zone).isoformat(),
-        "last_event": pc.max(times).as_py().astimezone(zone).isoformat(),
-    }
     if contract.schema.task == "regression":
-        return facts | {"lowest": float(label.min()), "highest": float(label.max())}
-    labels = contract.schema.classes or ("0", "1")
-    counts = np.bincount(label.astype(int), minlength=len(labels))
-    return facts | {"classes": dict(zip(labels, counts.tolist(), strict=True))}
+        finite = label[np.isfinite(label)]
+        ends = (float(finite.min()), float(finite.max())) if len(finite) else (None, None)
+        return facts | dict(zip(("lowest", "highest"), ends, strict=True))
+    return facts | {"classes": {name: int((label == number).sum()) for number, name in classes(contract)}}
 
 
-def _problem(name: str, facts: dict[str, Any]) -> str | None:
+def classes(contract: ModelContract) -> list[tuple[int, str]]:
+    """Return number and name of each class; a binary model without names has 0 and 1."""
+    return list(enumerate(contract.schema.classes or ("0", "1")))
+
+
+def _problem(metric: str, name: str, facts: dict[str, Any]) -> str | None:
     if "lowest" in facts:
         return "has one label value alone" if facts["lowest"] == facts["highest"] else None
     present = [label for label, rows in facts["classes"].items() if rows]
     if len(present) < 2:
         return f"has rows of one class alone ({present[0]})"
     absent = [label for label, rows in facts["classes"].items() if not rows]
-    # A class that is not fitted is never answered; one that is not held out only goes unmeasured, which is reported.
-    return f"has no row of class {', '.join(absent)}" if absent and name == "train" else None
+    if absent:
+        # Not fitted, it is never answered; not held out, nobody knows how well it is answered.
+        return f"has no row of class {', '.join(absent)}"
+    needed = METRICS[metric].rows_per_class
+    few = [f"{label} ({rows})" for label, rows in facts["classes"].items() if rows < needed]
+    if few and name != "train":
+        return f"has too few rows of class {', '.join(few)}: {metric} needs at least {needed} of each class"
+    return None
 
 
-def _describe(facts: dict[str, Any]) -> str:
-    span = f"{facts['first_event'][:10]} to {facts['last_event'][:10]}"
+def _words(facts: dict[str, Any]) -> str:
+    parts = [_rows(facts["rows"])]
+    if facts.get("first_event"):
+        parts.append(f"{facts['first_event'][:10]} to {facts['last_event'][:10]}")
     if "lowest" in facts:
-        return f"{_rows(facts['rows'])}, {span}, labels from {facts['lowest']:g} to {facts['highest']:g}"
-    classes = ", ".join(f"{label}: {rows}" for label, rows in facts["classes"].items())
-    return f"{_rows(facts['rows'])}, {span}, by class {classes}"
+        parts.append(f"labels from {facts['lowest']:g} to {facts['highest']:g}")
+    else:
+        parts.append("by class " + ", ".join(f"{label}: {rows}" for label, rows in facts["classes"].items()))
+    return ", ".join(parts)
 
 
 def _rows(count: int) -> str:

@@ -11,8 +11,8 @@ import numpy.typing as npt
 mpl.use("Agg")
 from matplotlib import pyplot as plt  # the backend is chosen first: there is no screen
 
-_INK = "#1f2a44"
-_ACCENT = "#c8553d"
+INK = "#1f2a44"
+WARM = "#c8553d"
 
 
 def importance(path: Path, gains: dict[str, float], title: str) -> None:
@@ -20,7 +20,7 @@ def importance(path: Path, gains: dict[str, float], title: str) -> None:
     total = sum(gains.values()) or 1.0
     shown = sorted(gains.items(), key=lambda item: item[1])[-25:]
     figure, axes = plt.subplots(figsize=(8, 0.28 * len(shown) + 1.4), layout="constrained")
-    axes.barh([name for name, _ in shown], [100 * gain / total for _, gain in shown], color=_INK)
+    axes.barh([name for name, _ in shown], [100 * gain / total for _, gain in shown], color=INK)
     axes.set_xlabel("share of total gain, %")
     axes.set_title(title)
     axes.spines[["top", "right"]].set_visible(False)
@@ -39,7 +39,7 @@ def agreement(
     figure, axes = plt.subplots(figsize=(6, 5), layout="constrained")
     ends = [min(predicted + observed), max(predicted + observed)]
     axes.plot(ends, ends, color="#999999", linewidth=1, linestyle="--", label="perfect")
-    axes.plot(predicted, observed, marker="o", color=_ACCENT, label="evaluation split, twenty equal groups")
+    axes.plot(predicted, observed, marker="o", color=WARM, label="evaluation split, twenty equal groups")
     axes.set_xlabel(f"mean prediction{unit}")
     axes.set_ylabel(f"mean observed{unit}")
     axes.set_title(title)

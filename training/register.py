@@ -15,7 +15,7 @@ from mlflow.types import ColSpec, DataType, Schema
 
 from hotclub import names, package
 from hotclub.contract import ModelContract
-from hotclub.metrics import METRICS
+from training.description import description, warnings
 from training.run_folder import RunFolder
 from training.settings import TrainingSettings
 
@@ -58,7 +58,8 @@ def register(
     if version is None:
         version = _log(client, contract, folder, key, snapshot, facts, evaluation)
     _tag(client, contract, version, facts, evaluation)
-    passed = bool(evaluation["passed"])
+    # Neither a failed version is a challenger nor one that no gate has measured.
+    passed = evaluation["gates_outcome"] == names.GATES_PASSED
     challenges = passed and int(version.version) >= _challenger(client, contract.name)
     if challenges:
         client.set_registered_model_alias(contract.name, names.ALIAS_CHALLENGER, version.version)
@@ -66,10 +67,11 @@ def register(
         "model": contract.name,
         "version": str(version.version),
         "run_id": version.run_id,
-        "gates": names.GATES_PASSED if passed else names.GATES_FAILED,
+        "gates": evaluation["gates_outcome"],
         "challenger": challenges,
         "metrics": evaluation["metrics"],
         "baselines": evaluation["baselines"],
+        "warnings": warnings(facts, evaluation),
     }
 
 
@@ -100,7 +102,11 @@ def _log(
             facts["parameters"] | {k: facts[k] for k in ("rounds", "rows_fit", "rows_stopping")}
         )
         mlflow.log_params(
-            {f"snapshot_{k}": v for k, v in snapshot.items() if k in ("rows", "sha256", "last_event")}
+            {
+                f"snapshot_{k}": snapshot[k]
+                for k in ("rows", "sha256", "last_event")
+                if snapshot[k] is not None
+            }
         )
         mlflow.log_metrics(evaluation["metrics"])
         for baseline, values in evaluation["baselines"].items():
@@ -111,6 +117,7 @@ def _log(
             mlflow.log_artifact(str(folder.plot(name)))
         mlflow.log_dict(evaluation, "evaluation.json")
         mlflow.log_dict(snapshot, "snapshot.json")
+        mlflow.log_dict({"findings": facts["leakage"]}, "leakage.json")
         info = mlflow.pyfunc.log_model(
             name="model",
             loader_module="hotclub.pyfunc",
@@ -144,54 +151,8 @@ def _tag(
         names.TAG_DIGEST: facts["digest"],
         names.TAG_FINGERPRINT: contract.fingerprint,
         names.TAG_CONTRACT_VERSION: str(contract.version),
-        names.TAG_GATES: names.GATES_PASSED if evaluation["passed"] else names.GATES_FAILED,
+        names.TAG_GATES: evaluation["gates_outcome"],
     }
     for name, value in tags.items():
         client.set_model_version_tag(contract.name, version.version, name, value)
     client.update_model_version(contract.name, version.version, description(contract, facts, evaluation))
-
-
-def description(contract: ModelContract, facts: dict[str, Any], evaluation: dict[str, Any]) -> str:
-    """Return what a person wants to read before moving an alias, in Markdown."""
-    rows = [("this version", evaluation["metrics"])]
-    if evaluation["champion"]["metrics"]:
-        rows.append(
-            (f"champion (version {evaluation['champion']['version']})", evaluation["champion"]["metrics"])
-        )
-    rows += [(name.replace("_", " "), values) for name, values in evaluation["baselines"].items()]
-    shown = list(evaluation["metrics"])
-    arrows = ["↑" if METRICS[m].higher_is_better else "↓" for m in shown]
-    table = [
-        "| | " + " | ".join(f"{m} {a}" for m, a in zip(shown, arrows, strict=True)) + " |",
-        "|---|" + "---|" * len(shown),
-        *(f"| {name} | " + " | ".join(_cell(values, m) for m in shown) + " |" for name, values in rows),
-    ]
-    verdicts = [f"- {'✓' if v['passed'] else '✗'} {v['message']}" for v in evaluation["gates"]]
-    return "\n".join(
-        [
-            contract.policy.doc.split("\n\n")[0],
-            "",
-            (
-                f"Fitted on {facts['rows_fit']:,} rows before {facts['stopping_from'][:10]}, stopped early after "
-                f"{facts['rounds']} rounds on {facts['rows_stopping']:,} rows, held out {evaluation['rows']:,} rows "
-                f"from {facts['evaluation_from'][:10]} to {evaluation['last_event'][:10]}. Contract version {contract.version}."
-            ),
-            "",
-            *table,
-            "",
-            *_unmeasured(evaluation),
-            "Gates:",
-            *(verdicts or ["- none declared"]),
-        ]
-    )
-
-
-def _unmeasured(evaluation: dict[str, Any]) -> list[str]:
-    lacking = evaluation["missing_classes"].items()
-    return [f"The {name} split had no row of class {', '.join(labels)}." for name, labels in lacking] + (
-        [""] if lacking else []
-    )
-
-
-def _cell(values: dict[str, float], metric: str) -> str:
-    return f"{values[metric]:.4g}" if metric in values else "-"

@@ -15,6 +15,8 @@ from hotclub import names
 from hotclub.errors import HotclubError
 
 _SAFE = re.compile(r"[^A-Za-z0-9._-]+")
+#: The commands that write files of another name.
+_COMMANDS = {"evaluation": "evaluate", "registered": "register"}
 
 
 class StepMissingError(HotclubError):
@@ -53,11 +55,15 @@ class RunFolder:
 
     def write(self, step: str, content: dict[str, Any]) -> dict[str, Any]:
         """Write a step's result as JSON, whole or not at all, and return it."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        part = self.path / f"{step}.json.part"
-        part.write_text(json.dumps(content, indent=2, allow_nan=False))
-        part.rename(self.path / f"{step}.json")
+        self.write_text(f"{step}.json", json.dumps(content, indent=2, allow_nan=False))
         return content
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a file, whole or not at all."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        part = self.path / f"{name}.part"
+        part.write_text(text, encoding="utf-8")
+        part.rename(self.path / name)
 
     def read(self, step: str) -> dict[str, Any]:
         """Return what a step wrote.
@@ -68,7 +74,7 @@ class RunFolder:
         file = self.path / f"{step}.json"
         if not file.is_file():
             raise StepMissingError(
-                f"{file} is missing: run `python -m training {step}` with this run key first"
+                f"{file} is missing: run `python -m training {_COMMANDS.get(step, step)}` with this run key first"
             )
         content: dict[str, Any] = json.loads(file.read_text())
         return content

@@ -14,9 +14,10 @@ from hotclub.callbacks import ProgressCallback
 from hotclub.contract import FeatureSpec, ModelContract
 from hotclub.errors import HotclubError
 from training import labels, snapshot
+from training.event_times import LeftOut, leave_out_far_rows
 from training.run_folder import RunFolder, fit_lock
 from training.settings import TrainingSettings
-from training.splits import Boundaries, SplitError, Splits, boundaries, split_rows
+from training.splits import Boundaries, SplitError, Splits, boundaries, refuse_days, split_rows
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,9 @@ class Run:
 
     Attributes:
         without: feature groups or names to leave out, to see what they are worth; such a run is never registered.
+        sample: about how many rows to read, chosen by the hash of their key; likewise.
+        from_declaration: read through the contract's own SQL, not through the published view; likewise.
+        no_champion: do not ask MLflow for the champion; likewise.
     """
 
     settings: TrainingSettings
@@ -36,6 +40,9 @@ class Run:
     stopping_from: dt.datetime | None = None
     evaluation_from: dt.datetime | None = None
     without: tuple[str, ...] = ()
+    sample: int | None = None
+    from_declaration: bool = False
+    no_champion: bool = False
 
     @property
     def effective(self) -> ModelContract:
@@ -44,10 +51,9 @@ class Run:
             return self.contract
         return without_features(self.contract, self.without)
 
-    def boundaries(self, table: pa.Table) -> Boundaries:
-        """Return where the splits begin: as asked for, else as the policy says."""
-        default = boundaries(self.contract, table)
-        return Boundaries(self.stopping_from or default.stopping, self.evaluation_from or default.evaluation)
+    def boundaries(self, table: pa.Table) -> Boundaries | None:
+        """Return where the splits begin: as asked for, else as the policy says; None without a time."""
+        return boundaries(self.contract, table, self.stopping_from, self.evaluation_from)
 
 
 def without_features(contract: ModelContract, left_out: tuple[str, ...]) -> ModelContract:
@@ -80,84 +86,153 @@ def without_features(contract: ModelContract, left_out: tuple[str, ...]) -> Mode
 
 
 def take_snapshot(run: Run) -> dict[str, Any]:
-    """Write the view's labelled rows to Parquet."""
+    """Write the view's labelled rows to Parquet, with counts of the others."""
     url = run.settings.reader_database_url.get_secret_value()
-    table = snapshot.read_view(url, run.contract, snapshot.Interval(end=run.until))
+    if run.until is not None and run.contract.schema.event_time is None:
+        refuse_days(run.contract, "--until")
+    reading = snapshot.Reading(
+        interval=snapshot.Interval(end=run.until), sample=run.sample, from_declaration=run.from_declaration
+    )
+    table, counts = snapshot.read_snapshot(url, run.contract, reading)
     if not table.num_rows:
         before = f" before {run.until:%Y-%m-%d} (--until)" if run.until else ""
+        others = f" ({counts.unknown:,} rows have no label yet)" if counts.unknown else ""
         raise SplitError(
-            f"{run.contract.view} has no labelled rows{before}: load data, or look at label_known in ml.py"
+            f"{run.contract.name} has no labelled rows{before}{others}: load data, or look at label_known in ml.py"
         )
     digest = snapshot.write(run.folder.snapshot, table)
-    run.progress(f"{table.num_rows} rows of {run.contract.view}")
-    return run.folder.write("snapshot", snapshot.describe(run.contract, table, digest))
+    run.progress(f"{table.num_rows} rows of {run.contract.name}")
+    return run.folder.write("snapshot", snapshot.describe(run.contract, table, digest, reading, counts))
 
 
-def _splits(run: Run) -> tuple[Splits, Boundaries, dict[str, Any]]:
-    run.folder.read("snapshot")
+@dataclass(frozen=True)
+class Prepared:
+    """The rows of a snapshot, cut and checked.
+
+    Attributes:
+        found: rows, span and labels of each split.
+        left_out: rows that no split has.
+    """
+
+    splits: Splits
+    at: Boundaries | None
+    found: dict[str, Any]
+    left_out: LeftOut
+
+
+def _prepare(run: Run) -> Prepared:
+    facts = run.folder.read("snapshot")
     table = pq.read_table(run.folder.snapshot)
+    table, left_out = leave_out_far_rows(run.contract, table, facts.get("unreadable_times"))
     at = run.boundaries(table)
     splits = split_rows(run.contract, table, at)
-    return splits, at, labels.check(run.contract, table, splits, at)
+    return Prepared(splits, at, labels.check(run.contract, table, splits, at), left_out)
 
 
 def fit(run: Run) -> dict[str, Any]:
-    """Fit and write the package."""
+    """Check the rows, fit, and write the package."""
     from training import fit as fitting  # noqa: PLC0415  # XGBoost's import takes 5 s; a snapshot needs none of it
 
-    splits, at, found = _splits(run)
+    prepared = _prepare(run)
+    if prepared.left_out.count:
+        run.progress(f"WARNING: {prepared.left_out.sentence()}")
+    findings = _leakage(run, prepared.splits)
+    splits, at = prepared.splits, prepared.at
     run.progress(f"fitting on {splits.train.num_rows} rows, stopping on {splits.stopping.num_rows}")
-    for name, classes in labels.missing_classes(found).items():
-        run.progress(f"WARNING: the {name} split has no row of class {', '.join(classes)}")
     with fit_lock(run.settings.snapshots):
         model, vocabulary, facts = fitting.fit(
             run.effective, splits, threads=run.settings.training_threads, progress=run.progress
         )
     digest = fitting.write_package(run.folder.package, run.effective, model, vocabulary, splits.train)
-    times = {"stopping_from": at.stopping.isoformat(), "evaluation_from": at.evaluation.isoformat()}
-    return run.folder.write("fit", facts | times | {"digest": digest, "splits": found})
+    return run.folder.write(
+        "fit",
+        facts
+        | {
+            "stopping_from": at.stopping.isoformat() if at else None,
+            "evaluation_from": at.evaluation.isoformat() if at else None,
+            "digest": digest,
+            "splits": prepared.found,
+            "left_out": prepared.left_out.facts(),
+            "leakage": findings,
+        },
+    )
+
+
+def _leakage(run: Run, splits: Splits) -> list[dict[str, Any]]:
+    """Look for features that know the label, write down what was found, and stop where it is critical."""
+    from training import leakage  # noqa: PLC0415  # scikit-learn's import takes seconds, see fit
+
+    findings, scores = leakage.find(run.effective, splits, run.folder.read("snapshot").get("filled"))
+    found = [finding.as_dict() for finding in findings]
+    alone = {name: score.score for name, score in scores.items()}
+    run.folder.write("leakage", {"findings": found, "alone": alone})
+    leakage.refuse_critical(findings)
+    for finding in findings:
+        run.progress(f"WARNING: {finding.message}")
+    return found
 
 
 def evaluate(run: Run) -> dict[str, Any]:
     """Score the evaluation split with the package as written, the baselines and the champion; judge by the gates."""
     from hotclub import quality  # noqa: PLC0415  # see fit
     from hotclub.predictor import Predictor  # noqa: PLC0415  # see fit
-    from training import champion_scores, gates  # noqa: PLC0415  # see fit
+    from training import baselines, gates  # noqa: PLC0415  # see fit
+    from training.description import description  # noqa: PLC0415  # beside what it describes
 
     facts = run.folder.read("fit")
-    splits, _, found = _splits(run)
-    rows = splits.evaluation
+    prepared = _prepare(run)
+    rows = prepared.splits.evaluation
     label = rows[names.COLUMN_LABEL].to_numpy()
     task = run.contract.schema.task
     predictor = Predictor.load(package.read(run.folder.package), threads=run.settings.training_threads)
     prediction = predictor.predict(rows)
     candidate = quality.measure(task, label, prediction.scores)
-    champion = (
-        champion_scores.ChampionScores(None, None, "not asked for")
-        if run.without
-        else champion_scores.score_with_champion(run.settings, run.contract, rows)
-    )
-    champion_metrics = None if champion.scores is None else quality.measure(task, label, champion.scores)
-    verdicts = gates.verdicts(run.contract, candidate, champion_metrics, champion_failure=champion.failure)
+    champion, failure = _champion(run, rows)
+    verdicts = gates.verdicts(run.contract, candidate, champion["metrics"], champion_failure=failure)
+    measured = _baseline_metrics(run.contract, prepared.splits)
+    poorer = baselines.poorer_than_constant(run.contract, candidate, measured)
+    if poorer:
+        run.progress(f"WARNING: {poorer}")
     _write_scores(run, rows, prediction.scores)
     _draw(run, facts, label, prediction.scores)
-    return run.folder.write(
-        "evaluation",
-        {
-            "rows": rows.num_rows,
-            "first_event": rows[names.COLUMN_EVENT_TIME][0].as_py().isoformat(),
-            "last_event": rows[names.COLUMN_EVENT_TIME][-1].as_py().isoformat(),
-            "engine": predictor.engine.name,
-            "metrics": candidate,
-            "baselines": _baseline_metrics(run.contract, splits),
-            "champion": {"version": champion.version, "metrics": champion_metrics, "reason": champion.reason},
-            "gates": verdicts,
-            "passed": all(v["passed"] for v in verdicts),
-            "missing_classes": labels.missing_classes(found),
-            "unseen": prediction.unseen,
-            "nulls": prediction.nulls,
-        },
+    found = prepared.found["evaluation"]
+    outcome = gates.outcome(verdicts)
+    evaluation = {
+        "rows": rows.num_rows,
+        "first_event": found.get("first_event"),
+        "last_event": found.get("last_event"),
+        "engine": predictor.engine.name,
+        "metrics": candidate,
+        "baselines": measured,
+        "champion": champion,
+        "gates": verdicts,
+        "gates_outcome": outcome,
+        "passed": outcome == names.GATES_PASSED,
+        "poorer_than_constant": poorer,
+        "leakage": facts["leakage"],
+        "left_out": facts["left_out"],
+        "unseen": prediction.unseen,
+        "nulls": prediction.nulls,
+    }
+    run.folder.write_text("description.md", description(run.contract, facts, evaluation))
+    return run.folder.write("evaluation", evaluation)
+
+
+def _champion(run: Run, rows: pa.Table) -> tuple[dict[str, Any], str | None]:
+    """Return what is known of the champion on these rows, and why one that is there could not be scored."""
+    from hotclub import quality  # noqa: PLC0415  # see fit
+    from training import champion_scores  # noqa: PLC0415  # see fit
+
+    asked = not (run.without or run.no_champion)
+    found = (
+        champion_scores.score_with_champion(run.settings, run.contract, rows)
+        if asked
+        else champion_scores.ChampionScores(None, None, "not asked for")
     )
+    label = rows[names.COLUMN_LABEL].to_numpy()
+    metrics = None if found.scores is None else quality.measure(run.contract.schema.task, label, found.scores)
+    content = {"version": found.version, "metrics": metrics, "reason": found.reason, "asked": asked}
+    return content, found.failure
 
 
 def _baseline_metrics(contract: ModelContract, splits: Splits) -> dict[str, dict[str, float]]:
@@ -197,8 +272,16 @@ def register(run: Run) -> dict[str, Any]:
     """Register the package in MLflow and, when the gates passed, point `challenger` at it."""
     from training.register import register as registering  # noqa: PLC0415  # mlflow's import takes 7 s
 
-    if run.without:
-        raise HotclubError("a run with --without is for comparing, and is not registered")
+    require_registrable(run)
+    snapshot_facts, evaluation = run.folder.read("snapshot"), run.folder.read("evaluation")
+    # The step may be called without the options of those before.
+    _refuse_registering(
+        {
+            "--sample": snapshot_facts["sample"] is not None,
+            "--from-declaration": snapshot_facts["from_declaration"],
+            "--without or --no-champion": not evaluation["champion"]["asked"],
+        }
+    )
     return run.folder.write(
         "registered",
         registering(
@@ -206,8 +289,32 @@ def register(run: Run) -> dict[str, Any]:
             run.contract,
             run.folder,
             key=run.key,
-            snapshot=run.folder.read("snapshot"),
+            snapshot=snapshot_facts,
             facts=run.folder.read("fit"),
-            evaluation=run.folder.read("evaluation"),
+            evaluation=evaluation,
         ),
     )
+
+
+def require_registrable(run: Run) -> None:
+    """Refuse to register what was made for comparing.
+
+    Raises:
+        HotclubError: names the option.
+    """
+    _refuse_registering(
+        {
+            "--without": bool(run.without),
+            "--sample": run.sample is not None,
+            "--from-declaration": run.from_declaration,
+            "--no-champion": run.no_champion,
+        }
+    )
+
+
+def _refuse_registering(used: dict[str, bool]) -> None:
+    options = " and ".join(option for option, is_used in used.items() if is_used)
+    if options:
+        raise HotclubError(
+            f"a run with {options} is for comparing, and is not registered: stop after evaluate (run --no-register)"
+        )

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 from django_app.conf import contracts_root
-from django_app.contracts import compiler
+from django_app.contracts import compiler, source_compiler
 from django_app.contracts.declaration_problems import DeclarationError, Problems
+from django_app.contracts.source_checks import check_source
 from hotclub import contract_files, declarations
 from hotclub.contract import Contract
 from hotclub.errors import ContractError
@@ -46,6 +47,8 @@ def pending() -> list[Change]:
         if reason:
             found.add("name", reason)
         with found.of("name"):
+            if issubclass(cls, declarations.Source):
+                check_source(cls)
             change = None if reason else _change(cls)
             changes += [] if change is None else [change]
         with found.of("name"):
@@ -71,7 +74,7 @@ def _compile(cls: _Declared, version: int, policy_revision: int, *, typed_values
         return compiler.compile_model(
             cls, version=version, policy_revision=policy_revision, typed_values=typed_values
         )
-    return compiler.compile_source(cls, version=version, policy_revision=policy_revision)
+    return source_compiler.compile_source(cls, version=version, policy_revision=policy_revision)
 
 
 def _change(cls: _Declared) -> Change | None:

@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 import inspect
-import json
 from typing import Any
 
 from django.apps import apps
 
 from django_app.contracts import row_checks
-from django_app.contracts.declaration_checks import check_model, check_source
+from django_app.contracts.declaration_checks import check_model
 from django_app.contracts.declaration_problems import Problems, label_of
 from django_app.contracts.entity_keys import key_type
 from django_app.contracts.shown_values import shown
-from django_app.contracts.source_columns import check_natural_key, compile_columns, tenant_column
 from django_app.contracts.view_columns import view_columns
 from django_app.contracts.view_sql import view_spec
 from hotclub import declarations
 from hotclub.contract import (
-    CheckSpec,
     FeatureSpec,
     ModelContract,
     ModelPolicy,
     ModelSchema,
-    SourceContract,
-    SourcePolicy,
-    SourceSchema,
     ViewSpec,
 )
 from hotclub.errors import ContractError
-from hotclub.severities import SERIOUS, SeriousSeverity
 
 
 def compile_model(
@@ -93,41 +86,6 @@ def compile_model(
     )
 
 
-def compile_source(cls: type[declarations.Source], *, version: int, policy_revision: int) -> SourceContract:
-    """Return the contract of a declared source.
-
-    Raises:
-        ContractError: the declaration cannot be a contract; the message names the attribute and the fix.
-    """
-    check_source(cls)
-    columns = compile_columns(cls)
-    check_natural_key(cls)
-    by_field = {field: name for name, field in cls.columns.items()}
-    target = {column.name: column.target for column in columns}
-    schema = SourceSchema(
-        django_model=cls.model._meta.label,
-        table=cls.model._meta.db_table,
-        natural_key=tuple(target[by_field[field]] for field in cls.natural_key),
-        tenant_path=cls.tenant,
-        tenant_column=tenant_column(cls),
-        timezone=cls.timezone,
-        columns=columns,
-    )
-    checks = tuple(CheckSpec(c.expectation, c.severity, _jsonable(c.arguments, cls)) for c in cls.checks)
-    doc = inspect.cleandoc(cls.__doc__ or "")
-    policy = SourcePolicy(checks=checks, doc=doc, ambiguous_times=_ambiguous_times(cls))
-    return SourceContract(
-        cls.name, app_label_of(cls), version, schema=schema, policy=policy, policy_revision=policy_revision
-    )
-
-
-def _ambiguous_times(cls: type[declarations.Source]) -> SeriousSeverity:
-    if cls.ambiguous_times not in SERIOUS:
-        allowed = " or ".join(f'"{severity}"' for severity in SERIOUS)
-        raise ContractError(f"{label_of(cls)}.ambiguous_times: {cls.ambiguous_times!r} must be {allowed}")
-    return cls.ambiguous_times
-
-
 def app_label_of(cls: type) -> str:
     """Return the label of the Django app that a declaration belongs to."""
     config = apps.get_containing_app_config(cls.__module__)
@@ -148,14 +106,6 @@ def _feature_spec(name: str, feature: declarations.Feature) -> FeatureSpec:
         doc=feature.doc,
         group=feature.group,
     )
-
-
-def _jsonable(arguments: Any, cls: type[declarations.Source]) -> dict[str, Any]:
-    try:
-        loaded: dict[str, Any] = json.loads(json.dumps(dict(arguments), allow_nan=False))
-    except (TypeError, ValueError) as error:
-        raise ContractError(f"{label_of(cls)}.checks: {error}; arguments must be JSON") from error
-    return loaded
 
 
 def _source_name(cls: type[declarations.MLModel]) -> str | None:

@@ -13,8 +13,8 @@ from django_app.contracts import feature_checks, number_checks
 from django_app.contracts.declaration_problems import Problems, label_of
 from django_app.contracts.schedule_checks import check_schedule
 from django_app.contracts.shown_values import shown
-from hotclub import names, parameters
-from hotclub.declarations import Feature, MLModel, Source
+from hotclub import parameters
+from hotclub.declarations import Feature, MLModel
 from hotclub.errors import ContractError
 from hotclub.metrics import RANGES, WORSE_THAN_CHAMPION, metrics_of
 
@@ -227,23 +227,3 @@ def _check_leakage(cls: type[MLModel], problems: Problems) -> None:
                 f"leakage_accepted[{name!r}]",
                 f"{shown(reason)} must be a text: the reason why this feature may look as if it knew the label",
             )
-
-
-def check_source(cls: type[Source]) -> None:
-    """Check a source's declaration.
-
-    Raises:
-        ContractError: with the attribute and the fix.
-    """
-    where = label_of(cls)
-    missing_ = [name for name in ("model", "natural_key", "columns") if not hasattr(cls, name)]
-    if missing_:
-        raise ContractError(f"{where}: set {', '.join(missing_)}")
-    _check_timezone(cls.timezone)
-    if isinstance(cls.natural_key, str) or not cls.natural_key:
-        raise ContractError(f"{where}.natural_key: must be a tuple of the model's field names")
-    missing = [field for field in cls.natural_key if field not in cls.columns.values()]
-    if missing:
-        raise ContractError(f"{where}.columns: no column for {', '.join(missing)} of the natural key")
-    if names.COLUMN_ROW in cls.columns:
-        raise ContractError(f"{where}.columns: {names.COLUMN_ROW!r} is staging's own; rename the column")

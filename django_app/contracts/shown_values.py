@@ -49,7 +49,7 @@ class _Shown(reprlib.Repr):
         if isinstance(x, type):
             return f"the class {x.__qualname__}"
         if isinstance(x, _FUNCTIONS):
-            return f"the function {x.__qualname__}"
+            return "a lambda" if x.__name__ == "<lambda>" else f"the function {x.__name__}"
         if isinstance(x, models.QuerySet | models.Manager):
             return f"a {type(x).__name__} of {x.model._meta.label}"
         return f"an object of {type(x).__qualname__}"

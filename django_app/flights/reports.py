@@ -25,13 +25,10 @@ def day_scores(day: dt.date) -> dict[str, dict[str, Any]]:
     ``baseline_by``. Metrics are absent where no outcome is known yet.
     """
     report = {}
-    models = Batch.objects.filter(day=day, status=Batch.Status.DONE).values_list("model_name", flat=True)
+    done = Batch.objects.filter(day=day, rows_of=Batch.RowsOf.INTERVAL, status=Batch.Status.DONE)
+    models = done.values_list("model_name", flat=True)
     for model_name in sorted(set(models)):
-        newest = (
-            Batch.objects.filter(day=day, status=Batch.Status.DONE, model_name=model_name)
-            .order_by("tenant_id", "-created_at")
-            .distinct("tenant_id")
-        )
+        newest = done.filter(model_name=model_name).order_by("tenant_id", "-created_at").distinct("tenant_id")
         batches = list(newest)
         contract = contract_by_fingerprint(model_name, batches[0].contract_fingerprint)
         report[model_name] = _model_scores(contract, batches)
@@ -40,7 +37,7 @@ def day_scores(day: dt.date) -> dict[str, dict[str, Any]]:
 
 def _model_scores(contract: ModelContract, batches: list[Batch]) -> dict[str, Any]:
     statement = _statement(contract)
-    start = min(batch.start for batch in batches)
+    start = min(batch.start for batch in batches if batch.start is not None)
     with connection.cursor() as cursor:
         cursor.execute(statement, {"batches": [batch.pk for batch in batches], "start": start})
         rows = cursor.fetchall()

@@ -85,7 +85,16 @@ class DeliveryAdmin(ReadOnlyAdmin):
         ("Result", {"fields": ("waits_for", "reasons_list", "warnings_list", "attempts")}),
         (
             "Rows",
-            {"fields": ("rows_staged", "rows_loaded", "rows_changed", "rows_unchanged", "rows_unmatched")},
+            {
+                "fields": (
+                    "rows_staged",
+                    "rows_loaded",
+                    "rows_changed",
+                    "rows_unchanged",
+                    "rows_unmatched",
+                    "only_updates",
+                )
+            },
         ),
         ("File", {"fields": ("size_bytes", "sha256", "archive_path")}),
         ("Times", {"fields": ("landed_at", "started_at", "finished_at")}),

@@ -1,5 +1,7 @@
 """The landing folder: ``<source>/<tenant>/<YYYY-MM-DD>.csv``, and the archive of accepted files.
 
+Where a source has no tenants, its files land in its own folder: ``<source>/<YYYY-MM-DD>.csv``.
+
 Everyone with write access may put anything there: pipes, links, devices, folders. Only regular files are opened, and
 nothing is opened in a way that waits or follows a link.
 """
@@ -32,6 +34,10 @@ _SUFFIX = ".csv"
 _BLOCK = 1 << 20
 #: How deep the folders of a file may lie: source, tenant.
 _DEPTH = 2
+_NO_FOLDER = (
+    "it lies in no source's folder; files land as <source>/<tenant>/<YYYY-MM-DD>.csv, or as <source>/<YYYY-MM-DD>.csv where "
+    "the source has no tenants"
+)
 _KINDS = (
     (stat.S_ISLNK, "a symbolic link"),
     (stat.S_ISFIFO, "a named pipe"),
@@ -56,6 +62,7 @@ class LandedFile:
         day: None where its name is not a date.
         problem: why it cannot be a delivery, with any sources and tenants; None when nothing is known
             against it.
+        name_problem: why its name is not that of a delivery; None when it is.
         size: in bytes; None where it is no regular file.
         is_folder: it is left where it is.
         landed_at: when it was taken; None until then.
@@ -65,6 +72,7 @@ class LandedFile:
     folders: tuple[str, ...]
     day: dt.date | None = None
     problem: str | None = None
+    name_problem: str | None = None
     size: int | None = None
     is_folder: bool = False
     landed_at: dt.datetime | None = None
@@ -141,20 +149,15 @@ def _landed(
         problem = f"its name says that it was taken at {landed_at:%Y-%m-%d %H:%M} UTC, which is yet to come"
         return LandedFile(path, folders, problem=problem, size=status.st_size)
     if landed_at is not None and days.parse_day(day) is not None:
-        return LandedFile(path, folders, days.parse_day(day), None, status.st_size, landed_at=landed_at)
+        return LandedFile(path, folders, days.parse_day(day), size=status.st_size, landed_at=landed_at)
     return LandedFile(
         path,
         folders,
         days.parse_day(path.name.removesuffix(_SUFFIX)),
-        _place_problem(folders) or _name_problem(path.name),
+        None if folders else _NO_FOLDER,
+        _name_problem(path.name),
         status.st_size,
     )
-
-
-def _place_problem(folders: tuple[str, ...]) -> str | None:
-    if len(folders) == _DEPTH:
-        return None
-    return "it lies in no tenant's folder; files land as <source>/<tenant>/<YYYY-MM-DD>.csv"
 
 
 def _name_problem(name: str) -> str | None:

@@ -11,7 +11,8 @@ from django.db.backends.postgresql.operations import DatabaseOperations
 from django.db.models import F
 from psycopg import sql
 
-from django_app.ingest.column_defaults import Defaults
+from django_app.contracts.column_defaults import Defaults
+from django_app.ingest.loaded_keys import key_hash
 from hotclub import names
 from hotclub.contract import ColumnSpec, SourceContract
 
@@ -34,6 +35,7 @@ class LoadStatement:
         self, contract: SourceContract, staging_table: str, defaults: Defaults, *, shown: int
     ) -> None:
         schema = contract.schema
+        self._contract = contract
         self.columns = schema.columns
         self.key = schema.natural_key
         self.defaults = defaults
@@ -44,6 +46,7 @@ class LoadStatement:
         self._shown = sql.Literal(shown)
         self._model = apps.get_model(schema.django_model)
         self._not_null = {f.column for f in self._model._meta.concrete_fields if not f.null}
+        self._pk = self._model._meta.pk_fields[0].column
         self._tenant = schema.tenant_path
         # Where the file has no tenant column, the tenant follows from the row's key.
         key = [c.name for c in self.columns if c.target in self.key]
@@ -111,6 +114,18 @@ class LoadStatement:
         """Count the staged rows."""
         return sql.SQL("SELECT count(*) FROM {}").format(self.staged)
 
+    def to_write(self) -> sql.Composed:
+        """Count the staged rows that are to change the table: those that differ from it, and where it inserts new ones."""
+        differs = sql.SQL("t.{} IS NULL" if self.can_insert else "false").format(sql.Identifier(self._pk))
+        if self._others:
+            there = sql.SQL("t.{} IS NOT NULL AND ({}) IS DISTINCT FROM ({})").format(
+                sql.Identifier(self._pk), _list(self._others, "t."), _list(self._others, "n.")
+            )
+            differs = sql.SQL("{} OR ({})").format(differs, there)
+        return sql.SQL(
+            "SELECT count(*) FROM ({typed}) n LEFT JOIN {target} t ON {match} WHERE {differs}"
+        ).format(typed=self.typed, target=self.target, match=self._match(), differs=differs)
+
     def unmatched(self) -> sql.Composed:
         """Count the staged rows whose key is not in the table."""
         return sql.SQL(
@@ -118,22 +133,33 @@ class LoadStatement:
         ).format(typed=self._typed_keys(), target=self.target, match=self._match())
 
     def key_hashes(self) -> sql.Composed:
-        """Return a 64-bit hash of each natural key, the same whatever the session's time zone."""
-        by_target = {c.target: c for c in self.columns}
-        parts = [
-            sql.SQL("(n.{} AT TIME ZONE 'UTC')" if by_target[name].type == "timestamptz" else "n.{}").format(
-                sql.Identifier(name)
-            )
-            for name in self.key
-        ]
-        return sql.SQL(
-            "SELECT coalesce(array_agg(DISTINCT hashtextextended(ROW({})::text, 0)), '{{}}') FROM ({}) n"
-        ).format(sql.SQL(", ").join(parts), self._typed_keys())
+        """Return a 64-bit hash of each natural key: of the table's own values where the row is there.
 
-    def foreign(self, tenant: str) -> sql.Composed | None:
-        """Count the table's rows that the file names and that are not the tenant's; None without tenants."""
+        A column may print a value otherwise than the file has it, such as 5.00 for 5, and rows are found again by the hash.
+        """
+        there = sql.SQL("t.{} IS NOT NULL").format(sql.Identifier(self._pk))
+        return sql.SQL(
+            "SELECT coalesce(array_agg(DISTINCT CASE WHEN {there} THEN {table} ELSE {file} END), '{{}}')"
+            " FROM ({typed}) n LEFT JOIN {target} t ON {match}"
+        ).format(
+            there=there,
+            table=key_hash(self._contract, "t"),
+            file=key_hash(self._contract, "n"),
+            typed=self._typed_keys(),
+            target=self.target,
+            match=self._match(),
+        )
+
+    def foreign(self, tenant: str | None) -> sql.Composed | None:
+        """Count the table's rows that the file names and that are not the tenant's; None where the source has no tenants.
+
+        Raises:
+            ValueError: the source has tenants, and none is given.
+        """
         if self._tenant is None:
             return None
+        if tenant is None:
+            raise ValueError("rows of a source with tenants cannot be loaded for none")
         # Django knows how its field paths join. A path that leads nowhere is not the tenant's either.
         # The model's own ordering would sort the whole table for each row.
         own = self._model._base_manager.filter(**{self._tenant: tenant}).order_by().values(hotclub_pk=F("pk"))
@@ -155,15 +181,22 @@ class LoadStatement:
         )
 
     def unknown_references(self, column: ColumnSpec) -> sql.Composed:
-        """Count the staged rows whose value names no row of the other table, and the values; show the first."""
+        """Count the staged rows whose value names no row of the other table, and the values; show the first.
+
+        The last two columns are these values and the line of the file on which each is first.
+        """
         table, key = column.references or ("", "")
         return sql.SQL(
-            "SELECT count(*), count(DISTINCT n.value), (array_agg(DISTINCT n.value ORDER BY n.value))[:{shown}] FROM"
-            " (SELECT s.{name}::{type} AS cast_value, s.{name} AS value FROM {staged} s WHERE s.{name} IS NOT NULL) n"
-            " WHERE NOT EXISTS (SELECT FROM {table} r WHERE r.{key} = n.cast_value)"
+            "SELECT coalesce(sum(u.rows), 0)::bigint, count(*), (array_agg(u.value ORDER BY u.value))[:{shown}],"
+            " (array_agg(u.line ORDER BY u.value))[:{shown}] FROM"
+            " (SELECT n.value, min(n.line) AS line, count(*) AS rows FROM"
+            " (SELECT s.{name}::{type} AS cast_value, s.{name} AS value, s.{row} AS line FROM {staged} s"
+            " WHERE s.{name} IS NOT NULL) n"
+            " WHERE NOT EXISTS (SELECT FROM {table} r WHERE r.{key} = n.cast_value) GROUP BY n.value) u"
         ).format(
             name=sql.Identifier(column.name),
             type=sql.SQL(column.type),
+            row=_ROW,
             shown=self._shown,
             staged=self.staged,
             table=sql.Identifier(table),
@@ -193,6 +226,12 @@ class LoadStatement:
 
     def _value(self, column: ColumnSpec) -> sql.Composable:
         cast = sql.SQL("s.{}::{}").format(sql.Identifier(column.name), sql.SQL(column.type))
+        if column.references is not None and column.reference_key is not None:
+            # The file names the row by another column, which is unique: there is one such row or none.
+            table, natural = column.references
+            return sql.SQL("(SELECT p.{} FROM {} p WHERE p.{} = {})").format(
+                sql.Identifier(column.reference_key), sql.Identifier(table), sql.Identifier(natural), cast
+            )
         if column.type == "text" and column.nullable and column.target in self._not_null:
             return sql.SQL("coalesce({}, '')").format(cast)
         return cast

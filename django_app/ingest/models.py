@@ -20,7 +20,7 @@ _FINAL_IN_ORDER = tuple(status.value for status in DeliveryStatus if status in D
 
 
 class Delivery(models.Model):
-    """One file of a source, for one tenant's day, by its content."""
+    """One file of a source, for one tenant's day, by its content. Files of a source without tenants have none."""
 
     class Status(models.TextChoices):
         LANDED = DeliveryStatus.LANDED.value, "landed"
@@ -37,7 +37,14 @@ class Delivery(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     source = models.CharField(max_length=40)
-    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="deliveries")
+    tenant = models.ForeignKey(
+        Tenant,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="deliveries",
+        help_text="empty where the source has no tenants; such deliveries are shown to staff of every tenant only",
+    )
     day = models.DateField(help_text="the day that the data is about")
     sha256 = models.CharField("SHA-256", max_length=64)
     size_bytes = models.PositiveBigIntegerField()
@@ -54,6 +61,10 @@ class Delivery(models.Model):
     rows_unmatched = models.PositiveIntegerField(
         null=True, help_text="rows of the file that found no row to update"
     )
+    only_updates = models.TextField(
+        blank=True,
+        help_text="why its rows can only update rows that are there: the fields that a new row would lack",
+    )
     waits_for = models.TextField(
         blank=True, help_text="what it waits for now, or the last failure of what is tried again"
     )
@@ -68,7 +79,9 @@ class Delivery(models.Model):
         ordering = ("-landed_at", "id")
         constraints = (
             models.UniqueConstraint(
-                fields=("source", "tenant", "day", "sha256"), name="ingest_delivery_once"
+                fields=("source", "tenant", "day", "sha256"),
+                name="ingest_delivery_once",
+                nulls_distinct=False,
             ),
         )
         indexes = (
@@ -81,7 +94,7 @@ class Delivery(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.source} {self.tenant_id} {self.day}"
+        return " ".join(filter(None, (self.source, self.tenant_id, str(self.day))))
 
     @property
     def partition(self) -> str:

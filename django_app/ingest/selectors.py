@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Collection
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -43,16 +42,20 @@ def source_contracts() -> dict[str, SourceContract]:
     return {c.name: c for c in found.contracts if isinstance(c, SourceContract)}
 
 
-def source_names() -> list[str]:
-    """Return the names of the sources. One whose contract is broken is among them: its files wait for the fix."""
-    found = []
+def sources_by_tenancy() -> dict[str, bool | None]:
+    """Return whether the files of each source are of a tenant, by the source's name.
+
+    None for one whose contract is broken: its files wait for the fix, wherever they landed.
+    """
+    found: dict[str, bool | None] = {}
     for directory in contract_files.contract_dirs(hotclub_settings.contracts):
         try:
             contract = contract_files.read_newest(directory)
         except ContractError:
-            found.append(directory.name)
+            found[directory.name] = None
         else:
-            found += [contract.name] if isinstance(contract, SourceContract) else []
+            if isinstance(contract, SourceContract):
+                found[contract.name] = contract.schema.tenant_path is not None
     return found
 
 
@@ -88,8 +91,13 @@ def loaded_before(delivery: Delivery) -> Delivery | None:
 
 
 def siblings(delivery: Delivery) -> QuerySet[Delivery]:
-    """Return the deliveries of other sources for the same tenant and day that are on their way."""
-    same = Delivery.objects.filter(tenant=delivery.tenant_id, day=delivery.day)
+    """Return the deliveries of other sources for the same day, of the same tenant or of none, that are on their way.
+
+    A delivery of no tenant has rows of every tenant.
+    """
+    same = Delivery.objects.filter(day=delivery.day)
+    if delivery.tenant_id is not None:
+        same = same.filter(Q(tenant=delivery.tenant_id) | Q(tenant=None))
     return same.exclude(source=delivery.source).exclude(status__in=Delivery.SETTLED)
 
 
@@ -111,7 +119,7 @@ def loaded_after(delivery: Delivery) -> QuerySet[Delivery]:
     )
 
 
-def unmatched(after: dt.datetime, shared: Collection[str]) -> QuerySet[Delivery]:
+def unmatched(after: dt.datetime) -> QuerySet[Delivery]:
     """Return deliveries with unmatched rows, where another delivery loaded since then may have added the missing ones.
 
     Those are the ones that wait, and those that were loaded after a moment without some of their rows. The caller
@@ -119,22 +127,27 @@ def unmatched(after: dt.datetime, shared: Collection[str]) -> QuerySet[Delivery]
 
     Args:
         after: loads before this moment are left out.
-        shared: the sources without tenants, whose rows belong to every tenant.
     """
-    whose = Q(tenant=OuterRef("tenant")) | Q(source__in=shared)
-    other = Delivery.objects.filter(whose, status=Delivery.Status.LOADED).exclude(source=OuterRef("source"))
-    waiting = Q(status=Delivery.Status.WAITING) & Exists(other.filter(finished_at__gt=OuterRef("started_at")))
-    left_out = Q(status=Delivery.Status.LOADED, rows_unmatched__gt=0, finished_at__gt=after) & Exists(
-        other.filter(finished_at__gt=OuterRef("finished_at"))
-    )
+    every = Delivery.objects.filter(status=Delivery.Status.LOADED).exclude(source=OuterRef("source"))
+    own = every.filter(Q(tenant=OuterRef("tenant")) | Q(tenant=None))
+
+    def loaded_since_its(moment: str) -> Q:
+        # A delivery of no tenant has rows of every tenant, whose deliveries may have added them.
+        later = {"finished_at__gt": OuterRef(moment)}
+        return Q(Exists(own.filter(**later))) | (Q(tenant=None) & Q(Exists(every.filter(**later))))
+
+    waiting = Q(status=Delivery.Status.WAITING) & loaded_since_its("started_at")
+    left_out = Q(status=Delivery.Status.LOADED, rows_unmatched__gt=0, finished_at__gt=after)
+    left_out &= loaded_since_its("finished_at")
     return Delivery.objects.filter(waiting | left_out).order_by("landed_at", "pk")
 
 
-def loaded_since(delivery: Delivery, shared: Collection[str]) -> QuerySet[Delivery]:
-    """Return other sources' deliveries, of the same tenant or shared, that were loaded after one began or ended."""
+def loaded_since(delivery: Delivery) -> QuerySet[Delivery]:
+    """Return other sources' deliveries, of the same tenant or of none, that were loaded after one began or ended."""
     since = delivery.finished_at or delivery.started_at
-    whose = Q(tenant=delivery.tenant_id) | Q(source__in=shared)
-    others = Delivery.objects.filter(whose, status=Delivery.Status.LOADED, finished_at__gt=since)
+    others = Delivery.objects.filter(status=Delivery.Status.LOADED, finished_at__gt=since)
+    if delivery.tenant_id is not None:
+        others = others.filter(Q(tenant=delivery.tenant_id) | Q(tenant=None))
     return others.exclude(source=delivery.source)
 
 
@@ -153,8 +166,14 @@ def stuck(now: dt.datetime, after: dt.timedelta) -> QuerySet[Delivery]:
 
 
 def loads_of_day(*, source: str, day: dt.date, tenant: Tenant | None) -> list[tuple[str, int]]:
-    """Return key and number of loads of each delivery of a day that is loaded; of every tenant's where `tenant` is None."""
+    """Return key and number of loads of each delivery of a day that is loaded.
+
+    Args:
+        source: its name.
+        day: that was delivered.
+        tenant: whose, with those of no tenant, which have rows of every tenant; None for all.
+    """
     loaded = Delivery.objects.filter(source=source, day=day, status=Delivery.Status.LOADED)
     if tenant is not None:
-        loaded = loaded.filter(tenant=tenant)
+        loaded = loaded.filter(Q(tenant=tenant) | Q(tenant=None))
     return [(str(key), loads) for key, loads in loaded.order_by("pk").values_list("pk", "loads")]

@@ -53,10 +53,14 @@ class ModelVersionAdmin(ReadOnly, ModelAdmin):
         """Return the aliases as a badge."""
         return ", ".join(obj.aliases) or "-"
 
-    @display(description="Gates", label={"passed": "success", "failed": "danger"}, ordering="gates")
+    @display(
+        description="Gates",
+        label={"passed": "success", "failed": "danger", "none declared": "warning"},
+        ordering="gates",
+    )
     def gates_label(self, obj: ModelVersion) -> str:
         """Return the verdict of the gates as a badge."""
-        return obj.gates or "none"
+        return obj.gates or "no verdict"
 
     @display(description="Held-out quality")
     def quality(self, obj: ModelVersion) -> str:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -14,9 +15,13 @@ from unfold.contrib.filters.admin import RangeDateFilter
 
 from django_app.conf import hotclub_settings
 from django_app.scoring.models import Batch, BatchChunk, PredictionRequest
+from django_app.scoring.selectors import predictions, with_classes, with_newest_errors
+from django_app.scoring.shown_answers import shown_answer
 from django_app.tenants.admin_base import OwnValuesFilter, ReadOnlyAdmin, TenantFilter
 from django_app.typed_admin import TabularInline, display
 
+#: Results that a batch's page shows.
+_SHOWN_RESULTS = 20
 _BADGES = {"pending": "info", "running": "info", "done": "success", "failed": "danger"}
 
 
@@ -62,7 +67,7 @@ class BatchAdmin(_ScoredAdmin):
     list_display = (
         "model_name",
         "tenant_name",
-        "interval",
+        "rows_asked",
         "badge",
         "progress",
         "version",
@@ -79,12 +84,39 @@ class BatchAdmin(_ScoredAdmin):
     search_help_text = "idempotency key, model or tenant"
     inlines = (ChunkInline,)
     fieldsets = (
-        (None, {"fields": ("model_name", "version", "tenant_name", "interval", "badge", "summary", "error")}),
-        ("Asked for", {"fields": ("key", "requested_by", "start", "end")}),
+        (
+            None,
+            {
+                "fields": (
+                    "model_name",
+                    "version",
+                    "tenant_name",
+                    "rows_asked",
+                    "badge",
+                    "summary",
+                    "waits_for",
+                    "error",
+                )
+            },
+        ),
+        ("Results", {"fields": ("first_results",)}),
+        ("Asked for", {"fields": ("key", "requested_by", "rows_of", "day", "start", "end")}),
         ("Times", {"fields": ("created_at", "started_at", "finished_at")}),
         ("Model version", {"fields": ("package_digest", "contract_version", "contract_fingerprint")}),
     )
-    readonly_fields = ("version", "badge", "summary", "interval", "tenant_name")
+    readonly_fields = (
+        "version",
+        "badge",
+        "summary",
+        "waits_for",
+        "rows_asked",
+        "tenant_name",
+        "first_results",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Batch]:
+        """Return the batches with what each waits for."""
+        return with_classes(with_newest_errors(super().get_queryset(request)))
 
     @display(description="tenant", ordering="tenant")
     def tenant_name(self, batch: Batch) -> str:
@@ -92,21 +124,40 @@ class BatchAdmin(_ScoredAdmin):
         return batch.tenant_id or "every tenant"
 
     @display(description="rows of", ordering="start")
-    def interval(self, batch: Batch) -> str:
-        """Return the day, or the interval."""
-        return str(batch.day) if batch.day else f"{batch.start:%Y-%m-%d %H:%M} - {batch.end:%Y-%m-%d %H:%M}"
+    def rows_asked(self, batch: Batch) -> str:
+        """Return the day, the interval, or how the rows are selected otherwise."""
+        return batch.rows_text
+
+    @display(description="waits for")
+    def waits_for(self, batch: Batch) -> str:
+        """Return what it waits for, or why what is tried again failed."""
+        return batch.waits_for or "-"
+
+    @display(description="first results")
+    def first_results(self, batch: Batch) -> SafeString:
+        """Return the first results by entity; all of them are in the API."""
+        rows = [*predictions(batch)[:_SHOWN_RESULTS]]
+        lines = [
+            f"{row.entity}: {shown_answer(batch, row.score if row.scores is None else row.scores).text}"
+            for row in rows
+        ]
+        if batch.rows_done > len(rows):
+            lines.append(f"and {batch.rows_done - len(rows):,} more: /api/v1/batches/{batch.pk}/results/")
+        return format_html("<pre>{}</pre>", "\n".join(lines) or "-")
 
     @display(description="rows")
     def progress(self, batch: Batch) -> str:
         """Return how many rows are scored, of how many, and how many came or went meanwhile."""
         if batch.status == Batch.Status.DONE and not batch.rows_total:
-            return "no rows in the interval"
+            return "no rows"
+        missing = "not found" if batch.rows_of == Batch.RowsOf.ENTITIES else "vanished"
         changes = [
             f"{count:,} {word}"
-            for count, word in ((batch.rows_vanished, "vanished"), (batch.rows_new, "new"))
+            for count, word in ((batch.rows_vanished, missing), (batch.rows_new, "new"))
             if count
         ]
-        return ", ".join([f"{batch.rows_done:,} of {batch.rows_total:,}", *changes])
+        waits = [f"waits: {batch.waits_for}"] if batch.waits_for else []
+        return ", ".join([f"{batch.rows_done:,} of {batch.rows_total:,}", *changes, *waits])
 
     @display(description="took")
     def took(self, batch: Batch) -> str:
@@ -144,12 +195,14 @@ class PredictionRequestAdmin(_ScoredAdmin):
     )
     readonly_fields = ("version", "badge", "result", "features_shown")
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PredictionRequest]:
+        """Return the requests with what names their classes."""
+        return with_classes(super().get_queryset(request))
+
     @display(description="result")
     def result(self, request: PredictionRequest) -> str:
-        """Return the score, or the scores by class."""
-        if request.scores is not None:
-            return ", ".join(f"{score:.4f}" for score in request.scores)
-        return "-" if request.score is None else f"{request.score:.4f}"
+        """Return the score, or the label with the probabilities by class."""
+        return shown_answer(request, request.score if request.scores is None else request.scores).text
 
     @display(description="features")
     def features_shown(self, request: PredictionRequest) -> SafeString:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import cast
+
+from django.apps import apps
 from django.db import connection
+from django.db.backends.postgresql.operations import DatabaseOperations
+from django.db.models import F
 from psycopg import sql
 
+from django_app.ingest.loaded_keys import LoadedRows, NoLoadedKeysError, rows_with
 from django_app.scoring.models import Batch, BatchChunk
+from django_app.scoring.row_selection import RowSelection
 from hotclub import names
 from hotclub.columns import COPY_FORMAT
 from hotclub.contract import ModelContract
@@ -14,15 +22,28 @@ from hotclub.contract import ModelContract
 CHUNK_ROWS = 5000
 
 
-def chunks(contract: ModelContract, batch: Batch, size: int = CHUNK_ROWS) -> list[list[str]]:
-    """Return the entities of each chunk, in the order of their type."""
+def planned_entities(contract: ModelContract, batch: Batch, rows: RowSelection) -> list[str]:
+    """Return the entities that a batch begins with, in the order of their type; given ones in the order of texts.
+
+    Raises:
+        NoLoadedKeysError: rows were delivered for another table than the model's.
+    """
+    if rows.entities:
+        return sorted(rows.entities)
+    where: sql.Composable = _where(batch)
+    if rows.delivered is not None:
+        where = sql.SQL("{} AND v.entity IN ({})").format(where, _delivered(contract, rows.delivered))
     # Ordered as the view's own type, in which ranges are compared: `ORDER BY entity` alone would be the text's order.
     query = sql.SQL("SELECT v.entity::text FROM {view} v WHERE {where} ORDER BY v.entity").format(
-        view=_view(contract), where=_where(batch)
+        view=_view(contract), where=where
     )
     with connection.cursor() as cursor:
         cursor.execute(query)
-        entities = [entity for (entity,) in cursor]
+        return [entity for (entity,) in cursor]
+
+
+def chunks(entities: Sequence[str], size: int = CHUNK_ROWS) -> list[Sequence[str]]:
+    """Return the entities of each chunk."""
     return [entities[first : first + size] for first in range(0, len(entities), size)]
 
 
@@ -43,6 +64,8 @@ def copy_statement(contract: ModelContract, batch: Batch, chunk: BatchChunk) -> 
 def _entities(contract: ModelContract, batch: Batch, chunk: BatchChunk) -> sql.Composable:
     """Return the condition on a chunk's entities, see `BatchChunk`."""
     kind = sql.SQL(contract.schema.entity_type)  # a contract's own word
+    if batch.rows_of == Batch.RowsOf.ENTITIES:
+        return sql.SQL("entity = ANY({}::text[]::{}[])").format(sql.Literal(chunk.planned or []), kind)
     after = batch.chunks.filter(number=chunk.number + 1).first()
     parts = []
     if chunk.number > 0:
@@ -57,11 +80,26 @@ def _view(contract: ModelContract) -> sql.Identifier:
 
 
 def _where(batch: Batch) -> sql.Composed:
-    parts: list[sql.Composable] = [
-        sql.SQL("event_time >= {} AND event_time < {}").format(
-            sql.Literal(batch.start), sql.Literal(batch.end)
-        )
-    ]
+    parts: list[sql.Composable] = [sql.SQL("true")]
+    if batch.rows_of == Batch.RowsOf.INTERVAL:
+        interval = sql.SQL("event_time >= {} AND event_time < {}")
+        parts = [interval.format(sql.Literal(batch.start), sql.Literal(batch.end))]
     if batch.tenant_id is not None:
         parts.append(sql.SQL("tenant = {}").format(sql.Literal(batch.tenant_id)))
     return sql.SQL(" AND ").join(parts)
+
+
+def _delivered(contract: ModelContract, rows: LoadedRows) -> sql.Composed:
+    """Return the SELECT of the entities that were delivered."""
+    model = apps.get_model(contract.schema.django_model)
+    if model._meta.db_table != rows.source.schema.table:
+        raise NoLoadedKeysError(
+            f"{rows.source.name} loads {rows.source.schema.django_model}, and rows of {contract.name} are "
+            f"{contract.schema.django_model}: which of them were delivered is not known"
+        )
+    found = rows_with(rows).values(hotclub_entity=F(contract.schema.entity))
+    # The stubs know only the base class of all backends; here it is always PostgreSQL.
+    composed = cast("DatabaseOperations", connection.ops).compose_sql(*found.query.sql_with_params())
+    return sql.SQL("SELECT d.hotclub_entity::{} FROM ({}) d").format(
+        sql.SQL(contract.schema.entity_type), sql.SQL(composed)
+    )

@@ -3,19 +3,51 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import JSONObject
 
+from django_app.contracts.models import ContractVersion
 from django_app.ingest.models import Delivery
 from django_app.scoring.models import Batch, BatchChunk, Prediction, PredictionRequest
 from django_app.tenants.selectors import scoped
 
+_Work = TypeVar("_Work", Batch, PredictionRequest)
+
 
 def batches(user: Any) -> QuerySet[Batch]:
     """Return the batches that the user may see, newest first. Those over all tenants are for few."""
-    return scoped(Batch.objects.all(), user)
+    return with_classes(with_newest_errors(scoped(Batch.objects.all(), user)))
+
+
+def with_newest_errors(batches: QuerySet[Batch]) -> QuerySet[Batch]:
+    """Return batches with what `Batch.waits_for` shows, so that a list asks once for all of them."""
+    errors = BatchChunk.objects.with_errors().filter(batch=OuterRef("pk"))
+    return batches.annotate(newest_error=Subquery(errors.values("error")[:1]))
+
+
+def with_classes(work: QuerySet[_Work]) -> QuerySet[_Work]:
+    """Return batches or requests with what `class_facts` returns, so that a list asks once for all of them."""
+    facts = _class_facts(OuterRef("model_name"), OuterRef("contract_fingerprint"))
+    return work.annotate(class_facts=Subquery(facts[:1]))
+
+
+def class_facts(work: Batch | PredictionRequest) -> dict[str, Any] | None:
+    """Return task and classes of the contract version that a batch or request is tied to; None where it is not known."""
+    if hasattr(work, "class_facts"):
+        found: dict[str, Any] | None = work.class_facts
+        return found
+    return _class_facts(work.model_name, work.contract_fingerprint).first()
+
+
+def _class_facts(model_name: Any, fingerprint: Any) -> QuerySet[Any]:
+    contracts = ContractVersion.objects.filter(
+        kind=ContractVersion.Kind.MODEL, name=model_name, fingerprint=fingerprint
+    )
+    facts = JSONObject(task="content__schema__task", classes="content__schema__classes")
+    return contracts.values_list(facts, flat=True)
 
 
 def predictions(batch: Batch) -> QuerySet[Prediction]:
@@ -25,7 +57,7 @@ def predictions(batch: Batch) -> QuerySet[Prediction]:
 
 def prediction_requests(user: Any) -> QuerySet[PredictionRequest]:
     """Return the prediction requests that the user may see, newest first."""
-    return scoped(PredictionRequest.objects.all(), user)
+    return with_classes(scoped(PredictionRequest.objects.all(), user))
 
 
 def contract_fingerprints_in_use() -> set[str]:
@@ -53,7 +85,8 @@ def deliveries_without_batch(
     loaded = Delivery.objects.filter(source=source, status=Delivery.Status.LOADED)
     later = loaded.filter(day=OuterRef("day"), finished_at__gt=before)
     if by_tenant:
-        later = later.filter(tenant=OuterRef("tenant"))
+        # A delivery of no tenant has rows of each.
+        later = later.filter(Q(tenant=OuterRef("tenant")) | Q(tenant=None))
     missed = (
         loaded.filter(finished_at__gt=after, finished_at__lte=before)
         .exclude(Exists(scored))

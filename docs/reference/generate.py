@@ -1,301 +1,63 @@
 """Writes the generated pages of docs/reference: ``python docs/reference/generate.py`` (``make docs``).
 
-It reads the source code as text and imports none of it, so a module that cannot be imported here has its line too.
 With ``--check`` it writes nothing and exits with 1 when a page differs from the code.
 """
 
 from __future__ import annotations
 
-import ast
-import re
+import os
 import sys
-import tomllib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 FOLDER: Final = Path(__file__).resolve().parent
-_NOTE: Final = "<!-- Written by docs/reference/generate.py; run `make docs` after a change. -->\n"
-#: Folders whose files are written by tools.
-_SKIPPED_FOLDERS: Final = frozenset({"migrations", "__pycache__"})
-_VARIABLE: Final = re.compile(r"HOTCLUB_[A-Z0-9_]*[A-Z0-9]")
-#: Defines the names that packages share; a mention there does not make it a reader.
-_NAMES: Final = "hotclub.names"
-#: The launcher sets variables for services, so that only what it takes from the environment counts as read.
-_LAUNCHER: Final = "stack"
-#: Begins the comment of a variable of ``.env.example`` that the launcher sets.
-_LAUNCHERS_MARK: Final = "* "
+# The code beside this page, whichever is installed; and the modules of the pages.
+sys.path[:0] = [str(FOLDER.parents[1]), str(FOLDER)]
+
+from generator import (  # noqa: E402 - the path first
+    api_page,
+    checks_page,
+    commands_page,
+    declarations_page,
+    metrics_page,
+    modules_page,
+    parameters_page,
+    settings_page,
+    source_code,
+)
+
+_ABOUT: Final = {
+    "declarations.md": "every attribute of `MLModel`, `Source`, the features and `Check`",
+    "checks.md": "the expectations that a source's checks may name, with their arguments",
+    "metrics.md": "metrics and gates by task",
+    "parameters.md": "parameters and objectives of XGBoost",
+    "commands.md": "`make`, `manage.py` and the packages' own commands",
+    "api.md": "the paths of Django and of the inference service",
+    "settings.md": "every environment variable",
+    "modules.md": "every module and what it is for",
+}
 
 
-@dataclass(frozen=True)
-class Module:
-    """A source file.
-
-    Attributes:
-        name: dotted; a package's own for its ``__init__``.
-        path: of the file.
-        tree: what Python parses it to.
-    """
-
-    name: str
-    path: Path
-    tree: ast.Module
+def index_page() -> str:
+    """Return the list of the pages."""
+    lines = [f"- [{name.removesuffix('.md')}]({name}): {text}" for name, text in _ABOUT.items()]
+    return source_code.page(
+        "# Reference\n", "Written from the code, and compared with it by `make check`.\n", *lines
+    )
 
 
-@dataclass
-class Variable:
-    """An environment variable, as its readers and ``.env.example`` describe it."""
-
-    readers: set[str] = field(default_factory=set)
-    defaults: set[str] = field(default_factory=set)
-    descriptions: list[str] = field(default_factory=list)
-    set_by_launcher: bool = False
-
-
-def root_packages() -> list[str]:
-    """Return the packages that import-linter looks at: all there are."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    return list(project["tool"]["importlinter"]["root_packages"])
-
-
-@cache
-def modules() -> tuple[Module, ...]:
-    """Return every module of every package, by name."""
-    found = []
-    for package in root_packages():
-        for path in (ROOT / package).rglob("*.py"):
-            relative = path.relative_to(ROOT).with_suffix("")
-            if _SKIPPED_FOLDERS.intersection(relative.parent.parts):
-                continue
-            name = ".".join(relative.parts).removesuffix(".__init__")
-            found.append(Module(name, path, ast.parse(path.read_text(encoding="utf-8"))))
-    return tuple(sorted(found, key=lambda module: module.name))
-
-
-def modules_page() -> str:
-    """Return the page of packages and modules, each with the first line of its docstring."""
-    parts = [
-        _NOTE,
-        "# Modules\n",
-        "Each package with its modules, and what each is for.",
-        "[The architecture page](../explanation/architecture.md) says how they work together.\n",
-    ]
-    packages = [module for module in modules() if module.path.name == "__init__.py"]
-    for package in packages:
-        inside = [m for m in modules() if m.path.parent == package.path.parent and m is not package]
-        said = _first_line(package.tree)
-        if not inside and not said:
-            continue
-        depth = "##" if "." not in package.name else "###"
-        parts.append(f"{depth} {package.name}\n")
-        if said:
-            parts.append(f"{_cell(said)}\n")
-        if inside:
-            parts += ["| module | what it is for |", "|---|---|"]
-            parts += [f"| [{_short(m)}]({_link(m.path)}) | {_cell(_first_line(m.tree))} |" for m in inside]
-            parts.append("")
-    return "\n".join(parts).rstrip() + "\n"
-
-
-def settings_page() -> str:
-    """Return the page of environment variables: who reads each, its default and what it is."""
-    parts = [
-        _NOTE,
-        "# Settings\n",
-        "Every environment variable that a package of Hotclub reads, and the modules that read or pass it.",
-        "The launcher sets some of them for the services it starts; set those yourself only for a part that you start alone.",
-        "[.env.example](../../.env.example) has the variables to copy.\n",
-        "| variable | what it is | default | read by | set by the launcher |",
-        "|---|---|---|---|---|",
-    ]
-    for name, variable in sorted(variables().items()):
-        readers = ", ".join(f"`{reader}`" for reader in sorted(variable.readers))
-        defaults = " or ".join(f"`{value}`" for value in sorted(variable.defaults))
-        launcher = "yes" if variable.set_by_launcher else ""
-        parts.append(f"| `{name}` | {_cell(describe(variable))} | {defaults} | {readers} | {launcher} |")
-    return "\n".join(parts) + "\n"
-
-
-def describe(variable: Variable) -> str:
-    """Return the description of a variable; empty where nobody wrote one."""
-    text = next((text for text in variable.descriptions if text), "")
-    return text[:1].upper() + text[1:].rstrip(".")
-
-
-def variables() -> dict[str, Variable]:
-    """Return the environment variables by name, with what their readers say about them."""
-    found: dict[str, Variable] = {}
-    for module in modules():
-        for node in ast.walk(module.tree):
-            if isinstance(node, ast.ClassDef) and _is_settings(node):
-                _settings_class(node, module, found)
-    shared = _shared_names()
-    for module in modules():
-        for name in _mentioned(module, shared):
-            found.setdefault(name, Variable()).readers.add(module.name)
-    for name, text in _comments_of_names().items():
-        if name in found:
-            found[name].descriptions.append(text)
-    for name, text in _comments_of_example().items():
-        if name in found:
-            found[name].set_by_launcher = text.startswith(_LAUNCHERS_MARK)
-            # Before what classes say: it is written for people who set the variable.
-            found[name].descriptions.insert(0, text.removeprefix(_LAUNCHERS_MARK))
-    return found
-
-
-def _is_settings(node: ast.ClassDef) -> bool:
-    return any(ast.unparse(base).rpartition(".")[2] == "BaseSettings" for base in node.bases)
-
-
-def _settings_class(node: ast.ClassDef, module: Module, found: dict[str, Variable]) -> None:
-    """Add the fields of a pydantic settings class."""
-    prefix = ""
-    for statement in node.body:
-        if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Call):
-            prefix = _keyword_text(statement.value, "env_prefix", prefix)
-    documented = _attributes(ast.get_docstring(node) or "")
-    for statement in node.body:
-        if not (isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)):
-            continue
-        name = statement.target.id
-        # A prefix that is a constant of the module is the project's own.
-        variable = found.setdefault(f"{prefix or 'HOTCLUB_'}{name.upper()}", Variable())
-        variable.readers.add(module.name)
-        default, description = _field(statement.value)
-        if default:
-            variable.defaults.add(default)
-        variable.descriptions.append(description or documented.get(name, ""))
-
-
-def _field(value: ast.expr | None) -> tuple[str, str]:
-    """Return default and description of a settings field; an empty default and None are none."""
-    description = ""
-    if isinstance(value, ast.Call) and ast.unparse(value.func) == "Field":
-        description = _keyword_text(value, "description", "")
-        value = next((k.value for k in value.keywords if k.arg == "default"), None)
-    if isinstance(value, ast.Call) and len(value.args) == 1:  # Path("var"), SecretStr("...")
-        value = value.args[0]
-    if value is None or (isinstance(value, ast.Constant) and value.value in (None, "")):
-        return "", description
-    return (str(value.value) if isinstance(value, ast.Constant) else ast.unparse(value)), description
-
-
-def _keyword_text(call: ast.Call, name: str, default: str) -> str:
-    for keyword in call.keywords:
-        if keyword.arg == name and isinstance(keyword.value, ast.Constant):
-            return str(keyword.value.value)
-    return default
-
-
-def _attributes(docstring: str) -> dict[str, str]:
-    """Return the texts of a docstring's ``Attributes:`` by name."""
-    section = docstring.partition("Attributes:\n")[2]
-    found: dict[str, str] = {}
-    name = ""
-    for line in section.splitlines():
-        begins = re.match(r" {4}(\w+): (.*)", line)
-        if begins:
-            name = begins[1]
-            found[name] = begins[2]
-        elif name and line.startswith(" " * 8):
-            found[name] += f" {line.strip()}"
-        else:
-            break
-    return found
-
-
-def _shared_names() -> dict[str, str]:
-    """Return the variables that `hotclub.names` has constants for, by constant."""
-    names = next((m for m in modules() if m.name == _NAMES), None)
-    return {
-        node.target.id: str(node.value.value)
-        for node in (names.tree.body if names else ())
-        if isinstance(node, ast.AnnAssign)
-        and isinstance(node.target, ast.Name)
-        and isinstance(node.value, ast.Constant)
-        and _VARIABLE.fullmatch(str(node.value.value))
-    }
-
-
-def _mentioned(module: Module, shared: dict[str, str]) -> Iterator[str]:
-    """Yield the variables that a module reads: by name, or by a constant of `hotclub.names`."""
-    if module.name == _NAMES:
-        return
-    launcher = module.name.partition(".")[0] == _LAUNCHER
-    for node in ast.walk(module.tree):
-        for candidate in _looked_up(node) if launcher else [node]:
-            if isinstance(candidate, ast.Constant) and isinstance(candidate.value, str):
-                if _VARIABLE.fullmatch(candidate.value):
-                    yield candidate.value
-            elif isinstance(candidate, ast.Attribute) and candidate.attr in shared:
-                yield shared[candidate.attr]
-
-
-def _looked_up(node: ast.AST) -> list[ast.expr]:
-    """Return the key of ``environ[key]`` or ``environ.get(key)``."""
-    if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
-        return [node.slice] if "environ" in ast.unparse(node.value) else []
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get":
-        return node.args[:1] if "environ" in ast.unparse(node.func.value) else []
-    return []
-
-
-def _comments_of_names() -> dict[str, str]:
-    """Return the comments behind the constants of `hotclub.names`, by variable."""
-    names = next((m for m in modules() if m.name == _NAMES), None)
-    text = names.path.read_text(encoding="utf-8") if names else ""
-    return dict(re.findall(r'= "(HOTCLUB_[A-Z0-9_]+)" +# (.*)', text))
-
-
-def _comments_of_example() -> dict[str, str]:
-    """Return the comments above the lines of ``.env.example``, by variable."""
-    found: dict[str, str] = {}
-    comment: list[str] = []
-    after_variable = False
-    for line in (ROOT / ".env.example").read_text(encoding="utf-8").splitlines():
-        variable = re.match(r"#?(HOTCLUB_[A-Z0-9_]+)=", line)
-        if variable:
-            found[variable[1]] = " ".join(comment)
-        else:
-            if after_variable or not line.startswith("# "):
-                comment = []
-            if line.startswith("# ") and not line.startswith("# --"):
-                comment.append(line.removeprefix("# "))
-        after_variable = variable is not None
-    return found
-
-
-def _first_line(tree: ast.Module) -> str:
-    """Return the first line of a module's docstring, or the help of a management command."""
-    docstring = ast.get_docstring(tree)
-    if docstring:
-        return docstring.splitlines()[0]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["help"]:
-            return str(node.value.value) if isinstance(node.value, ast.Constant) else ""
-    return ""
-
-
-def _short(module: Module) -> str:
-    return f"`{module.name.rpartition('.')[2]}`"
-
-
-def _link(path: Path) -> str:
-    return f"../../{path.relative_to(ROOT).as_posix()}"
-
-
-def _cell(text: str) -> str:
-    """Return a text of the code as Markdown in one line; outside of backticks, ``<x>`` would be an HTML tag."""
-    parts = " ".join(text.replace("``", "`").split()).replace("|", "\\|").split("`")
-    parts[::2] = [part.replace("<", "\\<") for part in parts[::2]]
-    return "`".join(parts) or "-"
-
-
-PAGES: Final = {"modules.md": modules_page, "settings.md": settings_page}
+PAGES: Final[dict[str, Callable[[], str]]] = {
+    "README.md": index_page,
+    "api.md": api_page.api_page,
+    "checks.md": checks_page.checks_page,
+    "commands.md": commands_page.commands_page,
+    "declarations.md": declarations_page.declarations_page,
+    "metrics.md": metrics_page.metrics_page,
+    "modules.md": modules_page.modules_page,
+    "parameters.md": parameters_page.parameters_page,
+    "settings.md": settings_page.settings_page,
+}
 
 
 def differences() -> list[str]:
@@ -310,9 +72,10 @@ def differences() -> list[str]:
 def main(arguments: list[str]) -> int:
     """Write the pages, or with ``--check`` compare them; return the exit code."""
     if arguments == ["--check"]:
-        for name in differences():
+        differ = differences()
+        for name in differ:
             sys.stderr.write(f"docs/reference/{name} is not up to date: run `make docs` and commit it\n")
-        return 1 if differences() else 0
+        return 1 if differ else 0
     if arguments:
         sys.stderr.write("usage: generate.py [--check]\n")
         return 2
@@ -322,4 +85,7 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    # Pages do not depend on what a shell has set.
+    for variable in [name for name in os.environ if name.startswith("HOTCLUB_")]:
+        del os.environ[variable]
     sys.exit(main(sys.argv[1:]))

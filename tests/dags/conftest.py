@@ -6,6 +6,7 @@ Airflow reads its settings as it is imported, so the home is chosen here, before
 from __future__ import annotations
 
 import atexit
+import dataclasses
 import json
 import os
 import shutil
@@ -109,6 +110,14 @@ def model_contract(name: str = "late", schedule: str | None = None) -> ModelCont
         ),
         policy=ModelPolicy("roc_auc", {}, (), 1, 1, "orders", schedule, {}, doc="Will it be late?"),
     )
+
+
+def contract_without_time(name: str = "undated", tenant_path: str | None = None) -> ModelContract:
+    """Return the contract of a model whose rows have no time, scored on `orders`."""
+    dated = model_contract(name)
+    schema = dataclasses.replace(dated.schema, event_time=None, horizon_seconds=0, tenant_path=tenant_path)
+    policy = dataclasses.replace(dated.policy, evaluate_days=None, stopping_days=None)
+    return dataclasses.replace(dated, schema=schema, policy=policy)
 
 
 @pytest.fixture

@@ -69,6 +69,39 @@ class TestRows:
         assert operator()._rows(context(key)) == {"partition": key}
 
 
+class TestRowsWithoutTime:
+    """A model whose rows have no time: by hand it is all rows, or those of given keys."""
+
+    @pytest.mark.parametrize(
+        ("params", "given"),
+        [
+            ({"all": True, "entities": None}, {"all": True}),
+            ({"all": False, "entities": ["17", 18]}, {"entities": ["17", 18]}),
+            ({"all": True, "tenant": "EWR"}, {"all": True, "tenant": "EWR"}),
+            # Both at once is Django's to refuse, with its own words.
+            ({"all": True, "entities": ["17"]}, {"all": True, "entities": ["17"]}),
+        ],
+    )
+    def test_by_hand(self, params: dict[str, Any], given: dict[str, Any]) -> None:
+        """What was typed goes to Django as it is."""
+        assert operator(rows_of="delivered")._rows(context(**params)) == given
+
+    @pytest.mark.parametrize(
+        "params", [{}, {"all": False, "entities": None}, {"entities": [], "tenant": "EWR"}]
+    )
+    def test_by_hand_without_rows(self, params: dict[str, Any]) -> None:
+        """A run that says no rows ends at once, with what to type."""
+        words = refusal(operator(rows_of="delivered"), context(**params))
+        assert words == (
+            'this run has no partition; trigger it with {"all": true} or {"entities": ["17", "18"]}'
+        )
+
+    def test_a_partition_goes_as_it_is(self) -> None:
+        """Which rows were delivered in it is Django's to say; what is typed beside it counts for nothing."""
+        found = operator(rows_of="delivered")._rows(context("2013-11-01", all=True))
+        assert found == {"partition": "2013-11-01"}
+
+
 class TestAnswers:
     """What Django says, and whether the task may try again."""
 

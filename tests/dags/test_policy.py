@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hotclub import contract_files
+from tests.dags.conftest import contract_without_time
 
 pytestmark = pytest.mark.usefixtures("services")
 ROOT = Path(__file__).parents[2]
@@ -36,6 +37,25 @@ def test_one_dag_per_contract_and_kind(bag) -> None:
         "orders.ingest", "late.train", "late.score", "late.replay", "nightly.train", "nightly.score",
         "nightly.replay",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("tenant_path", [None, "shop"])
+def test_a_model_without_time_has_no_past_days(contracts: Path, tenant_path: str | None) -> None:
+    """Its score DAG asks for all rows or entities by hand, and for a tenant where it has them; there is no replay DAG."""
+    contract_files.write(contract_without_time(tenant_path=tenant_path), contracts)
+    bag = parse()
+    assert bag.import_errors == {}
+    assert {dag_id for dag_id in bag.dags if dag_id.startswith("undated.")} == {
+        "undated.train",
+        "undated.score",
+    }
+    score = bag.dags["undated.score"]
+    assert set(score.params) == {"all", "entities"} | ({"tenant"} if tenant_path else set())
+    assert score.timetable.asset_condition == bag.dags["late.score"].timetable.asset_condition
+    assert '{"entities": ["17", "18"]}' in score.doc_md
+    assert "replay DAG, or by" not in score.doc_md
+    assert set(bag.dags["late.score"].params) == {"tenant", "day"}
+    test_every_dag_keeps_the_policy(bag)
 
 
 def test_contracts_of_the_repository_parse(monkeypatch: pytest.MonkeyPatch) -> None:

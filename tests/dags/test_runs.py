@@ -10,7 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from hotclub import names
+from hotclub import contract_files, names
+from tests.dags.conftest import contract_without_time
 
 ROOT = Path(__file__).parents[2]
 DELIVERY = str(uuid.UUID(int=11))
@@ -341,6 +342,18 @@ def test_failed_batch_fails_the_task(run, django_server) -> None:
     django_server.answer("POST", "batches/", (202, {"id": "b1", "status": "pending"}))
     django_server.answer("GET", "batches/b1/", (200, {"status": "failed", "error": "no view"}))
     assert run("late.score", {"tenant": "EWR", "day": "2013-11-01"}) == {"batch": "failed"}
+
+
+def test_score_of_rows_without_time(run, contracts: Path, django_server) -> None:
+    """By hand, the keys that were typed are the batch's."""
+    contract_files.write(contract_without_time(), contracts)
+    django_server.answer("POST", "batches/", (202, {"id": "b1", "status": "pending"}))
+    django_server.answer("GET", "batches/b1/", (200, {"status": "done", "rows_done": 2}))
+    assert run("undated.score", {"entities": ["17", "18"]}) == {"batch": "success"}
+    body = django_server.asked[0][2]
+    assert {k: v for k, v in body.items() if k not in ("key", "on_behalf_of")} == {
+        "model": "undated", "retry_failed": True, "entities": ["17", "18"],
+    }  # fmt: skip
 
 
 def test_replay_scores_its_data_interval(run, django_server) -> None:

@@ -69,6 +69,14 @@ def test_own_timeout_tells_the_last_status(django_server) -> None:
     assert (event["outcome"], event["status"]) == ("timeout", "running")
 
 
+def test_own_timeout_tells_what_it_waits_for(django_server) -> None:
+    """The last error that Django has for it is in the reason of the task."""
+    django_server.answer(
+        "GET", "batches/7/", (200, {"status": "running", "waits_for": "MLflow does not answer"})
+    )
+    assert first_event(timeout_seconds=0.1)["detail"] == "still running after 0.1 s: MLflow does not answer"
+
+
 def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a server it keeps asking until its timeout, and does not raise."""
     with socket.socket() as taken:

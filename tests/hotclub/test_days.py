@@ -85,16 +85,28 @@ def test_a_day_at_the_end_of_time_is_refused(day: dt.date, zone: str) -> None:
     )
 
 
-@pytest.mark.parametrize("tenant", ["EWR", "a.b"])
-def test_a_partition_is_taken_apart_as_it_was_made(tenant: str) -> None:
-    """Also for a tenant with a dot."""
-    assert days.partition_key(tenant, DAY) == f"{tenant}.2013-11-03"
+@pytest.mark.parametrize(
+    ("tenant", "key"), [("EWR", "EWR.2013-11-03"), ("a.b", "a.b.2013-11-03"), (None, "2013-11-03")]
+)
+def test_a_partition_is_taken_apart_as_it_was_made(tenant: str | None, key: str) -> None:
+    """Also for a tenant with a dot, and of a source without tenants."""
+    assert days.partition_key(tenant, DAY) == key
     assert days.parse_partition_key(days.partition_key(tenant, DAY)) == (tenant, DAY)
 
 
 @pytest.mark.parametrize(
     "key",
-    ["", "EWR", "2013-11-03", ".2013-11-03", "EWR.", "EWR.2013-13-01", "EWR.20131101", "EWR.2013-W44-5"],
+    [
+        "",
+        "EWR",
+        ".2013-11-03",
+        "EWR.",
+        "2013-11-03.",
+        "20131103",
+        "EWR.2013-13-01",
+        "EWR.20131101",
+        "EWR.2013-W44-5",
+    ],
 )
 def test_what_is_no_partition_is_refused(key: str) -> None:
     """With the field and an example."""
@@ -102,5 +114,6 @@ def test_what_is_no_partition_is_refused(key: str) -> None:
         days.parse_partition_key(key)
     (error,) = told.value.errors
     assert (error.field, error.message) == (
-        "partition", f"{key!r} is not <tenant>.<YYYY-MM-DD>, such as EWR.2013-11-01",
+        "partition",
+        f"{key!r} is not <tenant>.<YYYY-MM-DD>, such as EWR.2013-11-01, or without a tenant 2013-11-01",
     )  # fmt: skip

@@ -37,6 +37,10 @@ def test_folders_are_separated_as_in_path() -> None:
         ({}, "no verdict"),
         ({names.TAG_GATES: names.GATES_FAILED}, names.GATES_FAILED),
         ({names.TAG_GATES: names.GATES_FAILED, names.TAG_OVERRIDE: " "}, names.GATES_FAILED),
+        (
+            {names.TAG_GATES: names.GATES_NONE},
+            f"{names.GATES_NONE}; no gate .*declare gates on metrics in ml.py, .*train again",
+        ),
     ],
 )
 def test_gates_that_did_not_pass_are_told_with_the_tag(tags: dict[str, str], state: str) -> None:

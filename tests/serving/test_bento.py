@@ -15,8 +15,9 @@ import httpx
 import psutil
 import pytest
 
-from hotclub import package
+from hotclub import answers, package
 from hotclub.predictor import Predictor
+from tests.factories import make_contract, make_package
 from tests.serving.conftest import ROW
 
 ROOT = Path(__file__).parents[2]
@@ -34,10 +35,20 @@ def build(folder: Path, environment: dict[str, str]) -> subprocess.CompletedProc
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.fixture(params=[(), ("on time", "late")], ids=["without classes", "with classes"])
+def folder(request: pytest.FixtureRequest, packages: Callable[[int], Path], tmp_path: Path) -> Path:
+    """A package of a model without classes, and one of a model with two."""
+    if not request.param:
+        return packages(5)
+    made = tmp_path / "named"
+    make_package(made, make_contract(classes=request.param, parameters={"num_boost_round": 5}))
+    return made
+
+
 @pytest.fixture
-def served(packages: Callable[[int], Path], environment: dict[str, str]) -> Iterator[str]:
+def served(folder: Path, environment: dict[str, str]) -> Iterator[str]:
     """The address of ``bentoml serve`` over a fresh bundle, which does not see this tree's code."""
-    done = build(packages(5), environment)
+    done = build(folder, environment)
     assert done.returncode == 0, done.stderr
     bundle = json.loads(done.stdout.splitlines()[-1])["path"]
     with socket.socket() as free:
@@ -67,10 +78,11 @@ def served(packages: Callable[[int], Path], environment: dict[str, str]) -> Iter
         psutil.wait_procs(workers, timeout=10)
 
 
-def test_bundle_answers_as_the_package_does(served: str, packages: Callable[[int], Path]) -> None:
-    """The bundle gives the package's scores and its version; a wrong row is refused with its field."""
+def test_bundle_answers_as_the_package_does(served: str, folder: Path) -> None:
+    """The bundle gives the package's answers, as the inference service does, and its version; a wrong row is refused."""
     answer = httpx.post(f"{served}/predict", json={"instances": [ROW]}, timeout=60)
-    expected = Predictor.load(package.read(packages(5))).predict_rows([ROW]).scores.tolist()
+    predictor = Predictor.load(package.read(folder))
+    expected = answers.of_scores(predictor.contract, predictor.predict_rows([ROW]).scores.tolist())
     assert answer.json() == {
         "model": "arrival_delay", "version": "3", "predictions": expected, "engine": "pylignum", "unseen": {},
     }  # fmt: skip

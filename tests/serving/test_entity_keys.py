@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from hotclub.entity_values import entity_keys
 from hotclub.errors import InvalidInputError
-from serving.feature_lookup import entity_keys
 from tests.factories import make_contract
 
 UUID = "6f9619ff-8b86-d011-b42d-00c04fc964ff"

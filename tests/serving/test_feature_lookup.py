@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from hotclub import names
-from serving.feature_lookup import entity_keys
+from hotclub.entity_values import entity_keys
 from tests.factories import make_contract
 from tests.serving.conftest import MODEL, ROW, MemoryRegistry
 

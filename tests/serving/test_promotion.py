@@ -128,7 +128,7 @@ def test_digest_that_does_not_fit_is_refused(serve, registry: MemoryRegistry, pa
     asyncio.run(test())
 
 
-@pytest.mark.parametrize("gates", [names.GATES_FAILED, ""])
+@pytest.mark.parametrize("gates", [names.GATES_FAILED, names.GATES_NONE, ""])
 def test_gates_are_required_and_a_reasoned_override_is_enough(
     serve, registry: MemoryRegistry, gates: str
 ) -> None:

@@ -31,7 +31,7 @@ def home() -> Iterator[Home]:
 def settings(home: Home, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings that nothing on this machine influences."""
     monkeypatch.setitem(Settings.model_config, "env_file", None)
-    return Settings(home=home.root, port_shift=3000)
+    return Settings(home=home.root, port_shift=4000)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import pytest
 
 from hotclub import airflow_rest
 from stack import clients, lifecycle, secrets
+from stack.ports import shift_problem
 from stack.service_environments import Stack
 from stack.settings import ROOT, Settings
 from tests.services import free_port, process, tool, wait_for_http
@@ -61,7 +62,7 @@ def free_shift() -> int:
     """Return a shift of every port, within the launcher's limits, at which Airflow's own is free."""
     while True:
         shift = free_port() - 8080
-        if 0 <= shift <= 50_000:
+        if 0 <= shift <= 50_000 and shift_problem(shift) is None:
             return shift
 
 

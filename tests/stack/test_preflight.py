@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import sys
@@ -9,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from stack import preflight
+from stack import preflight, settings
 from stack.errors import StackError
 from stack.home import Home
-from stack.ports import Ports
+from stack.ports import EXAMPLE_SHIFT, Ports, shift_problem
 from stack.settings import ROOT
 
 
@@ -32,9 +33,57 @@ def test_a_taken_port_is_named_with_its_holder_and_the_variable(free_port: int) 
 
 def test_the_shift_moves_every_port() -> None:
     """No port stays where the other stack has it."""
-    first, second = Ports.shifted(0).named(), Ports.shifted(100).named()
-    assert {name: port + 100 for name, port in first.items()} == second
+    first, second = Ports.shifted(0).named(), Ports.shifted(EXAMPLE_SHIFT).named()
+    assert {name: port + EXAMPLE_SHIFT for name, port in first.items()} == second
     assert Ports.shifted(5).url("mlflow") == "http://127.0.0.1:5005"
+
+
+def test_a_shift_that_brings_two_stacks_together_is_refused() -> None:
+    """Found by looking at every pair of ports of two stacks, for every shift there is."""
+    unshifted = set(Ports.shifted(0).named().values())
+    for shift in range(1, 5000):
+        meet = unshifted & set(Ports.shifted(shift).named().values())
+        problem = shift_problem(shift)
+        assert not meet or (problem is not None and str(meet.pop()) in problem), shift
+    assert shift_problem(100) == "django would have port 8100, which is serving's in a stack without a shift"
+    assert {s for s in range(4000) if "without a shift" in str(shift_problem(s))} == {
+        20,
+        80,
+        100,
+        3000,
+        3080,
+        3100,
+    }
+
+
+def test_a_shift_to_a_port_that_browsers_block_is_refused() -> None:
+    """Chromium and Firefox answer ERR_UNSAFE_PORT for 6000: MLflow's pages could not be opened."""
+    assert shift_problem(1000) == "mlflow would have port 6000, on which browsers open no page"
+
+
+def test_the_documented_shift_works_for_several_stacks() -> None:
+    """Its first multiples keep apart, so that one rule is enough: one more for each stack."""
+    stacks = [set(Ports.shifted(n * EXAMPLE_SHIFT).named().values()) for n in range(5)]
+    assert len(set.union(*stacks)) == sum(map(len, stacks))
+    assert [shift_problem(n * EXAMPLE_SHIFT) for n in range(5)] == [None] * 5
+
+
+def test_the_pages_name_the_documented_shift_and_no_other() -> None:
+    """Whoever copies a line gets a stack that starts."""
+    pages = [ROOT / "README.md", ROOT / ".env.example", *(ROOT / "docs").rglob("*.md")]
+    found = [m for page in pages for m in re.findall(r"HOTCLUB_PORT_SHIFT=(\d+)", page.read_text())]
+    assert set(found) <= {"0", str(EXAMPLE_SHIFT)}
+    assert str(EXAMPLE_SHIFT) in found
+
+
+@pytest.mark.parametrize("shift", ["100", "80", "20", "3000", "3080", "3100", "1000"])
+def test_a_shift_that_does_not_fit_is_refused_with_one_that_does(shift: str) -> None:
+    """As the user wrote it, and what to write instead."""
+    with pytest.raises(StackError, match=rf"HOTCLUB_PORT_SHIFT: {shift} does not fit") as caught:
+        settings.load({"HOTCLUB_PORT_SHIFT": shift})
+    suggested = re.search(r"(\d+) does$", caught.value.problem)
+    assert suggested is not None
+    assert shift_problem(int(suggested[1])) is None
 
 
 @pytest.mark.parametrize("version", [(3, 10), (3, 14)])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import os
 import stat
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from hotclub import names
-from stack import service_definitions, service_environments
+from stack import service_definitions, service_environments, started_with
 from stack.errors import StackError
 from stack.service_definitions import Job, Node, Service
 from stack.service_environments import Stack
@@ -85,6 +87,10 @@ def test_a_secret_of_the_shell_is_not_passed_on(stack: Stack, monkeypatch: pytes
                  "POSTGRES_URL"):  # fmt: skip
         monkeypatch.setenv(f"HOTCLUB_{name}", "from-the-shell")
     monkeypatch.setenv("AIRFLOW_CONN_OTHER", "from-the-shell")
+    monkeypatch.setenv("HOTCLUB_SERVING_THREADS", "3")
+    resolved = started_with.resolve(stack.home, os.environ)
+    stack = dataclasses.replace(stack, variables=resolved.variables)
+    assert stack.serving()["HOTCLUB_SERVING_THREADS"] == "3"
     for node in service_definitions.definitions(stack):
         assert not [name for name, value in node.env.items() if "from-the-shell" in value], node.name
 

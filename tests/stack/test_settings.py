@@ -80,11 +80,67 @@ def test_every_variable_of_env_example_has_a_comment_above() -> None:
             assert explained, line
 
 
-def test_a_wrong_value_is_named_with_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message names the variable as the user wrote it."""
-    monkeypatch.setenv("HOTCLUB_PORT_SHIFT", "many")
+def test_a_wrong_value_is_named_with_its_variable() -> None:
+    """The message names the variable as the user wrote it, and says when nobody wrote it now."""
     with pytest.raises(StackError, match="HOTCLUB_PORT_SHIFT: Input should be a valid integer"):
-        settings.load()
+        settings.load({"HOTCLUB_PORT_SHIFT": "many"})
+    with pytest.raises(StackError, match=r"HOTCLUB_PORT_SHIFT \(remembered from the last start\): "):
+        settings.load({"HOTCLUB_PORT_SHIFT": "many"}, {"HOTCLUB_PORT_SHIFT"})
+
+
+def test_the_environment_is_asked_for_nothing_but_what_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a process of the stack has in its environment is no setting of the launcher."""
+    monkeypatch.setenv("HOTCLUB_APPS", "from.the.shell")
+    assert settings.load({}).apps == ""
+
+
+def test_a_variable_of_the_environment_wins_over_env_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is set to nothing does not count, wherever it is; lower case is pydantic's way too."""
+    (tmp_path / ".env").write_text(
+        "HOTCLUB_APPS=shop\nHOTCLUB_DEMO=\nHOTCLUB_WORKER_CONCURRENCY=3\nOTHER=1\n"
+    )
+    monkeypatch.setitem(Settings.model_config, "env_file", tmp_path / ".env")
+    found = settings.given({"HOTCLUB_APPS": "", "hotclub_worker_concurrency": "4", "PATH": "/bin"})
+    assert {name: (g.value, g.source) for name, g in found.items()} == {
+        "HOTCLUB_APPS": ("shop", ".env"),
+        "HOTCLUB_WORKER_CONCURRENCY": ("4", "the environment"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("misspelt", "meant"),
+    [
+        ("HOTCLUB_APP", "HOTCLUB_APPS"),
+        ("HOTCLUB_DEMOS", "HOTCLUB_DEMO"),
+        ("HOTCLUB_PORTSHIFT", "HOTCLUB_PORT_SHIFT"),
+        ("HOTCLUB_POSTGRESS_URL", "HOTCLUB_POSTGRES_URL"),
+        ("HOTCLUB_TRAINING_THREAD", "HOTCLUB_TRAINING_THREADS"),
+    ],
+)
+def test_a_misspelt_variable_is_refused_with_the_right_name(misspelt: str, meant: str) -> None:
+    """`HOTCLUB_APP=shop make up` would start the example instead of the shop."""
+    with pytest.raises(
+        StackError, match=rf"{misspelt}, set in the environment, is read by nobody; {meant} is"
+    ):
+        settings.given({misspelt: "1"})
+
+
+def test_a_variable_of_somebody_elses_code_is_let_through() -> None:
+    """Only what looks like one of ours is refused; what is ours, launched parts' too, is not."""
+    ours = {"HOTCLUB_SHOP_REGION": "eu", "HOTCLUB_RESULT_FILE": "x", "HOTCLUB_TRAINING_THREADS": "1"}
+    assert settings.given({**ours, "HOTCLUB_TEST_BROWSER": "1", "HOTCLUB_STACK": "x"}).keys() == ours.keys()
+
+
+@pytest.mark.parametrize(
+    "app", ["no_such_app", ".shop", "shop.", "hotclub.names", "pytest.no.such", "shop app"]
+)
+def test_an_app_that_is_no_package_is_refused(app: str) -> None:
+    """Whatever its name looks like, with the command that installs it."""
+    with pytest.raises(StackError, match="not a package of this environment") as caught:
+        Settings(_env_file=None, apps=app).contract_folders()
+    assert "pip install" in caught.value.fix
 
 
 def test_home_is_relative_to_the_repository(settings: Settings) -> None:
@@ -102,7 +158,7 @@ def test_variables_of_single_services_are_passed_on_but_no_secrets() -> None:
         "HOTCLUB_PORT_SHIFT": "7",
         "PATH": "/bin",
     }
-    found = passed_on(environ)
+    found = passed_on({name: value.value for name, value in settings.given(environ).items()})
     assert found.get("HOTCLUB_TRAINING_THREADS") == "1"
     assert not {"HOTCLUB_DATABASE_URL", "HOTCLUB_ADMIN_PASSWORD", "HOTCLUB_PORT_SHIFT", "PATH"} & set(found)
 

@@ -10,6 +10,7 @@ import pytest
 
 from hotclub import names
 from tests.factories import make_contract, make_rows
+from tests.training.runs import without_time
 from training import champion_scores
 from training.settings import TrainingSettings
 
@@ -21,8 +22,8 @@ def view(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the champion's view answers, and how it was asked."""
     asked: dict[str, Any] = {}
 
-    def read(_url: str, contract: Any, _interval: Any, **options: Any) -> pa.Table:
-        asked.update(options, contract=contract)
+    def read(_url: str, contract: Any, interval: Any, **options: Any) -> pa.Table:
+        asked.update(options, contract=contract, interval=interval)
         return asked["rows"]
 
     monkeypatch.setattr(champion_scores, "read_view", read)
@@ -42,6 +43,24 @@ def test_rows_come_with_or_without_the_champions_own_label(view: dict[str, Any])
     found = champion_scores._rows(TrainingSettings(), CANDIDATE, CHAMPION, rows)
     assert isinstance(found, pa.Table)
     assert (found.num_rows, view["labelled"], view["contract"]) == (60, False, CHAMPION)
+
+
+def test_rows_without_a_time_are_found_by_their_keys(view: dict[str, Any]) -> None:
+    """On either side: there is no day from which on the champion's view would be read."""
+    rows = make_rows(60)
+    timeless, null_times = without_time(CANDIDATE, rows)
+    other, _ = without_time(CHAMPION, rows)
+    view["rows"] = rows
+    for candidate, champion, asked in (
+        (timeless, CHAMPION, null_times),
+        (CANDIDATE, other, rows),
+        (timeless, other, null_times),
+    ):
+        found = champion_scores._rows(TrainingSettings(), candidate, champion, asked)
+        assert isinstance(found, pa.Table)
+        assert view["interval"].start is None
+    champion_scores._rows(TrainingSettings(), CANDIDATE, CHAMPION, rows)
+    assert view["interval"].start == rows[names.COLUMN_EVENT_TIME].to_pylist()[0]
 
 
 def test_a_champion_of_another_label_is_not_compared(view: dict[str, Any]) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
+from hotclub import names
 from hotclub.quality import measure
 from tests.factories import make_contract
 from training import gates
@@ -74,3 +77,33 @@ def test_a_metric_that_is_not_defined_passes_no_gate() -> None:
     contract = make_contract(task="regression", metric="rmse", gates={"r2": 0.5})
     (verdict,) = gates.verdicts(contract, {"rmse": 0.0}, None)
     assert (verdict["passed"], "not defined" in verdict["message"]) == (False, True)
+
+
+class TestOutcome:
+    """What the gates say together."""
+
+    def _outcome(
+        self, declared: dict[str, float], candidate: float, champion: float | None, **more: Any
+    ) -> str:
+        contract = make_contract(gates=declared)
+        scores = None if champion is None else {"roc_auc": champion}
+        return gates.outcome(gates.verdicts(contract, {"roc_auc": candidate}, scores, **more))
+
+    def test_none_declared_is_not_passed(self) -> None:
+        """Nothing was asked of the version, so nothing says that it is good."""
+        assert self._outcome({}, 0.99, None) == names.GATES_NONE
+        assert self._outcome({}, 0.99, 0.5) == names.GATES_NONE
+
+    def test_the_gate_on_the_champion_alone_needs_a_champion(self) -> None:
+        """Without one it has measured nothing, and the first version would be good however bad it is."""
+        alone = {"worse_than_champion_by": 0.01}
+        assert self._outcome(alone, 0.3, None) == names.GATES_NONE
+        assert self._outcome(alone, 0.8, 0.8) == names.GATES_PASSED
+        assert self._outcome(alone, 0.7, 0.8) == names.GATES_FAILED
+        assert self._outcome(alone, 0.7, None, champion_failure="gone") == names.GATES_FAILED
+
+    def test_a_metric_is_merit_enough(self) -> None:
+        """A first version that reaches its limits passes, and one that does not fails."""
+        both = {"roc_auc": 0.7, "worse_than_champion_by": 0.01}
+        assert self._outcome(both, 0.8, None) == names.GATES_PASSED
+        assert self._outcome(both, 0.6, None) == names.GATES_FAILED

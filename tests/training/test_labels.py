@@ -52,10 +52,10 @@ def _check(contract: ModelContract, rows: pa.Table) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("split_name", "days", "words"),
     [
-        ("evaluation", 10, "raise evaluate_days (now 10) in ml.py"),
-        ("stopping", 10, "raise stopping_days (now 10) in ml.py"),
+        ("evaluation", 10, "raise evaluate_days (now 10, at most 39 for these rows) in ml.py"),
+        ("stopping", 10, "raise stopping_days (now 10, at most 39 for these rows) in ml.py"),
         ("train", 10, "lower evaluate_days (now 10) or stopping_days (now 10) in ml.py"),
-        ("evaluation", 30, "so evaluate_days (now 30) is no limit"),
+        ("evaluation", 24, "raise evaluate_days (now 24, at most 25 for these rows) in ml.py"),
     ],
 )
 def test_a_split_of_one_class_stops_before_the_fit(
@@ -72,12 +72,13 @@ def test_a_split_of_one_class_stops_before_the_fit(
     count = split_rows(contract, rows, boundaries(contract, rows)).named()[split_name].num_rows
     assert f"by class 0: {count}, 1: 0" in message
     assert words in message
+    assert "merge a class that is rare with another" in message
 
 
 def test_boundaries_by_hand_are_advised_by_hand() -> None:
     """Where the caller cut the splits, the advice names the caller's options."""
     contract, rows = make_contract(), make_rows()
-    at = Boundaries(*(dt.datetime(2013, 4, day, tzinfo=dt.UTC) for day in (1, 10)))
+    at = Boundaries(*(dt.datetime(2013, 4, day, tzinfo=dt.UTC) for day in (1, 10)), by_hand=True)
     rows = rows.set_column(
         rows.schema.get_field_index("label"), "label",
         pa.array([0.0 if t >= at.evaluation else label for t, label in zip(
@@ -85,8 +86,8 @@ def test_boundaries_by_hand_are_advised_by_hand() -> None:
     )  # fmt: skip
     with pytest.raises(RefusedDataError, match=r"change --evaluation-from \(earlier\)"):
         labels.check(contract, rows, split_rows(contract, rows, at), at)
-    with pytest.raises(SplitError, match=r"has 0 rows of 2000.*change --stopping-from \(earlier\)"):
-        split_rows(contract, rows, Boundaries(at.evaluation, at.stopping))
+    with pytest.raises(SplitError, match=r"has 0 rows of 2,000.*change --stopping-from \(earlier\)"):
+        split_rows(contract, rows, Boundaries(at.evaluation, at.stopping, by_hand=True))
 
 
 @pytest.mark.parametrize("split_name", ["train", "stopping", "evaluation"])
@@ -100,26 +101,51 @@ def test_a_constant_label_is_nothing_to_learn(split_name: str) -> None:
         _check(contract, rows)
 
 
-def test_a_class_that_is_not_fitted_is_never_answered() -> None:
-    """A multiclass model needs each class in its fit; the classes that are there are counted."""
+@pytest.mark.parametrize("split_name", ["train", "stopping", "evaluation"])
+def test_a_split_that_lacks_a_class(split_name: str) -> None:
+    """Not fitted it is never answered, not held out it is never measured; the classes that are there are counted."""
     contract = make_contract(**MULTICLASS)
-    rows = _relabelled(make_rows(task="multiclass"), contract, "train", lambda y: np.where(y == 1, 0, y))
-    with pytest.raises(RefusedDataError, match=r"the train split has no row of class middle.*middle: 0"):
+    rows = _relabelled(make_rows(task="multiclass"), contract, split_name, lambda y: np.where(y == 1, 0, y))
+    with pytest.raises(
+        RefusedDataError, match=rf"the {split_name} split has no row of class middle.*middle: 0"
+    ):
         _check(contract, rows)
 
 
-def test_a_class_that_is_not_held_out_is_told(tmp_path: Path) -> None:
-    """It is fitted and not measured: the run goes on, and progress, evaluation and description say so."""
+def _few_of_one_class(rows: int) -> Any:
+    """Make labels of which `rows` are 1 and all others 0."""
+    return lambda y: (np.arange(len(y)) < rows).astype(float)
+
+
+@pytest.mark.parametrize("split_name", ["stopping", "evaluation"])
+def test_a_metric_says_how_many_rows_of_a_class_it_needs(split_name: str) -> None:
+    """Nine flights that were late are no AUC; ten are, and accuracy takes fewer."""
+    contract = make_contract()
+    rows = _relabelled(make_rows(), contract, split_name, _few_of_one_class(9))
+    with pytest.raises(
+        RefusedDataError,
+        match=rf"the {split_name} split has too few rows of class 1 \(9\): roc_auc needs at least 10 of each class",
+    ):
+        _check(contract, rows)
+    _check(make_contract(metric="accuracy"), rows)
+    _check(contract, _relabelled(make_rows(), contract, split_name, _few_of_one_class(10)))
+
+
+def test_what_is_fitted_may_have_few_of_a_class() -> None:
+    """The metric is not measured there."""
+    contract = make_contract()
+    _check(contract, _relabelled(make_rows(), contract, "train", _few_of_one_class(9)))
+
+
+def test_a_label_that_is_none_of_the_classes() -> None:
+    """The view makes -1 of it: counted, with the attribute to change."""
     contract = make_contract(**MULTICLASS)
-    rows = _relabelled(make_rows(task="multiclass"), contract, "evaluation", lambda y: np.where(y == 1, 0, y))
-    assert labels.missing_classes(_check(contract, rows)) == {"evaluation": ["middle"]}
-    said: list[str] = []
-    run = prepare(tmp_path, contract, rows)
-    object.__setattr__(run, "progress", said.append)
-    object.__setattr__(run, "without", ("weather",))
-    steps.fit(run)
-    assert "WARNING: the evaluation split has no row of class middle" in said
-    assert steps.evaluate(run)["missing_classes"] == {"evaluation": ["middle"]}
+    rows = _relabelled(make_rows(task="multiclass"), contract, "train", lambda y: np.where(y == 1, -1, y))
+    with pytest.raises(
+        RefusedDataError,
+        match=r"rows whose label is none of the classes \(low, middle, high\).*classes in ml.py",
+    ):
+        _check(contract, rows)
 
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf, 1e39])
@@ -146,6 +172,7 @@ def test_the_fit_itself_refuses_them_too() -> None:
         ({}, 0.5, "not 0 or 1"),
         ({}, np.nan, "nan"),
         (MULTICLASS, 3, "not a class number from 0 to 2"),
+        (MULTICLASS, -1, "1 row whose label is none of the classes"),
         (MULTICLASS, 1.5, "1.5"),
         (REGRESSION, np.inf, "inf"),
         (REGRESSION, 1e39, r"1e\+39"),

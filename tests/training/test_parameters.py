@@ -133,7 +133,7 @@ class TestTable:
         first = parameters.ALIASES.get(name, name)
         if first in parameters.OURS:
             pytest.skip("not XGBoost's own")
-        key, wanted = parameters._READ_WITH.get(first, ("objective", "binary:logistic"))
+        key, wanted = parameters.READ_WITH.get(first, ("objective", "binary:logistic"))
         beside = {"objective": "reg:squarederror"} if key == "booster" else {}
         value = 0.5 if first == "base_score" else _sample(parameters.ALLOWED[first])
         with warnings.catch_warnings(record=True) as told:

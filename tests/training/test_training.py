@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,17 +11,18 @@ from typing import Any
 import httpx
 import numpy as np
 import psycopg
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from hotclub import names, package
-from hotclub.errors import HotclubError, PackageError, RegistryError, RegistryNotFoundError
+from hotclub.errors import GateError, HotclubError, PackageError, RegistryError, RegistryNotFoundError
 from hotclub.mlflow_rest import MlflowRegistry
 from hotclub.model_registry import RegisteredVersion
 from hotclub.package_cache import PackageCache
 from hotclub.predictor import Predictor
 from tests.factories import make_contract, make_package, make_rows
-from tests.training.runs import prepare
+from tests.training.runs import prepare, without_time
 from training import champion_scores, steps
 from training.run_folder import StepMissingError
 
@@ -113,6 +115,49 @@ def test_without_leaves_features_out_by_name_and_group(tmp_path: Path) -> None:
         steps.fit(_run(tmp_path, "k", without=("wether",)))
 
 
+@pytest.mark.parametrize("option", ["sample", "from_declaration", "no_champion"])
+def test_runs_for_comparing_are_not_registered(tmp_path: Path, option: str) -> None:
+    """Neither with the option nor by a register that is called without it."""
+    run = _run(tmp_path, "k", **{option: 100 if option == "sample" else True})
+    with pytest.raises(HotclubError, match=f"a run with --{option.replace('_', '-')} is for comparing"):
+        steps.register(run)
+    later = _run(tmp_path, "later", no_champion=True)
+    steps.fit(later)
+    steps.evaluate(later)
+    if option != "no_champion":
+        facts = later.folder.read("snapshot")
+        later.folder.write("snapshot", facts | {option: 100 if option == "sample" else True})
+    with pytest.raises(HotclubError, match="is for comparing"):
+        steps.register(dataclasses.replace(later, no_champion=False))
+
+
+def test_a_model_that_is_poorer_than_a_constant_says_so(tmp_path: Path) -> None:
+    """In progress, evaluation and description: its labels are noise, and it has learned them."""
+    rows = make_rows()
+    noise = np.random.default_rng(11).permutation(rows[names.COLUMN_LABEL].to_numpy())
+    rows = rows.set_column(rows.schema.get_field_index("label"), "label", pa.array(noise))
+    contract = make_contract(
+        metric="log_loss", gates={},
+        parameters={"num_boost_round": 60, "max_depth": 8, "early_stopping_rounds": None, "learning_rate": 0.5},
+    )  # fmt: skip
+    run = prepare(tmp_path, contract, rows, no_champion=True)
+    said: list[str] = []
+    object.__setattr__(run, "progress", said.append)
+    steps.fit(run)
+    evaluation = steps.evaluate(run)
+    words = evaluation["poorer_than_constant"]
+    assert words.startswith("poorer than the constant baseline: log_loss ")
+    assert f"WARNING: {words}" in said
+    assert f"- WARNING: {words}" in (run.folder.path / "description.md").read_text()
+    assert not _evaluated(tmp_path)["poorer_than_constant"]
+
+
+def _evaluated(folder: Path) -> dict[str, Any]:
+    run = _run(folder, "good", no_champion=True)
+    steps.fit(run)
+    return steps.evaluate(run)
+
+
 def test_same_rows_give_the_same_package(tmp_path: Path) -> None:
     """Two runs over one snapshot write packages with one digest."""
     first, second = (steps.fit(_run(tmp_path, key))["digest"] for key in ("a", "b"))
@@ -151,6 +196,63 @@ class TestRegistered:
         with pytest.raises(RegistryNotFoundError):
             registry.version_by_alias("fails", names.ALIAS_CHALLENGER)
         registry.close()
+
+    @pytest.mark.parametrize("gates", [{}, {"worse_than_champion_by": 0.01}], ids=["none", "champion alone"])
+    def test_a_version_that_no_gate_has_measured(
+        self, tmp_path: Path, mlflow_url: str, gates: dict[str, float]
+    ) -> None:
+        """Registered for people to see, tagged as that, no challenger, and refused by whoever would serve it."""
+        name = f"ungated{len(gates)}"
+        run = _run(tmp_path, "k", mlflow_url, contract={"name": name, "gates": gates})
+        for step in (steps.fit, steps.evaluate):
+            result = step(run)
+        assert (result["gates_outcome"], result["passed"]) == (names.GATES_NONE, False)
+        registered = steps.register(run)
+        assert (registered["gates"], registered["challenger"]) == (names.GATES_NONE, False)
+        registry = MlflowRegistry(mlflow_url)
+        version = registry.version(name, "1")
+        with pytest.raises(RegistryNotFoundError):
+            registry.version_by_alias(name, names.ALIAS_CHALLENGER)
+        registry.close()
+        assert version.tags[names.TAG_GATES] == "none declared"
+        assert "Gates: none declared" in version.description
+        assert "passed" not in version.description
+        with pytest.raises(GateError, match="no gate has measured this version"):
+            version.require_gates()
+
+    @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+    def test_rows_without_a_time_from_fit_to_registry(
+        self, tmp_path: Path, mlflow_url: str, task: str
+    ) -> None:
+        """No day anywhere: facts, evaluation, scores and description do without."""
+        metric, limit = {
+            "binary": ("roc_auc", 0.6),
+            "multiclass": ("accuracy", 0.4),
+            "regression": ("r2", 0.2),
+        }[task]
+        contract, rows = without_time(
+            make_contract(
+                f"timeless_{task}", task=task, metric=metric, gates={metric: limit},
+                classes=("low", "middle", "high") if task == "multiclass" else (),
+            ),
+            make_rows(task=task).sort_by(names.COLUMN_LABEL),
+        )  # fmt: skip
+        run = prepare(tmp_path, contract, rows, url=mlflow_url)
+        for step in (steps.fit, steps.evaluate, steps.register):
+            result = step(run)
+        assert (result["gates"], result["version"]) == (names.GATES_PASSED, "1")
+        facts, evaluation = run.folder.read("fit"), run.folder.read("evaluation")
+        assert (facts["stopping_from"], evaluation["first_event"], evaluation["last_event"]) == (
+            None,
+            None,
+            None,
+        )
+        assert sum(split["rows"] for split in facts["splits"].values()) == 2000
+        registry = MlflowRegistry(mlflow_url)
+        description = registry.version(contract.name, "1").description
+        registry.close()
+        assert f"held out {evaluation['rows']} rows by a hash" in description
+        assert pq.read_table(run.folder.scores).num_rows == evaluation["rows"]
 
     def test_champion_is_measured_on_the_same_rows(self, tmp_path: Path, mlflow_url: str) -> None:
         """With a champion there, its metrics stand beside the candidate's; identical models are equally good."""

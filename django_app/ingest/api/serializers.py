@@ -38,6 +38,7 @@ class DeliveryOut(serializers.ModelSerializer[Delivery]):
             "rows_changed",
             "rows_unchanged",
             "rows_unmatched",
+            "only_updates",
             "waits_for",
             "reasons",
             "warnings",

@@ -53,7 +53,7 @@ def delivery_register(*, file: LandedFile, archive_root: Path, now: dt.datetime)
     digest, size, path = landing_folder.archive(file.path, archive_root)
     row, created = Delivery.objects.get_or_create(
         source=file.source,
-        tenant_id=file.tenant,
+        tenant_id=file.tenant or None,
         day=file.day,
         sha256=digest,
         defaults={"size_bytes": size, "archive_path": str(path), "landed_at": landed_at},
@@ -73,7 +73,7 @@ def delivery_register(*, file: LandedFile, archive_root: Path, now: dt.datetime)
         delivery.save()
     logger.info(
         "delivery landed",
-        extra={"delivery": delivery.pk, "source": file.source, "tenant": file.tenant, "day": file.day,
+        extra={"delivery": delivery.pk, "source": file.source, "tenant": file.tenant or None, "day": file.day,
                "again": not created},
     )  # fmt: skip
     return delivery

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 from django.db import DataError, connection, transaction
@@ -31,7 +32,7 @@ def landed_files_register(*, landing_root: Path, archive_root: Path, now: dt.dat
         if not cursor.fetchone()[0]:
             return []
         tenants = set(Tenant.objects.values_list("slug", flat=True))
-        sources = set(selectors.source_names())
+        sources = selectors.sources_by_tenancy()
         found, done, refused = [], [], []
         for file in landing_folder.scan(landing_root, now):
             reason = file.problem or _refusal(file, tenants, sources)
@@ -76,12 +77,24 @@ def _unlink(path: Path) -> None:
         logger.warning("file stays", extra={"file": str(path), "error": str(error)})
 
 
-def _refusal(file: LandedFile, tenants: set[str], sources: set[str]) -> str | None:
+def _refusal(file: LandedFile, tenants: set[str], sources: Mapping[str, bool | None]) -> str | None:
+    """Return why a file cannot be a delivery of these sources and tenants, with the place where it would be right."""
     if file.source not in sources:
         return f"there is no source {file.source!r}; there are: {', '.join(sorted(sources)) or 'none'}"
-    if file.tenant not in tenants:
+    has_tenants = sources[file.source]
+    name = "<YYYY-MM-DD>.csv" if file.day is None else f"{file.day}.csv"
+    if has_tenants is True and not file.tenant:
+        return (
+            f"it lies in no tenant's folder; files of {file.source} land as {file.source}/<tenant>/{name}, with one of: "
+            f"{', '.join(sorted(tenants)) or 'none'}"
+        )
+    if has_tenants is False and file.tenant:
+        return (
+            f"it lies in a folder, and files of {file.source} have no tenant; land it as {file.source}/{name}"
+        )
+    if file.tenant and file.tenant not in tenants:
         return f"there is no tenant {file.tenant!r}; there are: {', '.join(sorted(tenants)) or 'none'}"
-    return None
+    return file.name_problem
 
 
 def _refusal_record(file: LandedFile, path: str, tenants: set[str], reason: str, now: dt.datetime) -> None:

@@ -11,8 +11,8 @@ from django.apps import apps
 from django.db import connection, transaction
 from django.utils import timezone
 
+from django_app.contracts.column_defaults import can_insert, defaults_of, values_of
 from django_app.ingest import selectors
-from django_app.ingest.column_defaults import can_insert, defaults_of, values_of
 from django_app.ingest.load_statement import LoadStatement
 from django_app.ingest.models import Delivery, LoadedKeys
 from django_app.ingest.signals import delivery_loaded
@@ -91,6 +91,8 @@ def delivery_load(*, delivery_id: Any, clock: Clock = timezone.now) -> bool:
             return False
         contract = selectors.source_contract(delivery.source)
         _limit_statements()
+        if _of_other_tenancy(delivery, contract, clock):
+            return False
         _require_alone(delivery, contract)
         if _superseded(delivery, clock):
             return False
@@ -117,10 +119,25 @@ def delivery_load(*, delivery_id: Any, clock: Clock = timezone.now) -> bool:
     return delivery.status == Delivery.Status.LOADED
 
 
+def _of_other_tenancy(delivery: Delivery, contract: SourceContract, clock: Clock) -> bool:
+    """Return whether a delivery landed when its source had tenants and now has none, or the other way; refuse it then."""
+    has_tenants = contract.schema.tenant_path is not None
+    if has_tenants == (delivery.tenant_id is not None):
+        return False
+    now_have = "have a tenant now" if has_tenants else "have no tenant any more"
+    place = "/".join((delivery.source, *(["<tenant>"] if has_tenants else []), f"{delivery.day}.csv"))
+    delivery.status, delivery.finished_at = Delivery.Status.REJECTED, clock()
+    delivery.reasons = [f"files of {delivery.source} {now_have}; land it again as {place}"]
+    delivery.waits_for = ""
+    delivery.save()
+    return True
+
+
 def _record(delivery: Delivery, contract: SourceContract, result: LoadResult, clock: Clock) -> None:
     """Write what the load did onto the delivery."""
     delivery.rows_staged = result.staged
     delivery.waits_for = ""
+    delivery.only_updates = _only_updates(contract, result)
     if result.refusals:
         delivery.status, delivery.finished_at = Delivery.Status.REJECTED, clock()
         delivery.reasons = result.refusals
@@ -139,6 +156,14 @@ def _record(delivery: Delivery, contract: SourceContract, result: LoadResult, cl
         _keys_keep(delivery, result)
         _supersede_waiting(delivery, clock)
     delivery.save()
+
+
+def _only_updates(contract: SourceContract, result: LoadResult) -> str:
+    """Return why a file of the source adds no rows, empty where it does."""
+    if not result.required:
+        return ""
+    table, lacking = contract.schema.table, ", ".join(result.required)
+    return f"only rows that are there are updated: a new row of {table} would lack {lacking}"
 
 
 def _what_is_missing(contract: SourceContract, result: LoadResult) -> str:
@@ -206,7 +231,7 @@ def _require_alone(delivery: Delivery, contract: SourceContract) -> None:
     Raises:
         TooEarlyError: another one loads now, or is on its way and counts first.
     """
-    own_lock = f"ingest.load {delivery.source} {delivery.tenant_id}"
+    own_lock = f"ingest.load {delivery.source} {delivery.tenant_id or ''}"
     if contract.key_has_day:
         own_lock += f" {delivery.day}"
     else:
@@ -263,7 +288,9 @@ def _awaited(delivery: Delivery, contract: SourceContract, now: dt.datetime) -> 
     return None
 
 
-def rows_load(*, contract: SourceContract, delivery_id: str, tenant: str, now: dt.datetime) -> LoadResult:
+def rows_load(
+    *, contract: SourceContract, delivery_id: str, tenant: str | None, now: dt.datetime
+) -> LoadResult:
     """Write a delivery's staged rows, inside the caller's transaction.
 
     New rows get Django's own defaults for what the file lacks. Where a column that the table requires has neither,
@@ -273,7 +300,7 @@ def rows_load(*, contract: SourceContract, delivery_id: str, tenant: str, now: d
     Args:
         contract: the source's.
         delivery_id: whose staging table.
-        tenant: whose rows they must be.
+        tenant: whose rows they must be; None where the source has no tenants.
         now: the value of ``auto_now`` columns.
     """
     model = apps.get_model(contract.schema.django_model)
@@ -284,8 +311,10 @@ def rows_load(*, contract: SourceContract, delivery_id: str, tenant: str, now: d
         cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [statement.staged_name])
         if not cursor.fetchone()[0]:
             raise NotStagedError("its staged rows are gone; the next run of its DAG stages the file again")
-        cursor.execute(statement.count())
-        result.staged = int(cursor.fetchone()[0])
+        result.staged = _count(cursor, statement.count())
+        if not result.staged:
+            result.refusals.append("the file has no rows")
+            return result
         for column in contract.schema.columns:
             if column.references is not None:
                 _references_check(cursor, statement, column, result)
@@ -307,26 +336,36 @@ def rows_load(*, contract: SourceContract, delivery_id: str, tenant: str, now: d
 
 
 def _write(
-    cursor: Any, statement: LoadStatement, contract: SourceContract, tenant: str, result: LoadResult
+    cursor: Any, statement: LoadStatement, contract: SourceContract, tenant: str | None, result: LoadResult
 ) -> None:
     # Before: a row of another tenant could be overwritten and become this one's. After: for new rows.
     _tenant_check(cursor, statement, tenant)
     if statement.can_insert and statement.defaults.per_row:
         _per_row_fill(cursor, statement)
+    expected = _count(cursor, statement.to_write())
     cursor.execute(statement.upsert() if statement.can_insert else statement.update())
     result.changed = cursor.rowcount
+    # Fewer, and rows that still differ: somebody else who wrote the same meanwhile would leave none.
+    if result.changed < expected and (left := _count(cursor, statement.to_write())):
+        raise _RefusedRowsError(_dropped(min(left, expected - result.changed), contract))
     if statement.can_insert and statement.defaults.per_row:
         cursor.execute(statement.per_row_drop())
     _tenant_check(cursor, statement, tenant)
-    cursor.execute(statement.unmatched())
-    result.unmatched = int(cursor.fetchone()[0])
+    result.unmatched = _count(cursor, statement.unmatched())
     if result.unmatched and statement.can_insert:
-        raise _RefusedRowsError(
-            f"{_rows(result.unmatched)} did not reach {contract.schema.table}: a rule or trigger of the database dropped them"
-        )
+        raise _RefusedRowsError(_dropped(result.unmatched, contract))
     result.loaded = result.staged - result.unmatched
     cursor.execute(statement.key_hashes())
     result.key_hashes = list(cursor.fetchone()[0])
+
+
+def _count(cursor: Any, query: Any) -> int:
+    cursor.execute(query)
+    return int(cursor.fetchone()[0])
+
+
+def _dropped(count: int, contract: SourceContract) -> str:
+    return f"{_rows(count)} did not reach {contract.schema.table}: a rule or trigger of the database dropped them"
 
 
 def _per_row_fill(cursor: Any, statement: LoadStatement) -> None:
@@ -338,7 +377,7 @@ def _per_row_fill(cursor: Any, statement: LoadStatement) -> None:
             rows.write_row((number, *values))
 
 
-def _tenant_check(cursor: Any, statement: LoadStatement, tenant: str) -> None:
+def _tenant_check(cursor: Any, statement: LoadStatement, tenant: str | None) -> None:
     foreign = statement.foreign(tenant)
     if foreign is None:
         return
@@ -359,13 +398,18 @@ def _zone_set(cursor: Any, zone: str) -> None:
 
 def _references_check(cursor: Any, statement: LoadStatement, column: ColumnSpec, result: LoadResult) -> None:
     cursor.execute(statement.unknown_references(column))
-    rows, different, values = cursor.fetchone()
+    rows, different, values, lines = cursor.fetchone()
     if not rows:
         return
-    table, _ = column.references or ("", "")
-    shown = ", ".join(value[:MAX_VALUE_LENGTH] for value in values)
+    table, natural = column.references or ("", "")
+    where = table if column.reference_key is None else f"{natural} of {table}"
+    shown = ", ".join(
+        f"{value[:MAX_VALUE_LENGTH]} (line {line:,})" for value, line in zip(values, lines, strict=True)
+    )
     shown += f" and {different - MAX_VALUES_SHOWN:,} more" if different > MAX_VALUES_SHOWN else ""
-    message = f"{column.name}: {_rows(rows)} not in {table}: {shown}"
+    message = f"{column.name}: {_rows(rows)} not in {where}: {shown}"
+    if column.reference_key is not None and not column.reference_required:
+        message += "; they are loaded without it"
     (result.refusals if column.reference_required else result.warnings).append(message)
 
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 from django.db import transaction
 
+from django_app.contracts.column_defaults import can_insert
 from django_app.ingest import selectors
-from django_app.ingest.column_defaults import can_insert
 from django_app.ingest.models import Delivery
 from django_app.ingest.services.deliveries import (
     LOAD,
@@ -60,22 +60,19 @@ def deliveries_rematch(*, now: dt.datetime) -> int:
     A file of outcomes that came before its schedule is matched by itself when the schedule comes.
     """
     contracts = selectors.source_contracts()
-    shared = [name for name, contract in contracts.items() if contract.schema.tenant_path is None]
-    keys = list(selectors.unmatched(now - REMATCH_FOR, shared).values_list("pk", flat=True))
-    return sum(_rematch(key, contracts, shared, now) for key in keys)
+    keys = list(selectors.unmatched(now - REMATCH_FOR).values_list("pk", flat=True))
+    return sum(_rematch(key, contracts, now) for key in keys)
 
 
 @transaction.atomic
-def _rematch(
-    delivery_id: uuid.UUID, contracts: Mapping[str, SourceContract], shared: list[str], now: dt.datetime
-) -> bool:
-    found = selectors.unmatched(now - REMATCH_FOR, shared).select_for_update(skip_locked=True)
+def _rematch(delivery_id: uuid.UUID, contracts: Mapping[str, SourceContract], now: dt.datetime) -> bool:
+    found = selectors.unmatched(now - REMATCH_FOR).select_for_update(skip_locked=True)
     delivery = found.filter(pk=delivery_id).first()
     # A later file of the same day was loaded: it replaces this one.
     if delivery is None or delivery.source not in contracts or selectors.correction(delivery) is not None:
         return False
     contract = contracts[delivery.source]
-    others = selectors.loaded_since(delivery, shared)
+    others = selectors.loaded_since(delivery)
     if not any(_may_add_rows(other, delivery, contracts) for other in others):
         return False
     # Where the key holds no day, later files may have newer values of the same rows: they are loaded again after it.

@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from django_app.api.openapi_problems import problems
 from django_app.api.strictness import StrictView
 from django_app.conf import hotclub_settings
+from django_app.ingest.loaded_keys import loaded_rows
 from django_app.registry import selectors as registry
 from django_app.registry.selectors import ModelVersionRef
 from django_app.scoring import selectors
@@ -27,14 +28,15 @@ from django_app.scoring.api.serializers import (
     PredictionRequestIn,
     PredictionRequestOut,
 )
-from django_app.scoring.intervals import Interval
 from django_app.scoring.models import Batch, PredictionRequest
+from django_app.scoring.row_selection import RowSelection
 from django_app.scoring.services.batches import batch_create, load_key
 from django_app.scoring.services.requests import request_create
 from django_app.tenants.models import Tenant
 from django_app.tenants.selectors import (
     active_user,
     sees_every_tenant,
+    tenants_of,
     tenants_writable_by,
     writes_every_tenant,
 )
@@ -43,7 +45,21 @@ from hotclub.contract import ModelContract
 from hotclub.errors import ContractError, InvalidInputError
 
 
+def _require_any_tenant(user: Any) -> None:
+    """Refuse somebody who belongs to no tenant: no choice of a tenant would help them.
+
+    Raises:
+        PermissionDenied: with what gives the right.
+    """
+    if not sees_every_tenant(user) and not tenants_of(user).exists():
+        raise PermissionDenied(
+            f"{user.get_username()} belongs to no tenant, so there is nothing to start work for; an administrator adds a "
+            "membership as data owner or ML engineer in Django's admin"
+        )
+
+
 def _tenant(user: Any, slug: str) -> Tenant:
+    _require_any_tenant(user)
     tenant = tenants_writable_by(user).filter(pk=slug).first()
     if tenant is None:
         raise InvalidInputError.of(
@@ -84,11 +100,6 @@ def _declared(model_name: str) -> ModelContract:
         raise InvalidInputError.of("model", str(error)) from error
 
 
-def _champion(model_name: str, *, with_view: bool) -> ModelVersionRef:
-    _declared(model_name)
-    return registry.champion_with_view(model_name) if with_view else registry.champion(model_name)
-
-
 def _refuse_needless_tenant(contract: ModelContract, tenant: Tenant | None) -> None:
     if contract.schema.tenant_path is None and tenant is not None:
         raise InvalidInputError.of("tenant", f"{contract.name} has no tenants; leave it out")
@@ -99,11 +110,16 @@ def _require_fitting_tenant(contract: ModelContract, tenant: Tenant | None, user
     _refuse_needless_tenant(contract, tenant)
     if contract.schema.tenant_path is None:
         if not sees_every_tenant(user):
-            raise PermissionDenied(
-                f"{contract.name} has no tenants: only users who may act for every tenant may use it"
-            )
+            raise _no_tenants(contract)
     elif tenant is None:
+        _require_any_tenant(user)
         raise InvalidInputError.of("tenant", f"is required: {contract.name} has tenants")
+
+
+def _no_tenants(contract: ModelContract) -> PermissionDenied:
+    return PermissionDenied(
+        f"{contract.name} has no tenants: only users who may act for every tenant may use it"
+    )
 
 
 class PredictionRequestViewSet(
@@ -130,7 +146,7 @@ class PredictionRequestViewSet(
         body.is_valid(raise_exception=True)
         slug = body.validated_data.get("tenant")
         tenant = None if slug is None else _tenant(request.user, slug)
-        version = _champion(body.validated_data["model"], with_view=False)
+        version = registry.champion(_declared(body.validated_data["model"]).name)
         _require_fitting_tenant(version.contract, tenant, request.user)
         row = request_create(
             version=version,
@@ -145,7 +161,7 @@ class PredictionRequestViewSet(
 class BatchViewSet(
     StrictView, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Batch]
 ):
-    """Intervals of a model's rows, scored by workers with the champion of the moment they were accepted."""
+    """Rows of a model, scored by workers with the champion of the moment they were accepted."""
 
     serializer_class = BatchOut
     lookup_value_regex = "[0-9a-fA-F-]{36}"
@@ -156,32 +172,30 @@ class BatchViewSet(
         """Return the caller's batches."""
         return selectors.batches(self.request.user)
 
-    @extend_schema(request=BatchIn, responses={200: BatchOut, 202: BatchOut, **problems(401, 409, 422, 503)})
+    @extend_schema(
+        request=BatchIn, responses={200: BatchOut, 202: BatchOut, **problems(401, 403, 409, 422, 503)}
+    )
     def create(self, request: Request) -> Response:
-        """Accept a batch: 202 when it is new, 200 when its key has been used for the same interval."""
+        """Accept a batch: 202 when it is new, 200 when its key has been used for the same rows."""
         body = BatchIn(data=request.data)
         body.is_valid(raise_exception=True)
         given = body.validated_data
         user = _asker(request, given.get("on_behalf_of"))
-        day: dt.date | None
+        declared = _declared(given["model"])
+        slug, day = given.get("tenant"), given.get("day")
         if "partition" in given:
             slug, day = days.parse_partition_key(given["partition"])
-            version = _champion(given["model"], with_view=True)
+            version = registry.champion_with_view(declared.name)
             # The whole day where the version that scores knows no tenants.
-            tenant = self._tenant_of(request, user, slug if version.contract.schema.tenant_path else None)
+            slug = slug if version.contract.schema.tenant_path else None
+            tenant = self._tenant_of(request, user, slug, declared)
         else:
-            day = given.get("day")
-            tenant = self._tenant_of(request, user, given.get("tenant"))
-            version = _champion(given["model"], with_view=True)
+            tenant = self._tenant_of(request, user, slug, declared)
+            version = registry.champion_with_view(declared.name)
         _refuse_needless_tenant(version.contract, tenant)
-        interval = (
-            Interval.between(given["start"], given["end"])
-            if day is None
-            else Interval.of_day(day, version.contract.schema.timezone)
-        )
         batch, created = batch_create(
             version=version,
-            interval=interval,
+            rows=self._rows(given, day, tenant, declared, version.contract),
             tenant=tenant,
             key=self._key(given, day, tenant, version),
             user=user,
@@ -189,6 +203,32 @@ class BatchViewSet(
             retry_failed=given["retry_failed"],
         )
         return Response(BatchOut(batch).data, status=202 if created else 200)
+
+    @staticmethod
+    def _rows(
+        given: dict[str, Any],
+        day: dt.date | None,
+        tenant: Tenant | None,
+        declared: ModelContract,
+        contract: ModelContract,
+    ) -> RowSelection:
+        """Return the rows that are asked for, under the contract of the version that scores."""
+        if "all" in given:
+            return RowSelection.all_rows()
+        if "entities" in given:
+            return RowSelection.of_entities(given["entities"], contract)
+        if day is None:
+            return RowSelection.between(given["start"], given["end"], contract)
+        if "partition" not in given or contract.schema.event_time is not None:
+            return RowSelection.of_day(day, contract)
+        if declared.policy.score_on is None:
+            raise InvalidInputError.of(
+                "partition",
+                f"{declared.name} follows no source, so no partition has rows of it; give all or entities",
+            )
+        return RowSelection.of_delivered(
+            day, loaded_rows(source=declared.policy.score_on, day=day, tenant=tenant)
+        )
 
     @staticmethod
     def _key(
@@ -204,12 +244,15 @@ class BatchViewSet(
         return load_key(source=source or "", day=day, tenant=tenant) or key
 
     @staticmethod
-    def _tenant_of(request: Request, user: Any, slug: str | None) -> Tenant | None:
+    def _tenant_of(request: Request, user: Any, slug: str | None, declared: ModelContract) -> Tenant | None:
         if slug is not None:
             return _tenant(user, slug)
         # Users must be able to see their own batch, and only users of every tenant see one over every tenant.
         allowed = sees_every_tenant(user) if user == request.user else writes_every_tenant(user)
         if not allowed:
+            if declared.schema.tenant_path is None:
+                raise _no_tenants(declared)
+            _require_any_tenant(user)
             raise InvalidInputError.of(
                 "tenant", f"is required: {user.get_username()} may not start a batch over every tenant"
             )
@@ -220,6 +263,7 @@ class BatchViewSet(
     def results(self, _request: Request, **_: Any) -> Response:
         """Return the scores, by entity, a page at a time."""
         # Any: the page is of another model than the view.
-        rows: QuerySet[Any] = selectors.predictions(self.get_object())
+        batch = self.get_object()
+        rows: QuerySet[Any] = selectors.predictions(batch)
         page = self.paginate_queryset(rows)
-        return self.get_paginated_response(PredictionOut(page, many=True).data)
+        return self.get_paginated_response(PredictionOut(page, many=True, context={"batch": batch}).data)

@@ -1,4 +1,4 @@
-"""Batches as they are accepted: the interval cut into chunks, one batch for each key."""
+"""Batches as they are accepted: the rows cut into chunks, one batch for each key."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from django_app.ingest.selectors import loads_of_day
 from django_app.outbox import enqueue
 from django_app.registry.selectors import ModelVersionRef
 from django_app.scoring import chunk_rows
-from django_app.scoring.intervals import Interval
 from django_app.scoring.models import Batch, BatchChunk
+from django_app.scoring.row_selection import RowSelection
 from django_app.tenants.models import Tenant
 from hotclub import names
 from hotclub.callbacks import Clock
@@ -55,7 +55,7 @@ def load_key(*, source: str, day: dt.date, tenant: Tenant | None) -> str | None:
 def batch_create(
     *,
     version: ModelVersionRef,
-    interval: Interval,
+    rows: RowSelection,
     tenant: Tenant | None,
     key: str | None,
     user: Any,
@@ -66,7 +66,7 @@ def batch_create(
 
     Args:
         version: what scores, even when the alias moves later.
-        interval: which rows.
+        rows: which.
         tenant: whose rows, None for every tenant's.
         key: an idempotency key; the batch that has it already is returned as it is.
         user: who asks, None for no user.
@@ -77,32 +77,35 @@ def batch_create(
         The batch, and whether it is new.
 
     Raises:
-        KeyConflictError: the key's batch is of another interval.
+        KeyConflictError: the key's batch is about other rows.
+        NoLoadedKeysError: rows were delivered for another table than the model's.
     """
     now = clock()
     model_name = version.registered.model_name
     key, existing = _place(model_name, tenant, key or str(uuid.uuid4()), retry_failed=retry_failed)
     if existing is not None:
-        return _same(existing, interval), False
+        return _same(existing, rows), False
     try:
         with transaction.atomic():
             batch = Batch.objects.create(
                 **version.columns(),
                 key=key,
                 tenant=tenant,
-                day=interval.day,
-                start=interval.start,
-                end=interval.end,
+                rows_of=rows.rows_of,
+                day=rows.day,
+                start=rows.start,
+                end=rows.end,
+                entities_digest=rows.entities_digest,
                 requested_by=user,
                 created_at=now,
             )
-            _chunks_create(batch=batch, version=version, clock=clock)
+            _chunks_create(batch=batch, rows=rows, version=version, clock=clock)
     except IntegrityError:
         # Another request was first with this key; any other conflict is raised.
         existing = Batch.objects.filter(tenant=tenant, model_name=model_name, key=key).first()
         if existing is None:
             raise
-        return _same(existing, interval), False
+        return _same(existing, rows), False
     logger.info(
         "batch accepted",
         extra={"batch": batch.pk, "model": batch.model_name, "version": batch.model_version, "rows": batch.rows_total},
@@ -122,27 +125,31 @@ def _place(
     return key, existing
 
 
-def _same(batch: Batch, interval: Interval) -> Batch:
-    if (batch.start, batch.end) != (interval.start, interval.end):
-        raise KeyConflictError(f"the key {batch.key!r} belongs to another batch: {batch.pk}")
+def _same(batch: Batch, rows: RowSelection) -> Batch:
+    if not rows.is_of(batch):
+        raise KeyConflictError(
+            f"the key {batch.key!r} belongs to another batch: {batch.pk}, of {batch.rows_text}"
+        )
     return batch
 
 
-def _chunks_create(*, batch: Batch, version: ModelVersionRef, clock: Clock) -> None:
-    planned = chunk_rows.chunks(version.contract, batch)
+def _chunks_create(*, batch: Batch, rows: RowSelection, version: ModelVersionRef, clock: Clock) -> None:
+    planned = chunk_rows.planned_entities(version.contract, batch, rows)
     now = clock()
     chunks = BatchChunk.objects.bulk_create(
         BatchChunk(
             batch=batch,
             number=number,
             first_entity=entities[0],
-            planned=entities,
+            planned=list(entities),
             rows=len(entities),
             enqueued_at=now,
         )
-        for number, entities in enumerate(planned)
+        for number, entities in enumerate(chunk_rows.chunks(planned))
     )
-    batch.rows_total = sum(chunk.rows for chunk in chunks)
+    batch.rows_total = len(planned) if rows.delivered is None else len(rows.delivered.hashes)
+    # Delivered and not among the model's rows: left out by its queryset, another tenant's, or gone since.
+    batch.rows_vanished = batch.rows_total - len(planned)
     if not chunks:
         batch.status, batch.started_at, batch.finished_at = Batch.Status.DONE, batch.created_at, now
     batch.save()

@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 def chunk_score(*, chunk_id: int, clock: Clock) -> bool:
     """Score a chunk: rows out by COPY, predictions in by COPY, and the chunk done, in one transaction.
 
-    The rows are those that are in the interval now: what came since the batch was planned is scored too and counted
-    as new, what left is counted as vanished.
+    The rows are those that are there now: what came into the batch's range since it was planned is scored too and
+    counted as new, what left is counted as vanished. Where entities are given, no others are scored.
 
     Args:
         chunk_id: which.
@@ -129,7 +129,8 @@ def _predictions_in(batch: Batch, table: pa.Table, scores: Any) -> None:
     keys = [table[name].to_pylist() for name in names.KEY_COLUMNS]
     for entity, tenant, event_time, score in zip(*keys, scores.tolist(), strict=True):
         value = "{" + ",".join(map(repr, score)) + "}" if by_class else repr(score)
-        writer.writerow((batch.pk, entity, tenant, event_time.isoformat(), value))
+        moment = None if event_time is None else event_time.isoformat()
+        writer.writerow((batch.pk, entity, tenant, moment, value))
     column = "scores" if by_class else "score"
     with connection.cursor() as cursor:
         statement = (

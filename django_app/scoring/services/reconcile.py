@@ -6,12 +6,14 @@ import datetime as dt
 import logging
 
 from django_app.conf import hotclub_settings
+from django_app.ingest.loaded_keys import loaded_rows
 from django_app.ingest.models import Delivery
 from django_app.registry import selectors as registry
 from django_app.registry.selectors import ModelVersionRef, NoChampionError
 from django_app.scoring import selectors
-from django_app.scoring.intervals import Interval
+from django_app.scoring.row_selection import RowSelection
 from django_app.scoring.services.batches import batch_create, load_key
+from django_app.tenants.models import Tenant
 from hotclub import contract_files
 from hotclub.callbacks import Clock
 from hotclub.contract import ModelContract
@@ -73,7 +75,7 @@ def _delivery_score(*, delivery: Delivery, version: ModelVersionRef, clock: Cloc
     try:
         _, created = batch_create(
             version=version,
-            interval=Interval.of_day(delivery.day, schema.timezone),
+            rows=_rows(delivery, version.contract, tenant),
             tenant=tenant,
             key=load_key(source=delivery.source, day=delivery.day, tenant=tenant),
             user=None,
@@ -89,3 +91,11 @@ def _delivery_score(*, delivery: Delivery, version: ModelVersionRef, clock: Cloc
             "loaded day had no batch", extra={"delivery": delivery.pk, "model": version.registered.model_name}
         )
     return created
+
+
+def _rows(delivery: Delivery, contract: ModelContract, tenant: Tenant | None) -> RowSelection:
+    """Return the delivered day, or the rows that were delivered where they have no time."""
+    if contract.schema.event_time is not None:
+        return RowSelection.of_day(delivery.day, contract)
+    rows = loaded_rows(source=delivery.source, day=delivery.day, tenant=tenant)
+    return RowSelection.of_delivered(delivery.day, rows)

@@ -62,7 +62,7 @@ def _find(settings: Any, now: dt.datetime = NOW) -> list[Delivery]:
         ),
         ("arrival_delay/EWR/2013-11-01.csv", "no source 'arrival_delay'", "EWR"),
         ("flight_schedule/2013-11-01.csv", "in no tenant's folder", None),
-        ("2013-11-01.csv", "in no tenant's folder", None),
+        ("2013-11-01.csv", "in no source's folder", None),
     ],
 )
 def test_what_is_no_delivery_is_recorded_with_the_reason(

@@ -174,8 +174,8 @@ def test_unknown_airports_and_aircraft_are_warnings(stage: Stage) -> None:
     delivery = _load(stage, rows)
     assert delivery.status == "loaded"
     assert delivery.warnings == [
-        "destination: 2 rows not in flights_airport: BQN, SJU",
-        "tail_number: 1 row not in flights_plane: N0WHERE",
+        "destination: 2 rows not in flights_airport: BQN (line 2), SJU (line 1)",
+        "tail_number: 1 row not in flights_plane: N0WHERE (line 2)",
     ]
     assert Flight.objects.get(scheduled_departure__date=DAY, number=1).destination_id == "SJU"
 
@@ -184,7 +184,7 @@ def test_an_unknown_carrier_is_refused(stage: Stage) -> None:
     """A reference that the table requires stops the load: nothing is written, and the reason names it."""
     delivery = _load(stage, [_schedule(1), _schedule(2, carrier="ZZ")])
     assert delivery.status == "rejected"
-    assert delivery.reasons == ["carrier: 1 row not in flights_carrier: ZZ"]
+    assert delivery.reasons == ["carrier: 1 row not in flights_carrier: ZZ (line 2)"]
     assert not Flight.objects.filter(scheduled_departure__date=DAY).exists()
 
 
@@ -376,8 +376,8 @@ def test_nobody_waits_for_the_row_of_a_running_load(
     with psycopg.connect(database.url(names.ROLE_APP), autocommit=True) as outside:
         outside.execute(
             "INSERT INTO ingest_delivery (id, source, tenant_id, day, sha256, size_bytes, archive_path,"
-            " status, attempts, attempt_limit, loads, dag_run_id, waits_for, reasons, warnings, landed_at)"
-            " VALUES (%s, 'flight_schedule', 'EWR', %s, '', 1, '', 'loading', 1, 5, 0, '', '', '[]', '[]', %s)",
+            " status, attempts, attempt_limit, loads, dag_run_id, only_updates, waits_for, reasons, warnings, landed_at)"
+            " VALUES (%s, 'flight_schedule', 'EWR', %s, '', 1, '', 'loading', 1, 5, 0, '', '', '', '[]', '[]', %s)",
             [key, DAY, NOW],
         )
         try:

@@ -16,9 +16,9 @@ from django.db import connection, models
 from django.db.models.functions import Now
 
 from django_app.conf import hotclub_settings
+from django_app.contracts.column_defaults import defaults_of
 from django_app.contracts.source_columns import compile_columns
 from django_app.ingest import load_errors, selectors, tasks
-from django_app.ingest.column_defaults import defaults_of
 from django_app.ingest.load_statement import LoadStatement
 from django_app.ingest.models import Delivery
 from django_app.ingest.services import loading, sweep
@@ -96,8 +96,13 @@ def contract(orders: type[models.Model], monkeypatch: pytest.MonkeyPatch) -> Sou
     return made
 
 
+def _order(digest: str = "1", **changes: Any) -> Delivery:
+    """Return a delivery of `orders`, whose files have no tenant."""
+    return _delivery("orders", digest, **{"tenant_id": None} | changes)
+
+
 def _load(stage: Stage, rows: list[dict[str, Any]], **changes: Any) -> Delivery:
-    delivery = _delivery("orders", **{"landed_at": NOW} | changes)
+    delivery = _order(**{"landed_at": NOW} | changes)
     stage(str(delivery.pk), rows)
     tasks.delivery_load(str(delivery.pk))
     delivery.refresh_from_db()
@@ -108,7 +113,7 @@ def test_new_rows_get_what_django_would_give_them(
     contract: SourceContract, orders: Any, stage: Stage
 ) -> None:
     """A key made in Python, functions called once a row, constants, the time, and empty texts that may be empty."""
-    delivery = _delivery("orders")
+    delivery = _order()
     stage(str(delivery.pk), [{"number": n, "city": f"city {n}"} for n in range(200)])
     assert delivery_load(delivery_id=delivery.pk, clock=at(NOW))
     delivery.refresh_from_db()
@@ -136,7 +141,7 @@ def test_rows_that_are_there_keep_their_defaults_and_are_stamped(
         (NOW, "1", [{"number": 1, "city": "a"}, {"number": 2, "city": "b"}]),
         (later, "2", [{"number": 1, "city": "A"}, {"number": 2, "city": "b"}]),
     ):
-        delivery = _delivery("orders", digest, landed_at=moment)
+        delivery = _order(digest, landed_at=moment)
         stage(str(delivery.pk), rows)
         before = {row.number: (row.id, row.code) for row in orders.objects.all()}
         assert delivery_load(delivery_id=delivery.pk, clock=at(moment))
@@ -305,7 +310,7 @@ def test_without_a_day_in_the_key_files_count_in_the_order_of_landing(
     contract: SourceContract, orders: Any, stage: Stage, status: str
 ) -> None:
     """An older file of another day that is still on its way would write its values over the newer ones."""
-    older = _delivery("orders", "1", status=status, day=NOW.date() - dt.timedelta(days=1))
+    older = _order("1", status=status, day=NOW.date() - dt.timedelta(days=1))
     newer = _load(stage, [{"number": 1, "city": "new"}], landed_at=NOW + dt.timedelta(minutes=1), digest="2")
     assert (newer.status, "landed before" in newer.waits_for) == ("loading", True)
     Delivery.objects.filter(pk=older.pk).update(status="loaded")
@@ -330,7 +335,12 @@ def test_a_match_that_comes_late_does_not_bring_old_values_back(
     def load(source: str, digest: str, minute: int, rows: list[dict[str, Any]]) -> Delivery:
         at = NOW + dt.timedelta(minutes=minute)
         delivery = _delivery(
-            source, digest, landed_at=at, started_at=at, day=at.date() + dt.timedelta(days=minute)
+            source,
+            digest,
+            tenant_id=None,
+            landed_at=at,
+            started_at=at,
+            day=at.date() + dt.timedelta(days=minute),
         )
         stage(str(delivery.pk), rows)
         delivery_load(delivery_id=delivery.pk, clock=lambda: at)
@@ -360,7 +370,7 @@ def test_one_load_at_a_time_where_the_key_does_not_tell_tenants_apart(
     monkeypatch.setattr(selectors, "source_contract", lambda _name: shared)
     with psycopg.connect(database.url("hotclub_app")) as other:
         other.execute("SELECT pg_advisory_xact_lock(hashtextextended('ingest.load strangers_orders', 0))")
-        delivery = _load(stage, [{"number": 1, "city": "EWR"}])
+        delivery = _load(stage, [{"number": 1, "city": "EWR"}], tenant_id="EWR")
         other.rollback()
     assert (delivery.status, "being loaded into strangers_orders" in delivery.waits_for) == ("loading", True)
 
@@ -420,7 +430,7 @@ def test_a_null_in_a_nullable_key_matches_a_null(
 def test_the_end_of_a_load_is_its_end(contract: SourceContract, stage: Stage) -> None:
     """`finished_at` is read when the work is done, not when it begins."""
     ticks = iter(NOW + dt.timedelta(seconds=n) for n in range(60))
-    delivery = _delivery("orders")
+    delivery = _order()
     stage(str(delivery.pk), [{"number": 1, "city": "a"}])
     seen: list[dt.datetime] = []
 

@@ -67,6 +67,10 @@ def test_the_champion_is_pinned_with_its_contract(registered: Callable[..., str]
     [
         ({"gates": names.GATES_FAILED}, "gates: failed"),
         ({"gates": None}, "gates: no verdict"),
+        (
+            {"gates": names.GATES_NONE},
+            "gates: none declared; no gate has measured this version: declare gates",
+        ),
         ({"gates": names.GATES_FAILED, "override": " "}, "gates: failed"),
         ({"digest": None}, "has no package"),
         ({"fingerprint": "0" * 64}, "is not known here"),

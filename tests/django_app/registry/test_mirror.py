@@ -6,8 +6,10 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from django.contrib.admin import site
 
 from django_app.registry import contract_usage, services
+from django_app.registry.admin import ModelVersionAdmin
 from django_app.registry.models import MirrorProblem, ModelVersion, Promotion
 from hotclub import names
 from hotclub.errors import RegistryError, RegistryNotFoundError, RegistryUnavailableError
@@ -99,6 +101,19 @@ def test_a_bad_version_is_noted_and_the_others_are_mirrored(case: str) -> None:
     [problem] = MirrorProblem.objects.all()
     assert (problem.model_name, problem.version) == ("bad", version.version)
     assert words in problem.reason
+
+
+def test_a_version_without_gates_is_shown_as_that() -> None:
+    """In the mirror as MLflow's tag says it, and in the admin beside passed and failed."""
+    registry = RegistryStub(RegisteredModel("late", {}))
+    registry.of["late"] = [
+        _version("late", str(number), tags={names.TAG_GATES: gates} if gates else {})
+        for number, gates in enumerate((names.GATES_NONE, names.GATES_PASSED, ""), start=1)
+    ]
+    _sync(registry)
+    shown = ModelVersionAdmin(ModelVersion, site)
+    found = [shown.gates_label(version) for version in ModelVersion.objects.order_by("version")]
+    assert found == ["none declared", "passed", "no verdict"]
 
 
 BAD_MODELS = {

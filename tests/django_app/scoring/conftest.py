@@ -4,23 +4,37 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import json
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from django_app.registry import selectors as registry
 from django_app.registry.selectors import ModelVersionRef
 from django_app.scoring import predictors
-from hotclub import contract_files, names
+from django_app.scoring.services import chunks
+from hotclub import contract_files, names, package
 from hotclub.columns import COPY_FORMAT, COPY_SETTINGS, table_from_csv, view_schema
-from hotclub.contract import ModelContract
+from hotclub.contract import ModelContract, ViewSpec
 from hotclub.model_registry import RegisteredVersion
 from tests.conftest import ROOT, Database
-from tests.factories import make_package
+from tests.factories import make_contract, make_package
 
 CONTRACTS = ROOT / "django_app" / "flights" / "contracts"
+#: The classes of `flight_length`, whose rows have no time.
+CLASSES = ("short", "medium", "long")
+#: Flights of a higher number are none of the rows of `flight_length`.
+LAST_NUMBER = 7999
+_VIEW = f"""
+    SELECT f.id::bigint AS entity, a.tenant_id::text AS tenant, NULL::timestamptz AS event_time, NULL::float8 AS label,
+      f.carrier_id::text AS carrier, extract(hour FROM f.scheduled_departure AT TIME ZONE 'UTC')::float8 AS hour,
+      NULL::float8 AS wind_speed, false AS holiday
+    FROM flights_flight f JOIN flights_airport a ON a.code = f.origin_id WHERE f.number <= {LAST_NUMBER}
+"""
 
 
 def view_table(database: Database, contract: ModelContract) -> Any:
@@ -58,3 +72,80 @@ def ref(arrival_delay: tuple[ModelContract, Path, str], settings: Any) -> ModelV
     predictors._load.cache_clear()
     tags = {names.TAG_DIGEST: digest, names.TAG_FINGERPRINT: contract.fingerprint}
     return ModelVersionRef(RegisteredVersion(contract.name, "3", "", "", tags=tags), contract)
+
+
+@pytest.fixture(scope="session")
+def flight_length(tmp_path_factory: pytest.TempPathFactory) -> tuple[ModelContract, Path, str]:
+    """Contract, package folder and digest of a small model of three classes, whose rows have no time."""
+    fitted = make_contract(
+        "flight_length", task="multiclass", classes=CLASSES, metric="accuracy", gates={},
+        parameters={"num_boost_round": 5}, view=ViewSpec(_VIEW, (), ("flights_flight", "flights_airport")),
+        score_on="flight_schedule",
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("package") / "flight_length"
+    make_package(folder, fitted)
+    schema = dataclasses.replace(fitted.schema, event_time=None, horizon_seconds=0)
+    policy = dataclasses.replace(fitted.policy, evaluate_days=None, stopping_days=None)
+    contract = dataclasses.replace(fitted, schema=schema, policy=policy)
+    (folder / package.CONTRACT).write_text(json.dumps(contract.to_json()))
+    return contract, folder, package.seal(folder)
+
+
+@pytest.fixture(scope="module")
+def flight_length_view(database: Database, flight_length: tuple[ModelContract, Path, str]) -> Iterator[str]:
+    """Its feature view, without the comment that names a contract: each test's contract has a fingerprint of its own."""
+    view = flight_length[0].view
+    with psycopg.connect(database.url(names.ROLE_MIGRATOR), autocommit=True) as connection:
+        connection.execute("SET ROLE hotclub_views")
+        connection.execute(f"CREATE VIEW {view} AS {_VIEW}")
+        yield view
+        connection.execute(f"DROP VIEW {view}")
+
+
+@pytest.fixture
+def timeless(
+    flight_length: tuple[ModelContract, Path, str],
+    flight_length_view: str,
+    settings: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    sent: list[Any],
+) -> Callable[..., ModelVersionRef]:
+    """A function that makes `flight_length` a champion, and returns it; changes are of the schema, or of the policy."""
+
+    def make(**changes: Any) -> ModelVersionRef:
+        contract, folder, _ = flight_length
+        fields = {field.name for field in dataclasses.fields(contract.schema)}
+        parts = {
+            "schema": dataclasses.replace(
+                contract.schema, **{k: v for k, v in changes.items() if k in fields}
+            ),
+            "policy": dataclasses.replace(
+                contract.policy, **{k: v for k, v in changes.items() if k not in fields}
+            ),
+        }
+        own = dataclasses.replace(contract, **parts)
+        copy = Path(shutil.copytree(folder, tmp_path / "flight_length-package"))
+        (copy / package.CONTRACT).write_text(json.dumps(own.to_json()))
+        digest = package.seal(copy)
+        cache = Path(settings.HOTCLUB_CACHE)
+        cache.mkdir(exist_ok=True)
+        copy.rename(cache / digest)
+        predictors._load.cache_clear()
+        contract_files.write(own, tmp_path / "own-contracts")
+        settings.HOTCLUB_CONTRACTS = [tmp_path / "own-contracts", CONTRACTS]
+        tags = {names.TAG_DIGEST: digest, names.TAG_FINGERPRINT: own.fingerprint}
+        ref = ModelVersionRef(RegisteredVersion(own.name, "7", "", "", tags=tags), own)
+
+        def champion(model: str) -> ModelVersionRef:
+            if model != own.name:
+                raise registry.NoChampionError(f"{model} has no champion")
+            return ref
+
+        monkeypatch.setattr(registry, "champion", champion)
+        # The view is there; its comment is no contract's.
+        monkeypatch.setattr(registry, "missing_view", lambda _: "")
+        monkeypatch.setattr(chunks, "missing_view", lambda _: "")
+        return ref
+
+    return make

@@ -13,9 +13,9 @@ from django.test.utils import CaptureQueriesContext
 from django_app.contracts.usage import contract_usage
 from django_app.registry.selectors import ModelVersionRef
 from django_app.scoring import chunk_rows, tasks
-from django_app.scoring.intervals import Interval
 from django_app.scoring.models import MAX_ATTEMPTS, Batch, BatchChunk, Prediction
 from django_app.scoring.predictors import predictor_for
+from django_app.scoring.row_selection import RowSelection
 from django_app.scoring.services import batches, chunks, sweep
 from django_app.tenants.models import Tenant
 from hotclub.errors import RegistryNotFoundError, RegistryRefusedError
@@ -34,7 +34,7 @@ def _clock() -> dt.datetime:
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Chunks of 100 rows, so that a day has several."""
     chunks = chunk_rows.chunks
-    monkeypatch.setattr(chunk_rows, "chunks", lambda contract, batch: chunks(contract, batch, 100))
+    monkeypatch.setattr(chunk_rows, "chunks", lambda entities: chunks(entities, 100))
 
 
 def _create(
@@ -42,7 +42,7 @@ def _create(
 ) -> Batch:
     batch, _ = batches.batch_create(
         version=ref,
-        interval=Interval.of_day(day, ref.contract.schema.timezone),
+        rows=RowSelection.of_day(day, ref.contract),
         tenant=Tenant.objects.get(pk=tenant) if tenant else None,
         key=key,
         user=None,

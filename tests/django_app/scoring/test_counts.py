@@ -12,8 +12,8 @@ import pytest
 from django_app.flights.models import Flight
 from django_app.registry.selectors import ModelVersionRef
 from django_app.scoring import chunk_rows, tasks
-from django_app.scoring.intervals import Interval
 from django_app.scoring.models import Batch, Prediction, PredictionRequest
+from django_app.scoring.row_selection import RowSelection
 from django_app.scoring.services import batches, chunks, requests
 from django_app.tenants.models import Tenant
 from tests.django_app.scoring.test_requests import FEATURES
@@ -39,7 +39,7 @@ class Ticking:
 def _small_chunks(monkeypatch: pytest.MonkeyPatch, sent: list[Any]) -> None:
     """Chunks of 100 rows, so that a day has several."""
     chunks = chunk_rows.chunks
-    monkeypatch.setattr(chunk_rows, "chunks", lambda contract, batch: chunks(contract, batch, 100))
+    monkeypatch.setattr(chunk_rows, "chunks", lambda entities: chunks(entities, 100))
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def batch(ref: ModelVersionRef) -> Batch:
     """A planned batch of a day of Newark, in three chunks or more."""
     made, _ = batches.batch_create(
         version=ref,
-        interval=Interval.of_day(DAY, ref.contract.schema.timezone),
+        rows=RowSelection.of_day(DAY, ref.contract),
         tenant=Tenant.objects.get(pk="EWR"),
         key="k",
         user=None,
@@ -167,7 +167,7 @@ def test_planned_entities_go_once_they_are_counted(batch: Batch) -> None:
 def test_an_empty_batch_says_so(ref: ModelVersionRef) -> None:
     """Done, without rows, in words."""
     batch, _ = batches.batch_create(
-        version=ref, interval=Interval.of_day(dt.date(2014, 6, 1), "UTC"), tenant=None, key=None, user=None,
+        version=ref, rows=RowSelection.of_day(dt.date(2014, 6, 1), ref.contract), tenant=None, key=None, user=None,
         clock=Ticking(),
     )  # fmt: skip
     assert batch.summary == "no rows: the interval was empty when the batch was planned"
@@ -242,7 +242,7 @@ def test_the_end_of_an_interval_is_left_out(ref: ModelVersionRef) -> None:
     )  # fmt: skip
     found = [
         batches.batch_create(
-            version=ref, interval=Interval.between(start, end), tenant=None, key=None, user=None, clock=lambda: NOW
+            version=ref, rows=RowSelection.between(start, end, ref.contract), tenant=None, key=None, user=None, clock=lambda: NOW
         )[0]
         for start, end in ((times[0], times[1]), (times[1], times[2]), (times[0], times[2]))
     ]  # fmt: skip
@@ -258,9 +258,9 @@ def test_keys_are_cut_in_the_order_of_their_type(ref: ModelVersionRef) -> None:
     few, many = Flight.objects.get(pk=keys[0]), Flight.objects.get(pk=keys[1500])
     assert (len(str(few.pk)), len(str(many.pk))) == (1, 4)
     ends = sorted((few.scheduled_departure, many.scheduled_departure))
-    interval = Interval.between(ends[0] - dt.timedelta(days=1), ends[1] + dt.timedelta(days=1))
+    rows = RowSelection.between(ends[0] - dt.timedelta(days=1), ends[1] + dt.timedelta(days=1), ref.contract)
     made, _ = batches.batch_create(
-        version=ref, interval=interval, tenant=None, key="wide", user=None, clock=lambda: NOW
+        version=ref, rows=rows, tenant=None, key="wide", user=None, clock=lambda: NOW
     )
     firsts = [int(chunk.first_entity) for chunk in made.chunks.order_by("number")]
     assert firsts == sorted(firsts)

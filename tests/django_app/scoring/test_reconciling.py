@@ -12,8 +12,8 @@ from django_app.ingest.models import Delivery
 from django_app.registry import selectors as registry
 from django_app.registry.selectors import ModelVersionRef
 from django_app.scoring import selectors, tasks
-from django_app.scoring.intervals import Interval
 from django_app.scoring.models import Batch
+from django_app.scoring.row_selection import RowSelection
 from django_app.scoring.services import batches, reconcile
 from django_app.tenants.models import Tenant
 from hotclub.errors import RegistryError
@@ -58,7 +58,7 @@ def _key(tenant: str = "EWR") -> str | None:
 def _batch(ref: ModelVersionRef, minutes_ago: float, tenant: str | None = "EWR") -> None:
     batches.batch_create(
         version=ref,
-        interval=Interval.of_day(DAY, ref.contract.schema.timezone),
+        rows=RowSelection.of_day(DAY, ref.contract),
         tenant=Tenant.objects.get(pk=tenant) if tenant else None,
         key=f"{minutes_ago}",
         user=None,

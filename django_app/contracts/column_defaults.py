@@ -75,6 +75,12 @@ def can_insert(contract: SourceContract) -> bool:
     return not defaults_of(apps.get_model(contract.schema.django_model), in_file, timezone.now()).required
 
 
+def missing_for_new_rows(model: type[Model], in_file: set[str]) -> list[str]:
+    """Return the names of the fields that a new row needs and that have neither a column of the file nor a default."""
+    required = set(defaults_of(model, in_file, timezone.now()).required)
+    return [f.name for f in model._meta.concrete_fields if f.column in required]
+
+
 def values_of(fields: list[Field[Any, Any]], rows: int) -> list[tuple[Any, ...]]:
     """Call each field's default once a row; return the rows of prepared values."""
     return [tuple(_prepared(f, f.get_default()) for f in fields) for _ in range(rows)]

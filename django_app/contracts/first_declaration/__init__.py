@@ -1,0 +1,1 @@
+"""Writes a first `ml.py` from a Django model and its rows: `manage.py startml`."""

@@ -1,0 +1,31 @@
+"""The paths from a model to the tenant, by its foreign keys."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.db import models
+
+from django_app.contracts.first_declaration.model_columns import parents
+
+_TENANT: Final = "tenants.Tenant"
+_DEEPEST: Final = 4
+
+
+def tenant_paths(model: type[models.Model]) -> list[tuple[str, bool]]:
+    """Return the field paths to the tenant, each with whether a step of it may be null; the best first.
+
+    A path without nulls is better than one with, then a short one than a long one.
+    """
+    found: list[tuple[str, bool]] = []
+    waiting: list[tuple[type[models.Model], str, bool, tuple[str, ...]]] = [(model, "", False, ())]
+    while waiting:
+        current, path, nullable, seen = waiting.pop(0)
+        for field in parents(current):
+            parent: type[models.Model] = field.related_model
+            step, may_be_null = f"{path}{field.name}", nullable or field.null
+            if parent._meta.label == _TENANT:
+                found.append((step, may_be_null))
+            elif len(seen) + 1 < _DEEPEST and parent._meta.label not in (*seen, model._meta.label):
+                waiting.append((parent, f"{step}__", may_be_null, (*seen, parent._meta.label)))
+    return sorted(found, key=lambda f: (f[1], f[0].count("__")))

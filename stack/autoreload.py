@@ -1,0 +1,164 @@
+"""``python -m stack.autoreload shop``: restart web and worker when the code of these apps changes.
+
+Changed code is tried first, in a process of its own: services keep the code they have until it can be
+imported, and `make status` says why it cannot. A file that is saved without a change restarts nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from watchfiles import PythonFilter, watch
+
+from stack import secrets
+from stack.errors import StackError
+from stack.home import Home
+from stack.settings import folder_of_app
+from stack.supervisor import Supervisor
+
+#: What imports the apps and runs for long.
+SERVICES: Final = ("django", "worker")
+#: A migration is run by `migrate`, which is a process of its own.
+_IGNORED_FOLDERS: Final = frozenset({"migrations", "__pycache__", "tests"})
+#: What a worker does before it asks its broker, which is more than the web process does: settings, models, every
+#: ml.py, Django's checks, tasks. It asks no database.
+_TRIAL: Final = (
+    "import django_app.config.celery as c, django; django.setup(); c.app.loader.import_default_modules()"
+)
+_TRIAL_SECONDS: Final = 120
+_RECORD: Final = "autoreload.json"
+
+
+class Reloader:
+    """Restarts services when files below folders differ from what they were.
+
+    Attributes:
+        problem: why changed code is not loaded; empty when it is.
+    """
+
+    def __init__(
+        self, folders: Sequence[Path], trial: Callable[[], str], restart: Callable[[], None]
+    ) -> None:
+        """Args: the folders of the apps; what returns why the code cannot be loaded; what restarts services."""
+        self._folders = folders
+        self._trial = trial
+        self._restart = restart
+        self._digests = digests(folders)
+        self.problem = ""
+
+    def look(self) -> bool:
+        """Restart when code changed and can be loaded; return whether anything was different."""
+        found = digests(self._folders)
+        if found == self._digests:
+            return False
+        changed = sorted(
+            str(path)
+            for path in found.keys() | self._digests.keys()
+            if found.get(path) != self._digests.get(path)
+        )
+        self._digests = found
+        self.problem = syntax_problem(found) or self._trial()
+        if self.problem:
+            _say(f"{', '.join(changed)} changed and is not loaded: {self.problem}")
+        else:
+            _say(f"{', '.join(changed)} changed: restarting {', '.join(SERVICES)}")
+            self._restart()
+        return True
+
+
+def digests(folders: Iterable[Path]) -> dict[Path, str]:
+    """Return the digest of every Python file that services import, by path."""
+    found = {}
+    for folder in folders:
+        for path in folder.rglob("*.py"):
+            if _IGNORED_FOLDERS.isdisjoint(path.relative_to(folder).parts[:-1]):
+                try:
+                    found[path] = hashlib.sha256(path.read_bytes()).hexdigest()
+                except OSError:
+                    continue  # it is being replaced, or gone: the next event tells
+    return found
+
+
+def syntax_problem(paths: Iterable[Path]) -> str:
+    """Return what is wrong with the first file that is no Python; empty when all are."""
+    for path in sorted(paths):
+        try:
+            compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
+        except (SyntaxError, ValueError) as error:
+            line = getattr(error, "lineno", None)
+            where = f"{path}, line {line}" if line else str(path)
+            return f"{type(error).__name__}: {getattr(error, 'msg', error)} ({where})"
+        except OSError:
+            continue
+    return ""
+
+
+def import_problem() -> str:
+    """Return the last line of what Python says when it cannot load the apps; empty when it can."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _TRIAL],
+            capture_output=True,
+            text=True,
+            timeout=_TRIAL_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"it was not loaded in {_TRIAL_SECONDS} s"
+    lines = done.stderr.strip().splitlines() or ["no message"]
+    return "" if done.returncode == 0 else lines[-1]
+
+
+def record_path(home: Home) -> Path:
+    """Return the file that says why changed code is not loaded."""
+    return home.run / _RECORD
+
+
+def problem(home: Home) -> str:
+    """Return why changed code is not loaded; empty when it is."""
+    try:
+        found = json.loads(record_path(home).read_text())
+    except (OSError, ValueError):
+        return ""
+    return str(found.get("problem", "")) if isinstance(found, dict) else ""
+
+
+def main(apps: Sequence[str]) -> None:
+    """Watch the folders of ``apps`` until this process is ended."""
+    home = Home(Path(os.environ["HOTCLUB_HOME"]))
+    supervisor = Supervisor(home, secrets.ensure(home).supervisor_password)
+    folders = [folder_of_app(app) for app in apps]
+
+    def restart() -> None:
+        running = [name for name, state in supervisor.states().items() if state.state != "STOPPED"]
+        chosen = [name for name in SERVICES if name in running]
+        supervisor.stop(chosen)
+        for name in chosen:
+            supervisor.start(name)
+
+    reloader = Reloader(folders, import_problem, restart)
+    record_path(home).unlink(missing_ok=True)
+    _say(f"watching {', '.join(map(str, folders))}")
+    for _ in watch(*folders, watch_filter=PythonFilter(), raise_interrupt=False):
+        if reloader.look():
+            record_path(home).write_text(json.dumps({"problem": reloader.problem}))
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except StackError as error:
+        sys.exit(f"{error.problem}\n{error.fix}")

@@ -1,0 +1,198 @@
+"""The parts of `startml` that need no database: literals, units, tasks of labels, and files that are there already."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from django_app.contracts.first_declaration.feature_choice import feature_name
+from django_app.contracts.first_declaration.label_task import question_of
+from django_app.contracts.first_declaration.ml_file import Import, MlFile, read_ml_file, write_ml_file
+from django_app.contracts.first_declaration.model_columns import Column
+from django_app.contracts.first_declaration.python_text import WIDTH, bracketed, comment, literal
+from django_app.contracts.first_declaration.units import unit_of, without_unit
+from hotclub.errors import ContractError
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "plain", "ü €", '"', "'", "\"'", '"""', "'''", "\\", "\\\"", "two\nlines", "tab\t", "nul\0", "\u202e", "\ud800",
+        "{x} %s", "\N{NO-BREAK SPACE}", "\x85", "\u2028", "ends with \\", "🦩",
+    ],
+)  # fmt: skip
+def test_a_literal_is_its_text_on_one_line(text: str) -> None:
+    """Whatever characters a choice or a help text has."""
+    source = literal(text)
+    assert ast.literal_eval(source) == text
+    assert source.isprintable()
+
+
+def test_what_does_not_fit_has_a_line_each() -> None:
+    """With the last comma, so that a formatter leaves it."""
+    assert bracketed("f(", ["a", "b"], ")", 4) == ["    f(a, b)"]
+    long = "x" * (WIDTH - 9)
+    assert bracketed("f(", [long, "b"], ")", 4) == ["    f(", f"        {long},", "        b,", "    )"]
+    assert bracketed("f(", ["x" * (WIDTH - 3)], ")", 0) == [f"f({'x' * (WIDTH - 3)})"]
+    assert len(bracketed("f(", ["x" * (WIDTH - 2)], ")", 0)) == 3
+
+
+def test_a_comment_stays_a_comment() -> None:
+    """Line ends of any kind do not end it."""
+    for line in comment("one\ntwo\rthree\x0cfour\u2028five\N{RIGHT-TO-LEFT OVERRIDE}six " * 5, 4):
+        assert line.startswith("    # ")
+        assert len(line) <= WIDTH
+        assert line.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("texts", "unit"),
+    [
+        (("weight (kg)",), "kg"), (("weight [g/m²]",), "g/m²"), (("speed (km/h)",), "km/h"), (("share (%)",), "%"),
+        (("bill length mm",), "mm"), (("name", "Paid, in EUR"), "EUR"), (("x", "in m²"), "m²"), (("t (°C)",), "°C"),
+        (("size (optional)",), ""), (("temp min",), ""), (("sold in",), ""), (("in Berlin",), ""), (("mm",), ""),
+        (("weight", "how heavy (in kg)"), "kg"), (("weight", "kg/m²"), "kg/m²"), (("days", ""), ""), (("rate (1/min)",), "1/min"), (("a (b) c",), "b"), (("",), ""),
+    ],
+)  # fmt: skip
+def test_units(texts: tuple[str, ...], unit: str) -> None:
+    """Only what is a unit is one."""
+    assert unit_of(*texts) == unit
+
+
+def test_a_unit_is_not_said_twice() -> None:
+    """It has an argument of its own."""
+    assert without_unit("weight (kg)") == "weight"
+    assert without_unit("in m²") == ""
+    assert without_unit("kg/m²") == ""
+    assert without_unit("size (optional)") == "size (optional)"
+
+
+@pytest.mark.parametrize(
+    ("field", "name"),
+    [
+        ("price", "price"), ("Straße", "strasse"), ("Größe", "grosse"), ("2nd", "f_2nd"), ("label", "label_value"),
+        ("日本", "field"), ("x" * 70, "x" * 60), ("taken", "taken_2"), ("class", "class"), ("Prix__", "prix"),
+    ],
+)  # fmt: skip
+def test_feature_names(field: str, name: str) -> None:
+    """As contracts allow them, and none twice."""
+    assert feature_name(field, {"taken"}) == name
+
+
+def _text(*choices: tuple[Any, str]) -> Column:
+    return Column("species", "species", "text", nullable=False, choices=choices)
+
+
+def _number(name: str, *, whole: bool = True) -> Column:
+    return Column(name, name, "number", nullable=False, whole=whole)
+
+
+@pytest.mark.parametrize(
+    ("label", "counts", "task", "classes"),
+    [
+        (_number("price"), [(3, 5), (1, 2)], "regression", ()),
+        (_number("target", whole=False), [(0.0, 5), (1.0, 2)], "binary", ()),
+        (_number("target"), [(1, 5), (2, 2), (0, 1)], "multiclass", ((0, "0"), (1, "1"), (2, "2"))),
+        (_number("target"), [(n, 1) for n in range(52)], "regression", ()),
+        (_text(), [("b", 9), ("c", 3), ("a", 1)], "multiclass", (("a", "a"), ("b", "b"), ("c", "c"))),
+        (_text(), [("rare", 1), ("often", 9)][::-1], "binary", (("often", "often"), ("rare", "rare"))),
+        (_text(), [("yes", 9), ("no", 1)], "binary", (("no", "no"), ("yes", "yes"))),
+        (_text(), [("", 9), ("a", 3), ("b", 1)], "binary", (("a", "a"), ("b", "b"))),
+        (_text(("z", "Zed"), ("a", "Ay"), ("q", "Qu")), [("a", 9), ("z", 3), ("new", 1)], "multiclass",
+         (("z", "Zed"), ("a", "Ay"), ("new", "new"))),
+        (_text(("z", "same"), ("a", "same"), ("q", "Qu")), [], "multiclass", (("z", "z"), ("a", "a"), ("q", "q"))),
+        (Column("returned", "returned", "boolean", nullable=True), [(True, 1)], "binary", ()),
+    ],
+)  # fmt: skip
+def test_the_task_of_a_label(label: Column, counts: list[tuple[Any, int]], task: str, classes: Any) -> None:
+    """By its type and values, with the classes in their order."""
+    question = question_of(label, counts, None)
+    assert (question.task, question.classes) == (task, classes)
+
+
+def test_choices_that_no_row_has_are_no_class() -> None:
+    """A fit needs rows of every class."""
+    label = _text(("a", "A"), ("b", "B"), ("c", "C"))
+    question = question_of(label, [("a", 3), ("b", 1)], None)
+    assert (question.task, question.unused) == ("binary", ("c",))
+
+
+FILES = {
+    "empty": "",
+    "docstring": '"""What we predict."""\n',
+    "future": "from __future__ import annotations\n\nX = 1\n",
+    "comments": "# A licence.\n# -*- coding: utf-8 -*-\n",
+    "comments and code": "#!/usr/bin/env python\nX = 1\n",
+    "no newline at the end": "import os",
+    "semicolons": "import os; import sys; X = 1\n",
+    "bracketed import": "from os import (\n    path,\n    sep,\n)\n\n\nclass A:\n    pass\n",
+    "continued import": "import os, \\\n    sys\nX = 1\n",
+    "separators": 'X = "a\x0cb\u2028c\x85"\nimport os\n\x0cimport sys\nY = 2\n',
+    "conditional imports": "try:\n    import os\nexcept ImportError:\n    pass\n",
+    "blank lines at the end": "import os\n\n\n\n",
+    "no docstring": "1\nimport os\n",
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_a_class_is_added_and_nothing_changed(tmp_path: Path, name: str, newline: str) -> None:
+    """Every statement that was there is there, in its order, and the new class is the last."""
+    path = tmp_path / "ml.py"
+    content = FILES[name].replace("\n", newline).encode()
+    path.write_bytes(content)
+    file = read_ml_file(path)
+    write_ml_file(file, file.with_class(["from a import b"], ["class C:", "    d = b"]))
+    written = path.read_bytes()
+    before, after = ast.parse(content), ast.parse(written)
+    kept = [
+        ast.dump(n) for n in after.body if ast.unparse(n) not in ("from a import b", "class C:\n    d = b")
+    ]
+    assert kept == [ast.dump(n) for n in before.body]
+    assert ast.unparse(after.body[-1]) == "class C:\n    d = b"
+    assert (b"\r\n" in content) == (b"\r\n" in written)
+    assert [line for line in content.splitlines() if line not in written.splitlines()] == []
+
+
+def test_a_header_stays_first(tmp_path: Path) -> None:
+    """The encoding of a file is named by one of its first two lines."""
+    path = tmp_path / "ml.py"
+    path.write_bytes("# -*- coding: latin-1 -*-\nX = 'ü'\n".encode("latin-1"))
+    file = read_ml_file(path)
+    write_ml_file(file, file.with_class(["from a import b"], ["class C:", "    pass"]))
+    assert (
+        path.read_bytes()
+        .decode("latin-1")
+        .startswith("# -*- coding: latin-1 -*-\n\nfrom a import b\n\nX = 'ü'\n\n\nclass C")
+    )
+    with pytest.raises(ContractError, match="its encoding iso-8859-1 has no '€'; nothing was written"):
+        write_ml_file(file, "€")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"class A(:\n", "ml.py, line 1: it is not Python"),
+        (b"\xff\xfe\n", "it is not Python"),
+        (b"X = 1\0", "it is not Python"),
+    ],
+)
+def test_a_file_that_is_not_python_is_left(tmp_path: Path, content: bytes, words: str) -> None:
+    """With the line, and nothing is written."""
+    path = tmp_path / "ml.py"
+    path.write_bytes(content)
+    with pytest.raises(ContractError, match=words) as refused:
+        read_ml_file(path)
+    assert "nothing was written" in str(refused.value)
+
+
+def test_imports_that_are_there_are_used() -> None:
+    """Under the name that the file gives them; relative ones are another module's."""
+    text = "from a import b as c, d\nfrom .a import e\n"
+    file = MlFile(Path("ml.py"), text, _tree=ast.parse(text))
+    found = [file.local_name(Import("a", name)) for name in "bde"]
+    assert found == ["c", "d", None]
+    assert {"c", "d", "e"} <= file.bound_names()

@@ -1,0 +1,194 @@
+"""Changed code restarts web and worker, once it can be loaded; everything else restarts nothing."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hotclub import names
+from stack import autoreload, service_definitions, status
+from stack.autoreload import Reloader
+from stack.service_environments import Stack
+
+
+class Watched:
+    """A folder of code and a reloader whose trial and restart are counted."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.fails_with = ""
+        self.trials = self.restarts = 0
+        self.write("ml.py", "x = 1\n")
+        self.write("sub/part.py", "y = 1\n")
+        self.reloader = Reloader([folder], self._trial, self._restart)
+
+    def write(self, name: str, text: str) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def _trial(self) -> str:
+        self.trials += 1
+        return self.fails_with
+
+    def _restart(self) -> None:
+        self.restarts += 1
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Watched:
+    """An app of two files, watched."""
+    return Watched(tmp_path / "shop")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda w: w.write("ml.py", "x = 2\n"),
+        lambda w: w.write("sub/part.py", "y = 2\n"),
+        lambda w: w.write("new.py", "z = 1\n"),
+        lambda w: (w.folder / "sub" / "part.py").unlink(),
+    ],
+    ids=["changed", "changed below", "new", "removed"],
+)
+def test_a_change_restarts_once(watched: Watched, change: Callable[[Watched], None]) -> None:
+    """Also when the same change is looked at again."""
+    change(watched)
+    assert watched.reloader.look()
+    assert not watched.reloader.look()
+    assert (watched.trials, watched.restarts) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda w: None,
+        lambda w: w.write("ml.py", "x = 1\n"),
+        lambda w: os.utime(w.folder / "ml.py", (1, 1)),
+        lambda w: w.write("migrations/0002_x.py", "broken(\n"),
+        lambda w: w.write("contracts/m/0001.json", "{}"),
+        lambda w: w.write("tests/test_ml.py", "broken(\n"),
+        lambda w: w.write("__pycache__/ml.py", "x"),
+    ],
+    ids=["nothing", "saved", "touched", "migration", "contract", "test", "cache"],
+)
+def test_what_no_service_imports_restarts_nothing(
+    watched: Watched, change: Callable[[Watched], None]
+) -> None:
+    """A file that was saved as it was, and files that services do not run."""
+    change(watched)
+    assert not watched.reloader.look()
+    assert (watched.trials, watched.restarts) == (0, 0)
+
+
+def test_a_syntax_error_keeps_the_services_and_is_named(watched: Watched) -> None:
+    """File, line and what is wrong; no import is tried. The next good state restarts."""
+    watched.write("sub/part.py", "y = 1\nif True\n")
+    assert watched.reloader.look()
+    assert watched.reloader.problem == (
+        f"SyntaxError: expected ':' ({watched.folder / 'sub' / 'part.py'}, line 2)"
+    )
+    assert (watched.trials, watched.restarts) == (0, 0)
+    watched.write("sub/part.py", "y = 1\n")
+    assert watched.reloader.look()
+    assert (watched.reloader.problem, watched.restarts) == ("", 1)
+
+
+def test_a_file_that_is_no_text_is_a_problem_too(watched: Watched) -> None:
+    """Of every kind that Python refuses, without an end of the reloader."""
+    (watched.folder / "ml.py").write_bytes(b"x = '\xff'\n")
+    watched.reloader.look()
+    assert "ml.py" in watched.reloader.problem
+    (watched.folder / "ml.py").write_bytes(b"x = 1\0\n")
+    watched.reloader.look()
+    assert "null bytes" in watched.reloader.problem
+
+
+def test_code_that_cannot_be_loaded_keeps_the_services(watched: Watched) -> None:
+    """What the trial says is the problem; another change is tried anew."""
+    watched.fails_with = "NameError: name 'x' is not defined"
+    watched.write("ml.py", "y = x\n")
+    watched.reloader.look()
+    assert (watched.reloader.problem, watched.restarts) == (watched.fails_with, 0)
+    watched.fails_with = ""
+    watched.write("ml.py", "y = 1\n")
+    watched.reloader.look()
+    assert (watched.reloader.problem, watched.restarts) == ("", 1)
+
+
+@pytest.mark.usefixtures("services")
+@pytest.mark.parametrize(
+    ("name", "text", "problem"),
+    [
+        ("ml.py", "x = 1\n", ""),
+        ("ml.py", "x = y\n", "NameError: name 'y' is not defined"),
+        (
+            "models.py",
+            "from nowhere_at_all import x\n",
+            "ModuleNotFoundError: No module named 'nowhere_at_all'",
+        ),
+        ("admin.py", "1 / 0\n", "ZeroDivisionError: division by zero"),
+        ("tasks.py", "1 / 0\n", "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_the_trial_loads_all_that_services_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str, problem: str
+) -> None:
+    """Each module that Django or Celery finds by its name in an app."""
+    app = tmp_path / "trial_shop"
+    app.mkdir()
+    (app / "__init__.py").touch()
+    (app / name).write_text(text)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    monkeypatch.setenv("HOTCLUB_APPS", "trial_shop")
+    monkeypatch.setenv("HOTCLUB_DEMO", "0")
+    monkeypatch.setenv("HOTCLUB_SETTINGS", "local")
+    monkeypatch.delenv("DJANGO_SETTINGS_MODULE", raising=False)
+    assert autoreload.import_problem() == problem
+
+
+def test_there_is_a_reloader_for_own_apps_on_a_developers_machine_only(stack: Stack) -> None:
+    """It knows the apps; no secret but Django's key, and no login."""
+
+    def service(**update: str) -> object:
+        made = Stack(
+            stack.settings.model_copy(update={"apps": update.get("apps", "training,serving")}),
+            stack.home, stack.ports, stack.secrets,
+            {"HOTCLUB_SETTINGS": update["mode"]} if "mode" in update else {},
+        )  # fmt: skip
+        return {n.name: n for n in service_definitions.definitions(made)}.get("autoreload")
+
+    found = service()
+    assert isinstance(found, service_definitions.Service)
+    assert found.command[-3:] == ("stack.autoreload", "training", "serving")
+    assert not [
+        name for name in found.env if name.endswith(("_URL", "_PASSWORD")) and "postgres" in found.env[name]
+    ]
+    assert service(mode="local") is not None
+    assert service(mode="staging") is None
+    assert service(mode="production") is None
+    assert service(apps="") is None
+
+
+def test_status_says_that_changed_code_is_not_loaded(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as it is so, and only where there is a reloader that runs."""
+    monkeypatch.setattr(status.Supervisor, "alive", lambda self: True)
+    shop = Stack(
+        stack.settings.model_copy(update={"apps": "shop"}), stack.home, stack.ports, stack.secrets, {}
+    )
+    assert status.code_warnings(shop) == []
+    record = autoreload.record_path(stack.home)
+    for text, warned in (('{"problem": "x"}', True), ('{"problem": ""}', False), ("{", False), ("[]", False)):
+        record.write_text(text)
+        found = status.code_warnings(shop)
+        assert bool(found) is warned, text
+        assert not warned or found[0].startswith(f"{names.WARNING}changed code of shop is not loaded: x\n")
+    record.write_text('{"problem": "x"}')
+    assert status.code_warnings(stack) == []
+    assert status.code_warnings(shop) != []
+    monkeypatch.setattr(status.Supervisor, "alive", lambda self: False)
+    assert status.code_warnings(shop) == []

@@ -1,0 +1,226 @@
+"""Features that know the label stop a training, by name and number; strong ones do not."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from hotclub import names
+from hotclub.contract import FeatureSpec, ModelContract
+from tests.factories import FEATURES, make_contract, make_rows
+from tests.training.runs import prepare
+from training import leakage, steps
+from training.errors import RefusedDataError
+from training.failures import Exit, judge
+from training.splits import boundaries, split_rows
+
+MULTICLASS = {"task": "multiclass", "metric": "accuracy", "classes": ("low", "middle", "high"), "gates": {}}
+REGRESSION = {"task": "regression", "metric": "rmse", "gates": {}}
+TASKS = {"binary": {}, "multiclass": MULTICLASS, "regression": REGRESSION}
+
+
+def _with(rows: pa.Table, values: Any, kind: str = "number") -> pa.Table:
+    types = {"number": pa.float64(), "category": pa.string(), "boolean": pa.bool_()}
+    return rows.append_column("suspect", pa.array(list(values), types[kind]))
+
+
+def _contract(kind: str = "number", **changes: Any) -> ModelContract:
+    suspect = FeatureSpec("suspect", kind, nullable=True)  # type: ignore[arg-type]  # a kind by name
+    return make_contract(features=(*FEATURES, suspect), **changes)
+
+
+def _find(contract: ModelContract, rows: pa.Table, filled: Any = None) -> list[leakage.Finding]:
+    splits = split_rows(contract, rows, boundaries(contract, rows))
+    return leakage.find(contract, splits, filled)[0]
+
+
+def _label(rows: pa.Table) -> Any:
+    return rows[names.COLUMN_LABEL].to_numpy()
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_sensible_features_raise_nothing(task: str) -> None:
+    """The factory's, whose label they explain in part."""
+    assert _find(make_contract(**TASKS[task]), make_rows(task=task)) == []
+
+
+NOISE = np.random.default_rng(3)
+LEAKS: dict[str, tuple[str, str, Any, str, str]] = {
+    # task, kind, values of the label, check, words
+    "the label": ("binary", "number", lambda y: y, "equals_label", "suspect equals the label in all 2,000 rows"),
+    "as boolean": ("binary", "boolean", lambda y: y == 1, "equals_label", "equals the label"),
+    "negation": ("binary", "boolean", lambda y: y == 0, "equals_label", "is the label's negation"),
+    "negated number": ("binary", "number", lambda y: 1 - y, "equals_label", "is the label's negation"),
+    "words for it": ("binary", "category", lambda y: np.where(y, "late", "good"), "equals_label", "maps one to one to the classes"),
+    "filled in half": (
+        "binary", "number", lambda y: [v if i % 2 else None for i, v in enumerate(y)], "equals_label", "in all 1,000 rows in which it has a value",
+    ),
+    "nearly it": (
+        "binary", "number", lambda y: np.where(np.arange(len(y)) % 300, y, 1 - y), "predicts_alone", "suspect alone predicts nearly everything: roc_auc 0.99",
+    ),
+    "a number that divides": ("binary", "number", lambda y: y * 10 + NOISE.random(len(y)), "predicts_alone", "predicts nearly everything: roc_auc"),
+    "filled only when late": ("binary", "number", lambda y: [NOISE.random() if v else None for v in y], "predicts_alone", "roc_auc 1.0000"),
+    "a code per class": ("multiclass", "category", lambda y: np.array(list("xyz"))[y.astype(int)], "equals_label", "maps one to one"),
+    "class numbers": ("multiclass", "number", lambda y: y, "equals_label", "suspect equals the label"),
+    "several codes per class": (
+        "multiclass", "category", lambda y: [f"{int(v)}{i % 5}" for i, v in enumerate(y)], "predicts_alone", "accuracy 1.0000",
+    ),
+    "the quantity": ("regression", "number", lambda y: y, "equals_label", "suspect equals the label"),
+    "its negative": ("regression", "number", lambda y: -y, "equals_label", "is the label with the other sign"),
+    "in another unit": ("regression", "number", lambda y: 60 * y + 3, "correlates", "correlation 1.00000"),
+    "its exponential": ("regression", "number", lambda y: np.exp(y / 10), "correlates", "rank correlation 1.00000"),
+    "a little noise": ("regression", "number", lambda y: y + NOISE.normal(0, 0.2, len(y)), "correlates", "correlation 0.9999"),
+    "two branches": ("regression", "number", lambda y: np.abs(y) + np.where(y > 0, 500, 0), "predicts_alone", "r2 0.99"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LEAKS)
+def test_a_feature_that_knows_the_label(case: str) -> None:
+    """Critical, with its name and number."""
+    task, kind, values, check, words = LEAKS[case]
+    rows = make_rows(task=task)
+    found = _find(_contract(kind, **TASKS[task]), _with(rows, values(_label(rows)), kind))
+    assert [(f.severity, f.feature, f.check) for f in found] == [("critical", "suspect", check)]
+    assert words in found[0].message
+
+
+def test_strong_features_that_are_honest() -> None:
+    """A stone's weight explains its price with an R2 of 0.93, a bill's length the species in four of five birds."""
+    random = np.random.default_rng(5)
+    rows = make_rows(3000, task="regression")
+    weight = random.gamma(3, 0.3, 3000)
+    price = np.exp(0.5 + 1.7 * np.log(weight) + random.normal(0, 0.25, 3000))
+    place = rows.schema.get_field_index(names.COLUMN_LABEL)
+    splits_of = _with(rows.set_column(place, names.COLUMN_LABEL, pa.array(price)), weight)
+    contract = _contract(**REGRESSION)
+    scores = leakage.find(contract, split_rows(contract, splits_of, boundaries(contract, splits_of)))[1]
+    assert _find(contract, splits_of) == []
+    assert 0.8 < (scores["suspect"].score or 0) < 0.97
+
+    birds = make_rows(344, task="multiclass")
+    species = random.choice([0.0, 1.0, 2.0], 344)
+    bill = np.array([38.8, 48.8, 47.5])[species.astype(int)] + random.normal(0, 2.9, 344)
+    birds = _with(birds.set_column(place, names.COLUMN_LABEL, pa.array(species)), bill)
+    assert _find(_contract(**MULTICLASS), birds) == []
+
+
+def test_a_class_that_is_nearly_all_rows() -> None:
+    """Always answering it is accurate to 0.996, which no feature is to blame for; one that finds the others is."""
+    rows = make_rows(5000, task="multiclass")
+    label = np.zeros(5000)
+    label[::400], label[1::200] = 1.0, 2.0
+    place = rows.schema.get_field_index(names.COLUMN_LABEL)
+    rows = rows.set_column(place, names.COLUMN_LABEL, pa.array(label))
+    contract = _contract(**MULTICLASS)
+    assert _find(contract, _with(rows, NOISE.random(5000))) == []
+    knows = _with(rows, label + NOISE.random(5000) / 2)
+    assert [f.check for f in _find(contract, knows)] == ["predicts_alone"]
+
+
+@pytest.mark.parametrize(
+    ("filled", "found"),
+    [
+        ({"known": 1000, "unknown": 20, "features": {"suspect": [1000, 0]}}, True),
+        ({"known": 1000, "unknown": 20, "features": {"suspect": [950, 1]}}, True),
+        ({"known": 1000, "unknown": 20, "features": {"suspect": [949, 0]}}, False),
+        ({"known": 1000, "unknown": 20, "features": {"suspect": [1000, 2]}}, False),
+        ({"known": 1000, "unknown": 19, "features": {"suspect": [1000, 0]}}, False),
+        ({"known": 1000, "unknown": 0, "features": {"suspect": [1000, 0]}}, False),
+        ({}, False),
+        (None, False),
+    ],
+)
+def test_a_feature_that_comes_with_the_label(filled: Any, *, found: bool) -> None:
+    """Filled where the label is known and null where it is not."""
+    rows = make_rows()
+    findings = _find(_contract(), _with(rows, NOISE.random(2000)), filled)
+    assert [f.check for f in findings] == (["known_afterwards"] if found else [])
+    if found:
+        assert "suspect comes with the label" in findings[0].message
+        assert "of the 20 others" in findings[0].message
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "check", "words"),
+    [
+        ("number", None, "all_null", "suspect is null in all 2,000 labelled rows"),
+        ("category", None, "all_null", "suspect is null in all"),
+        ("number", 3.0, "constant", "suspect is constant: 3.0 in all 2,000 labelled rows"),
+        ("category", "x", "constant", "suspect is constant: 'x'"),
+        ("boolean", True, "constant", "suspect is constant: True"),
+    ],
+)
+def test_what_says_nothing_is_a_warning(kind: str, value: Any, check: str, words: str) -> None:
+    """It stops nothing."""
+    (found,) = _find(_contract(kind), _with(make_rows(), [value] * 2000, kind))
+    assert (found.severity, found.check) == ("warning", check)
+    assert words in found.message
+    leakage.refuse_critical([found])
+
+
+def test_a_constant_that_comes_with_the_label_is_critical() -> None:
+    """In labelled rows it is one value; that it is null in the others is what counts."""
+    filled = {"known": 2000, "unknown": 100, "features": {"suspect": [2000, 0]}}
+    (found,) = _find(_contract(), _with(make_rows(), [1.0] * 2000), filled)
+    assert (found.severity, found.check) == ("critical", "known_afterwards")
+
+
+class TestInARun:
+    """Before the fit, and in what people read."""
+
+    def _run(self, tmp_path: Path, **policy: Any) -> steps.Run:
+        rows = make_rows()
+        return prepare(tmp_path, _contract(**policy), _with(rows, _label(rows)), no_champion=True)
+
+    def test_it_stops_before_the_fit(self, tmp_path: Path) -> None:
+        """Exit code 3, the feature with its number, and both ways out; what was found is in the run's folder."""
+        run = self._run(tmp_path)
+        with pytest.raises(RefusedDataError) as stopped:
+            steps.fit(run)
+        assert judge(stopped.value)[0] is Exit.DATA
+        message = str(stopped.value)
+        assert "suspect equals the label in all 2,000 rows" in message
+        assert "Remove them from features in ml.py" in message
+        assert 'leakage_accepted = {"suspect": "..."}' in message
+        assert not run.folder.package.exists()
+        written = json.loads((run.folder.path / "leakage.json").read_text())
+        assert [f["feature"] for f in written["findings"]] == ["suspect"]
+        assert written["alone"]["suspect"] == 1.0
+
+    def test_every_critical_feature_is_named(self, tmp_path: Path) -> None:
+        """All at once, not the first."""
+        rows = make_rows()
+        rows = _with(rows, _label(rows))
+        place = rows.schema.get_field_index("hour")
+        rows = rows.set_column(place, "hour", pa.array(1 - _label(rows)))
+        with pytest.raises(leakage.LeakageError, match=r"hour is the label's negation.*; suspect equals"):
+            steps.fit(prepare(tmp_path, _contract(), rows))
+
+    def test_accepted_with_a_reason(self, tmp_path: Path) -> None:
+        """A warning that shows the reason, in progress, evaluation and description."""
+        run = self._run(tmp_path, leakage_accepted={"suspect": "it is known the evening before"})
+        said: list[str] = []
+        object.__setattr__(run, "progress", said.append)
+        facts = steps.fit(run)
+        words = "rows in which it has a value (accepted: it is known the evening before)"
+        assert any(
+            text.startswith("WARNING: suspect equals the label") and text.endswith(words) for text in said
+        )
+        assert [f["severity"] for f in facts["leakage"]] == ["warning"]
+        assert steps.evaluate(run)["leakage"] == facts["leakage"]
+        assert words in (run.folder.path / "description.md").read_text()
+
+    def test_another_features_reason_accepts_nothing(self, tmp_path: Path) -> None:
+        """A reason is for one feature."""
+        with pytest.raises(leakage.LeakageError):
+            steps.fit(self._run(tmp_path, leakage_accepted={"hour": "fine"}))
+
+    def test_a_feature_that_is_left_out_is_not_looked_at(self, tmp_path: Path) -> None:
+        """`--without` takes it out of the fit, so it cannot leak."""
+        steps.fit(dataclasses.replace(self._run(tmp_path), without=("suspect",)))
