@@ -32,13 +32,14 @@ from django.db.models import (
 from django.db.models.expressions import RawSQL
 from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce, ExtractHour, Lag, Lower, NullIf
+from django.db.models.lookups import GreaterThan
 
 from django_app import conf
 from django_app.contracts import changes, system_checks
 from django_app.contracts.compiler import compile_model
 from django_app.contracts.declaration_problems import DeclarationError
 from hotclub import declarations
-from hotclub.declarations import Age, Boolean, Category, Feature, MLModel, Number
+from hotclub.declarations import Age, Boolean, Category, Feature, MLModel, Number, Source
 from tests.django_app.contracts import declared
 from tests.django_app.contracts.cases.tables import Concert, Customer, Line, Order, Size, Species
 
@@ -74,7 +75,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
     "rows are a model": ({"rows": Order}, "rows", ("the class Order", "write Order.objects.all()")),
     "rows are a list": ({"rows": [1, 2]}, "rows", ("not [1, 2]", "write a queryset")),
     "rows are None": ({"rows": None}, "rows", ("not None",)),
-    "rows are a function": ({"rows": lambda: 1}, "rows", ("the function", "write a queryset")),
+    "rows are a function": ({"rows": lambda: 1}, "rows", ("a lambda", "write a queryset")),
     "rows are a generator": ({"rows": (n for n in range(3))}, "rows", ("an object of generator",)),
     "rows are sliced": ({"rows": ROWS[:10]}, "rows", ("slice", "write a filter")),
     "rows are values": ({"rows": ROWS.values("total")}, "rows", ("values()", "leave it out")),
@@ -199,7 +200,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
     "feature without an expression": (_feature(Number()), IT, ("missing 1 required positional argument",)),
     "expression is a number": (_feature(Number(3)), IT, ("not of 3", "Value(3)")),
     "expression is None": (_feature(Category(None)), IT, ("not of None",)),
-    "expression is a function": (_feature(Number(lambda row: row.total)), IT, ("the function", "Django expression")),
+    "expression is a function": (_feature(Number(lambda row: row.total)), IT, ("a lambda", "Django expression")),
     "expression is a class": (_feature(Number(F)), IT, ("the class F",)),
     "expression is a queryset": (_feature(Number(LINES)), IT, ("has many rows", "Subquery(")),
     "expression is not there": (_feature(Number("totl")), IT, ("'totl'", "Choices are")),
@@ -231,6 +232,11 @@ WRONG: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
     "number of a duration": (_feature(Number("stay")), IT, ("a duration is no value", 'Extract(\'stay\', "epoch")')),
     "number of a uuid": (_feature(Number("ref")), IT, ("a uuid", "Category('ref')")),
     "number of a foreign key": (_feature(Number("customer")), IT, ("a foreign key", "Category('customer')")),
+    "number of a whole foreign key": (
+        _feature(Number("order"), rows=Line.objects.all(), event_time=None, label=Q(price__gt=3)),
+        IT,
+        ("a foreign key", "Category('order')"),
+    ),
     "number of an array": (_feature(Number("sizes")), IT, ("an array", "'sizes__0'")),
     "number of JSON": (_feature(Number("data")), IT, ("a json", "'data__key'")),
     "number of a JSON text": (_feature(Number(KT("data__price"), nullable=True)), IT, ("a text",)),
@@ -265,6 +271,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
         {"features": {"it": Number(Sum("total")), "other": Number(Count("lines"))}}, IT, ("each row of 'lines'", "Subquery("),
     ),
     "a count by a filter on another": (_feature(Number(Count("lines", filter=Q(labels__name="neu")))), IT, ("Count counts rows once", "Subquery(")),
+    "rows that a join loses": (_feature(Category("depot__name")), IT, ("'depot' has no constraint in the database", "Subquery")),
     "label of many": ({"task": "regression", "label": "lines__price"}, "label", ("'lines' has many rows for one",)),
     "label known by many": ({"label_known": Q(lines__price__gt=3)}, "label_known", ("'lines' has many rows for one",)),
     # What may be null.
@@ -278,6 +285,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
     "null of a case": (_feature(Number(Case(When(total__gt=3, then=Value(1))))), IT, ("Case without default",)),
     "null in a case": (_feature(Number(Case(When(total__gt=3, then=F("rating")), default=Value(0.0)))), IT, ("rating is a nullable",)),
     "null in the default": (_feature(Number(Case(When(rating__gt=3, then=Value(0.0)), default=F("rating")))), IT, ("rating is a nullable",)),
+    "null in the default of a negation": (_feature(Number(Case(When(~(Q(GreaterThan(F("rating"), 3.0)) & Q(total__isnull=False)), then=Value(0.0)), default=F("rating")))), IT, ("rating is a nullable",)),
     "null of all": (_feature(Number(Coalesce("rating", F("rating")))), IT, ("rating is a nullable",)),
     "null of an average": (_feature(Number(Avg("lines__price"))), IT, ("Avg of no rows is null", "default=")),
     "null of a filtered sum": (_feature(Number(Sum("total", filter=Q(gift=True)))), IT, ("Sum with a filter is null",)),
@@ -319,6 +327,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
     "three of two": ({"classes": ("a", "b", "c")}, "classes", ("3 are named",)),
     "classes of a number": ({"task": "regression", "classes": ("a", "b")}, "classes", ("has no classes", "leave it out")),
     "classes twice": ({"task": "multiclass", "classes": ("adelie", "gentoo", "adelie")}, "classes", ("'adelie' is there twice",)),
+    "values twice": ({"task": "multiclass", "classes": (("adelie", "A"), ("adelie", "B"), ("x", "X"))}, "classes", ("the value 'adelie' is there twice",)),
     "names twice": ({"task": "multiclass", "classes": {"adelie": "A", "gentoo": "A", "x": "X"}}, "classes", ("the name 'A' is there twice",)),
     "classes are a text": ({"task": "multiclass", "classes": "abc"}, "classes", ("'abc' is one text", "write a tuple")),
     "classes are a set": ({"task": "multiclass", "classes": {"a", "b", "c"}}, "classes", ("must be a tuple",)),
@@ -359,7 +368,7 @@ def test_a_wrong_declaration_is_refused_with_the_place_and_the_fix(case: str) ->
 VALUES: tuple[Any, ...] = (
     None, True, False, 0, -1, HUGE, NAN, INFINITY, 1j, "", "x", "\x00", "\ud800", b"x", (), ("x",), [], [[]], {}, {"x": 1},
     {1: {2}}, set(), frozenset({"x"}), range(3), lambda: 1, int, object(), ..., NotImplemented, dt.date.max, dt.timedelta.max,
-    decimal.Decimal("NaN"), uuid.UUID(int=0), iter(()), (n for n in ()), Order, Order.objects, ROWS, ROWS[:1], F("x"), F("total"), Q(),
+    decimal.Decimal("NaN"), uuid.UUID(int=0), iter(()), (n for n in ()), Order, Order.objects, ROWS, ROWS[:1], Source, F("x"), F("total"), Q(),
     Q(x=1), Value(None), Value(HUGE), Count("lines"), Exists(LINES), OuterRef("pk"), Number("total"), Number, MLModel, Species,
     Size.SMALL, Exception("x"), memoryview(b"x"), type("Bad", (), {"__repr__": lambda self: 1 / 0, "__eq__": lambda self, other: 1 / 0})(),
 )  # fmt: skip
