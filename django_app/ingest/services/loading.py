@@ -345,6 +345,10 @@ def _write(
     expected = _count(cursor, statement.to_write())
     cursor.execute(statement.upsert() if statement.can_insert else statement.update())
     result.changed = cursor.rowcount
+    for column in statement.numbered_columns if statement.can_insert else ():
+        cursor.execute(statement.counter(column))
+        if counter := cursor.fetchone()[0]:
+            cursor.execute(statement.counter_raise(column, counter))
     # Fewer, and rows that still differ: somebody else who wrote the same meanwhile would leave none.
     if result.changed < expected and (left := _count(cursor, statement.to_write())):
         raise _RefusedRowsError(_dropped(min(left, expected - result.changed), contract))
