@@ -16,7 +16,8 @@ from django_app.contracts.source_compiler import compile_source
 from django_app.ingest import selectors
 from django_app.ingest.models import Delivery, RefusedFile
 from django_app.ingest.services import landed_files, sweep
-from django_app.ingest.services.loading import TooEarlyError, delivery_load, rows_load
+from django_app.ingest.services.loading import TooEarlyError, delivery_load
+from django_app.ingest.services.row_loading import rows_load
 from django_app.tenants.models import Tenant
 from hotclub import contract_files, declarations, names
 from hotclub.declarations import Source
