@@ -120,6 +120,11 @@ def _open() -> Stack:
     running = lifecycle.running_in(home)
     started_with.require_same(home, resolved.changes, running=running)
     started_with.require_known(home, resolved, running=running)
+    if resolved.first and preflight.launcher_runs(home):
+        # Nobody can tell yet what it will be started with.
+        raise StackError(
+            f"The first `make up` of {home.root} has just begun", "Wait until its first lines are there."
+        )
     return stack
 
 
@@ -220,7 +225,13 @@ def _logs(options: argparse.Namespace) -> int:
 
 
 def _deliver(options: argparse.Namespace) -> int:
-    demo.deliver(_open(), options.day, Progress())
+    stack = _open()
+    if not stack.settings.demo:
+        raise StackError(
+            f"The stack in {stack.home.root} runs without the example (HOTCLUB_DEMO=0), and `deliver` has its files alone",
+            f"Land a file of yours in {stack.home.landing}: docs/how-to/deliver-files.md.",
+        )
+    demo.deliver(stack, options.day, Progress())
     return 0
 
 

@@ -65,7 +65,9 @@ def up(stack: Stack, only: Iterable[str], progress: Progress) -> list[str]:
     nodes = service_definitions.select(service_definitions.definitions(stack), only)
     supervisor = Supervisor(stack.home, stack.secrets.supervisor_password)
     if supervisor.alive():
-        progress.line("Already running: what is up keeps the code and settings that it started with.")
+        progress.line(
+            "Already running: what is up keeps the code that it started with; `make restart` gives it that of now."
+        )
     else:
         _prepare(stack, progress)
         # Not earlier: what could not be started is not worth remembering. Not later: once something runs,

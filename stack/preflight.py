@@ -45,8 +45,7 @@ def only_launcher(home: Home) -> Iterator[None]:
     Raises:
         StackError: another launcher holds it, with its process id.
     """
-    path = home.run / "launcher.lock"
-    with path.open("a+") as file:
+    with _lock_file(home).open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -60,3 +59,17 @@ def only_launcher(home: Home) -> Iterator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+def launcher_runs(home: Home) -> bool:
+    """Return whether a launcher holds the lock of ``home``."""
+    with _lock_file(home).open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
+
+
+def _lock_file(home: Home) -> Path:
+    return home.run / "launcher.lock"

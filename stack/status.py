@@ -27,7 +27,8 @@ def table(stack: Stack) -> tuple[str, bool]:
     supervisor = Supervisor(stack.home, stack.secrets.supervisor_password)
     if not supervisor.alive():
         left = leftovers.find(stack.home)
-        text = "Not running. `make up` starts it."
+        values = f" with {started_with.listed(stack.variables)}" if stack.variables else ""
+        text = f"Not running. `make up` starts it{values}."
         return (f"{text} {len(left)} processes of an earlier run will be ended." if left else text), False
     states = supervisor.states()
     by_owner = _memory(stack, {state.pid: name for name, state in states.items() if state.pid})
@@ -51,7 +52,7 @@ def table(stack: Stack) -> tuple[str, bool]:
 def code_warnings(stack: Stack) -> list[str]:
     """Return why changed code of HOTCLUB_APPS is not loaded, if so."""
     problem = autoreload.problem(stack.home) if stack.reloads else ""
-    if not problem:
+    if not problem or not Supervisor(stack.home, stack.secrets.supervisor_password).alive():
         return []
     text = (
         f"{names.WARNING}changed code of {stack.settings.apps} is not loaded: {problem}\n"

@@ -90,19 +90,23 @@ def _edges(values: Floats, label: Floats, *, by_class: bool) -> Floats:
     values, label = values[known], label[known]
     if not len(values):
         return values
-    bins = int(np.clip(len(values) // _ROWS_PER_BIN, 2, _MAX_BINS))
-    parts = [np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1])]
+    order = np.argsort(values)
+    values, label = values[order], label[order]
+    parts = [_quantiles(values, int(np.clip(len(values) // _ROWS_PER_BIN, 2, _MAX_BINS)))]
     if by_class:
         for number in np.unique(label):
             own = values[label == number]
             # A bin ends with its edge: the smallest value of a class begins one.
-            smallest = np.nextafter(own.min(), -np.inf)
-            parts.append(np.array([smallest, *np.quantile(own, np.linspace(0, 1, _BINS_PER_CLASS + 1))]))
+            parts += [np.nextafter(own[:1], -np.inf), _quantiles(own, _BINS_PER_CLASS)]
     places = np.searchsorted(np.unique(np.concatenate(parts)), values)
-    ordered = np.sort(values)
     # Bins follow one another as values do: each begins where the number of its place changes.
-    begins = np.flatnonzero(np.diff(np.sort(places))) + 1
-    return np.asarray((ordered[begins - 1] + ordered[begins]) / 2)
+    begins = np.flatnonzero(np.diff(places)) + 1
+    return np.asarray((values[begins - 1] + values[begins]) / 2)
+
+
+def _quantiles(ordered: Floats, parts: int) -> Floats:
+    """Return the values that divide values in order into parts of equal size, the ends included."""
+    return ordered[np.linspace(0, len(ordered) - 1, parts + 1).astype(np.int64)]
 
 
 def _value_groups(

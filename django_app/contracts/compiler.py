@@ -19,6 +19,7 @@ from hotclub.contract import (
     ModelContract,
     ModelPolicy,
     ModelSchema,
+    ViewSpec,
 )
 from hotclub.errors import ContractError
 
@@ -48,6 +49,10 @@ def compile_model(
     problems.raise_any()
     assert columns.rows is not None  # noqa: S101  # else there was a problem
     features = tuple(_feature_spec(name, feature) for name, feature in cls.features.items())
+    view = ViewSpec("")
+    with problems.of("rows"):
+        view = view_spec(columns, features, typed_values=typed_values)
+    problems.raise_any()
     schema = ModelSchema(
         django_model=columns.rows.model._meta.label,
         task=cls.task,
@@ -59,7 +64,7 @@ def compile_model(
         timezone=cls.timezone,
         classes=columns.classes.names,
         features=features,
-        view=view_spec(columns, features, typed_values=typed_values),
+        view=view,
         split_by=cls.split_by,
     )
     policy = ModelPolicy(

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from django.core.exceptions import EmptyResultSet, FullResultSet
 from django.db import DEFAULT_DB_ALIAS, connections, models
 from django.db.models import BooleanField, Case, ExpressionWrapper, F, FloatField, Q, When
+from django.db.models.expressions import ResolvedOuterRef
 from django.db.models.fields.json import KeyTransform
 
-from django_app.contracts import expressions, field_types, joins, label_values, nullability, row_checks
+from django_app.contracts import (
+    expressions,
+    feature_checks,
+    field_types,
+    joins,
+    label_values,
+    nullability,
+    row_checks,
+)
 from django_app.contracts.declaration_checks import TASKS, usable_features
 from django_app.contracts.declaration_problems import Problems, label_of
 from django_app.contracts.entity_keys import key_type
@@ -53,14 +63,24 @@ class ViewColumns:
     label_type: str = ""
     choices: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
 
-    def resolved(self, expression: Any) -> Any:
-        """Return an expression as Django resolves it for the rows.
+    def resolved(self, expression: Any, attribute: str) -> Any:
+        """Return an expression as Django resolves it for the rows; it can be compiled, and a contract can keep its values.
 
         Raises:
             Exception: whatever Django says of an expression that does not fit.
         """
         assert self.rows is not None  # noqa: S101  # the caller looked
-        return self.rows.annotate(**{f"{_PREFIX}it": expression}).query.annotations[f"{_PREFIX}it"]
+        name = f"{_PREFIX}it"
+        query = self.rows.annotate(**{name: expression}).values(name).query
+        node = query.annotations[name]
+        if isinstance(node, ResolvedOuterRef):
+            raise ContractError("an OuterRef is for the inside of a Subquery; write F(…), or wrap it")
+        field_types.type_of(node)
+        # About rows that can never be there is one message, and it is not this one's.
+        with suppress(EmptyResultSet, FullResultSet):
+            sql, params = query.get_compiler(connection=connections[DEFAULT_DB_ALIAS]).as_sql()
+            typed(sql, params, f"{label_of(self.cls)}.{attribute}")
+        return node
 
     def put(self, name: str, attribute: str, expression: Any) -> None:
         """Add a column."""
@@ -98,7 +118,7 @@ def view_columns(cls: type[MLModel], problems: Problems) -> ViewColumns:
         _add_label(columns, problems)
     for name, feature in usable_features(cls).items():
         with problems.of(f"features[{name!r}]"):
-            if isinstance(feature.expression, str) or hasattr(feature.expression, "resolve_expression"):
+            if feature_checks.is_name(name) and feature_checks.is_expression(feature.expression):
                 _add_feature(columns, name, feature)
     _check_together(columns, problems)
     return columns
@@ -114,7 +134,7 @@ def _add_time(columns: ViewColumns, problems: Problems) -> None:
     if not path:
         return
     with problems.of("event_time"):
-        kind = field_types.type_of(columns.resolved(F(path)))
+        kind = field_types.type_of(columns.resolved(F(path), "event_time"))
         if kind not in _TIMES:
             raise ContractError(
                 f"{path!r} is of type {kind}, and must be a date or a moment (DateField, DateTimeField)"
@@ -123,7 +143,7 @@ def _add_time(columns: ViewColumns, problems: Problems) -> None:
 
 
 def _add_split(columns: ViewColumns, path: str) -> None:
-    kind = field_types.type_of(columns.resolved(F(path)))
+    kind = field_types.type_of(columns.resolved(F(path), "split_by"))
     if kind not in _GROUPS:
         raise ContractError(
             f"{path!r} is of type {kind}; name a text, number, UUID or foreign key that groups rows, such as the customer"
@@ -139,10 +159,10 @@ def _add_label(columns: ViewColumns, problems: Problems) -> None:
             raise ContractError(
                 f"must be a field path or a Django expression, not {shown(label)}; write 'returned' or Q(…)"
             )
-        node = columns.resolved(label)
+        node = columns.resolved(label, "label")
         if isinstance(node, KeyTransform) and field_types.type_of(node) == "json":
             label = _value_of_label_key(cls, node)
-            node = columns.resolved(label)
+            node = columns.resolved(label, "label")
         columns.label_type = field_types.type_of(node)
         if _path(getattr(cls, "task", None)) in TASKS:
             label_values.check_type(cls.task, columns.label_type)
@@ -176,7 +196,7 @@ def _check_condition(columns: ViewColumns) -> None:
         raise ContractError(f"must be a condition, not {shown(known)}; write Q(returned__isnull=False)")
     if isinstance(known, Q) and not known:
         raise ContractError("Q() holds always; leave it out, or write Q(returned__isnull=False)")
-    node = columns.resolved(known)
+    node = columns.resolved(known, "label_known")
     expressions.refuse_unstable(node, f"{label_of(columns.cls)}.label_known")
     # In the label's Case it could not be told from the label.
     joins.refuse_many(columns.rows.annotate(**{f"{_PREFIX}it": known}).query, node)  # type: ignore[union-attr]  # there, see view_columns
@@ -184,8 +204,9 @@ def _check_condition(columns: ViewColumns) -> None:
 
 def _add_feature(columns: ViewColumns, name: str, feature: declarations.Feature) -> None:
     expression = F(feature.expression) if isinstance(feature.expression, str) else feature.expression
-    node = columns.resolved(expression)
-    columns.put(name, f"features[{name!r}]", field_types.as_declared(feature, expression, node))
+    attribute = f"features[{name!r}]"
+    node = columns.resolved(expression, attribute)
+    columns.put(name, attribute, field_types.as_declared(feature, expression, node))
     if isinstance(feature, Category):
         pairs = tuple((str(value), label) for value, label in label_values.choices_of(node))
         if pairs:

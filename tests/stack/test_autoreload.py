@@ -174,8 +174,9 @@ def test_there_is_a_reloader_for_own_apps_on_a_developers_machine_only(stack: St
     assert service(apps="") is None
 
 
-def test_status_says_that_changed_code_is_not_loaded(stack: Stack) -> None:
-    """As long as it is so, and only where there is a reloader."""
+def test_status_says_that_changed_code_is_not_loaded(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as it is so, and only where there is a reloader that runs."""
+    monkeypatch.setattr(status.Supervisor, "alive", lambda self: True)
     shop = Stack(
         stack.settings.model_copy(update={"apps": "shop"}), stack.home, stack.ports, stack.secrets, {}
     )
@@ -188,3 +189,6 @@ def test_status_says_that_changed_code_is_not_loaded(stack: Stack) -> None:
         assert not warned or found[0].startswith(f"{names.WARNING}changed code of shop is not loaded: x\n")
     record.write_text('{"problem": "x"}')
     assert status.code_warnings(stack) == []
+    assert status.code_warnings(shop) != []
+    monkeypatch.setattr(status.Supervisor, "alive", lambda self: False)
+    assert status.code_warnings(shop) == []

@@ -58,6 +58,21 @@ def test_deliver_without_a_day_says_what_is_missing() -> None:
     assert "make deliver DAY=2013-11-02" in make("-n", "deliver").stderr
 
 
+@pytest.mark.usefixtures("services")
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (["up"], "-m stack up"),
+        (["up", "FORGET=1"], "-m stack up --forget"),
+        (["restart"], "-m stack restart"),
+        (["restart", "SERVICE=django worker"], "-m stack restart django worker"),
+    ],
+)
+def test_make_hands_its_variables_on(words: list[str], command: str) -> None:
+    """What the guide says to type is what the launcher gets."""
+    assert make("-n", *words).stdout.splitlines()[-1].strip().endswith(command)
+
+
 def test_help_tells_of_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     """`python -m stack --help` is where a stranger begins."""
     with pytest.raises(SystemExit):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stack import demo, lifecycle, service_definitions, started_with, status, supervisor
+from stack import demo, lifecycle, preflight, service_definitions, started_with, status, supervisor
 from stack.__main__ import main
 from stack.errors import StackError
 from stack.home import Home
@@ -303,6 +303,31 @@ def test_a_process_of_the_stack_has_the_remembered_values(home: Home) -> None:
     assert started_with.resolve(home, environ).variables == {"HOTCLUB_APPS": "training"}
     elsewhere = started_with.resolve(home, {**environ, "HOTCLUB_STACK": "another"})
     assert [change.name for change in elsewhere.changes] == ["HOTCLUB_CONTRACTS"]
+
+
+def test_deliver_lands_nothing_where_there_is_no_example(launcher: Launcher) -> None:
+    """It has the example's files and no others; the message names the folder for one's own."""
+    launcher("up", APPS="training", DEMO="0")
+    said = launcher("deliver", "2013-11-02", code=1)
+    assert "runs without the example (HOTCLUB_DEMO=0)" in said
+    assert str(launcher.home.landing) in said
+
+
+def test_a_command_does_not_run_ahead_of_the_first_start(launcher: Launcher) -> None:
+    """`make manage` in the first second of `HOTCLUB_APPS=shop make up` would act on the example."""
+    with preflight.only_launcher(launcher.home):
+        assert "has just begun" in launcher("manage", "check", code=1)
+        started_with.write(launcher.home, {"HOTCLUB_DEMO": "0"})
+        launcher("status")
+    assert launcher.last.settings.demo is False
+
+
+def test_status_of_a_stopped_stack_says_what_it_would_start_with(stack: Stack) -> None:
+    """So that nobody has to try."""
+    shop = lifecycle.open_stack(stack.settings, {"HOTCLUB_APPS": "shop", "HOTCLUB_DEMO": "0"})
+    assert status.table(shop)[0].startswith(
+        "Not running. `make up` starts it with HOTCLUB_APPS=shop HOTCLUB_DEMO=0."
+    )
 
 
 def test_every_variable_of_the_launcher_is_remembered(home: Home) -> None:

@@ -191,3 +191,58 @@ class TestDelivered:
         (error,) = answer.json()["errors"]
         assert (answer.status_code, error["field"]) == (422, "partition")
         assert "follows no source" in error["message"]
+
+
+class TestSourceWithoutTenants:
+    """Files of a source without tenants are nobody's own; their partition is the day alone."""
+
+    @pytest.fixture
+    def shared(self, load: Load) -> Callable[..., None]:
+        """A function that loads flights as a delivery of no tenant."""
+
+        def go(*numbers: int, **how: Any) -> None:
+            Delivery.objects.filter(pk=load(*numbers, **how).pk).update(tenant=None)
+
+        return go
+
+    def test_a_model_without_tenants(self, timeless: Make, api: Any, shared: Callable[..., None]) -> None:
+        """The day alone names what was delivered; the run and the sweep have one batch."""
+        timeless(tenant_path=None)
+        shared(1, 2, minutes=-11)
+        batch = made(post_batch(api, partition="2013-11-01", key="run"))
+        assert (batch.tenant, batch.day, batch.rows_total) == (None, DAY, 2)
+        Batch.objects.all().delete()
+        assert reconcile.loaded_days_score(clock=clock) == 1
+        assert Batch.objects.get().key == batch.key
+
+    def test_a_model_with_tenants(self, timeless: Make, api: Any, shared: Callable[..., None]) -> None:
+        """Such a file may have rows of each: one batch over every tenant."""
+        timeless()
+        shared(1, minutes=-11)
+        shared(2, origin="JFK", day=DAY + dt.timedelta(days=1), minutes=-11)
+        batch = scored(made(post_batch(api, partition="2013-11-01", key="run")))
+        assert (batch.tenant, batch.rows_done) == (None, 1)
+        # The first day has its batch.
+        assert reconcile.loaded_days_score(clock=clock) == 1
+        assert set(Batch.objects.values_list("tenant", "day")) == {
+            (None, DAY),
+            (None, DAY + dt.timedelta(days=1)),
+        }
+
+    def test_only_for_those_who_may_act_for_every_tenant(
+        self, timeless: Make, api: Any, shared: Callable[..., None]
+    ) -> None:
+        """A data owner of one tenant may not ask for everybody's rows by a day."""
+        timeless()
+        shared(1)
+        answer = post_batch(api, "owner", partition="2013-11-01")
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "tenant")
+
+    def test_a_later_file_of_no_tenant_is_waited_for(
+        self, timeless: Make, shared: Callable[..., None], load: Load
+    ) -> None:
+        """It was just loaded, and may have rows of this tenant: its run is about to ask."""
+        timeless()
+        load(1, minutes=-20)
+        shared(2, origin="JFK", minutes=-5)
+        assert reconcile.loaded_days_score(clock=clock) == 0
