@@ -11,8 +11,9 @@ from django_app.contracts import row_checks
 from django_app.contracts.declaration_checks import check_model
 from django_app.contracts.declaration_problems import Problems, label_of
 from django_app.contracts.entity_keys import key_type
-from django_app.contracts.feature_view import view_columns, view_spec
 from django_app.contracts.shown_values import shown
+from django_app.contracts.view_columns import view_columns
+from django_app.contracts.view_sql import view_spec
 from hotclub import declarations
 from hotclub.contract import (
     FeatureSpec,
@@ -119,7 +120,7 @@ def _source_name(cls: type[declarations.MLModel]) -> str | None:
     if isinstance(declared, type) and issubclass(declared, declarations.Source):
         if declared in [each.cls for each in declarations.unregistered]:
             return None  # reported with the source
-        declared = declared.name
+        declared = getattr(declared, "name", declared)
     if not isinstance(declared, str) or declared not in declarations.sources:
         known = ", ".join(declarations.sources) or "none"
         raise ContractError(f"no source is named {shown(declared)}; there are: {known}")

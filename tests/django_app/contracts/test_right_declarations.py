@@ -137,6 +137,7 @@ FEATURES: dict[str, Feature] = {
     "null filled": Number(Coalesce("rating", Value(-1.0))),
     "null guarded": Number(Case(When(rating__isnull=False, then=F("rating")), default=Value(0.0))),
     "null guarded in the default": Number(Case(When(rating__isnull=True, then=Value(0.0)), default=F("rating"))),
+    "null guarded by a negation": Number(Case(When(~Q(rating__isnull=False), then=Value(0.0)), default=F("rating"))),
     "generated": Number("double"),
     "hour of a moment": Number(ExtractHour("placed_at", tzinfo=ZoneInfo(BERLIN))),
     "weekday of a date": Number(ExtractIsoWeekDay("day")),
@@ -160,6 +161,10 @@ FEATURES: dict[str, Feature] = {
     "foreign key's column": Category("customer_id"),
     "foreign key's key": Category("customer__id"),
     "nullable foreign key": Category("referrer", nullable=True),
+    "key without a constraint": Category("depot"),
+    "subquery by a key without a constraint": Category(
+        Subquery(Customer.objects.filter(pk=OuterRef("depot")).values("name")), nullable=True
+    ),
     "uuid": Category("ref"),
     "text of a parent": Category("customer__name"),
     "text of a nullable parent": Category("referrer__city", nullable=True),
@@ -259,6 +264,7 @@ WHOLE: dict[str, tuple[dict[str, Any], Callable[[Any], float | None]]] = {
     "null ruled out by both of two": ({"rows": Order.objects.filter(Q(rating__gt=2) | Q(rating__lt=1)), "features": {"rating": Number("rating")}}, float),
     "null key ruled out": ({"rows": Order.objects.filter(referrer__isnull=False), "features": {"name": Category("referrer__name")}}, float),
     "parent ruled in": ({"rows": Order.objects.filter(referrer__name="李"), "features": {"name": Category("referrer__name")}}, float),
+    "rows whose key names something": ({"rows": Order.objects.filter(depot__name__gt=""), "features": {"depot": Category("depot__name")}}, float),
     "filter of many rows, distinct": ({"rows": Order.objects.filter(lines__price__gt=1).distinct()}, float),
     "filter of many rows, excluded": ({"rows": Order.objects.exclude(lines__price__gt=3)}, float),
     "filter by exists": ({"rows": Order.objects.filter(Exists(Line.objects.filter(order=OuterRef("pk"))))}, float),

@@ -32,13 +32,14 @@ from django.db.models import (
 from django.db.models.expressions import RawSQL
 from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce, ExtractHour, Lag, Lower, NullIf
+from django.db.models.lookups import GreaterThan
 
 from django_app import conf
 from django_app.contracts import changes, system_checks
 from django_app.contracts.compiler import compile_model
 from django_app.contracts.declaration_problems import DeclarationError
 from hotclub import declarations
-from hotclub.declarations import Age, Boolean, Category, Feature, MLModel, Number
+from hotclub.declarations import Age, Boolean, Category, Feature, MLModel, Number, Source
 from tests.django_app.contracts import declared
 from tests.django_app.contracts.cases.tables import Concert, Customer, Line, Order, Size, Species
 
@@ -265,6 +266,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
         {"features": {"it": Number(Sum("total")), "other": Number(Count("lines"))}}, IT, ("each row of 'lines'", "Subquery("),
     ),
     "a count by a filter on another": (_feature(Number(Count("lines", filter=Q(labels__name="neu")))), IT, ("Count counts rows once", "Subquery(")),
+    "rows that a join loses": (_feature(Category("depot__name")), IT, ("'depot' has no constraint in the database", "Subquery")),
     "label of many": ({"task": "regression", "label": "lines__price"}, "label", ("'lines' has many rows for one",)),
     "label known by many": ({"label_known": Q(lines__price__gt=3)}, "label_known", ("'lines' has many rows for one",)),
     # What may be null.
@@ -278,6 +280,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
     "null of a case": (_feature(Number(Case(When(total__gt=3, then=Value(1))))), IT, ("Case without default",)),
     "null in a case": (_feature(Number(Case(When(total__gt=3, then=F("rating")), default=Value(0.0)))), IT, ("rating is a nullable",)),
     "null in the default": (_feature(Number(Case(When(rating__gt=3, then=Value(0.0)), default=F("rating")))), IT, ("rating is a nullable",)),
+    "null in the default of a negation": (_feature(Number(Case(When(~(Q(GreaterThan(F("rating"), 3.0)) & Q(total__isnull=False)), then=Value(0.0)), default=F("rating")))), IT, ("rating is a nullable",)),
     "null of all": (_feature(Number(Coalesce("rating", F("rating")))), IT, ("rating is a nullable",)),
     "null of an average": (_feature(Number(Avg("lines__price"))), IT, ("Avg of no rows is null", "default=")),
     "null of a filtered sum": (_feature(Number(Sum("total", filter=Q(gift=True)))), IT, ("Sum with a filter is null",)),
@@ -359,7 +362,7 @@ def test_a_wrong_declaration_is_refused_with_the_place_and_the_fix(case: str) ->
 VALUES: tuple[Any, ...] = (
     None, True, False, 0, -1, HUGE, NAN, INFINITY, 1j, "", "x", "\x00", "\ud800", b"x", (), ("x",), [], [[]], {}, {"x": 1},
     {1: {2}}, set(), frozenset({"x"}), range(3), lambda: 1, int, object(), ..., NotImplemented, dt.date.max, dt.timedelta.max,
-    decimal.Decimal("NaN"), uuid.UUID(int=0), iter(()), (n for n in ()), Order, Order.objects, ROWS, ROWS[:1], F("x"), F("total"), Q(),
+    decimal.Decimal("NaN"), uuid.UUID(int=0), iter(()), (n for n in ()), Order, Order.objects, ROWS, ROWS[:1], Source, F("x"), F("total"), Q(),
     Q(x=1), Value(None), Value(HUGE), Count("lines"), Exists(LINES), OuterRef("pk"), Number("total"), Number, MLModel, Species,
     Size.SMALL, Exception("x"), memoryview(b"x"), type("Bad", (), {"__repr__": lambda self: 1 / 0, "__eq__": lambda self, other: 1 / 0})(),
 )  # fmt: skip

@@ -58,7 +58,7 @@ def _orders(customers: list[Customer]) -> list[Order]:
                 "number": 100 - number, "ticket": f"T{number}", "slot": number // 2, "shelf": number,
                 "placed_at": _START + dt.timedelta(hours=7 * number), "day": dt.date(2024, 3, 30) + dt.timedelta(days=number),
                 "opens": dt.time(8, number, 30), "stay": dt.timedelta(minutes=number),
-                "customer": customers[number % 3], "total": number * 1.25, "rating": number / 3, "price": Decimal("19.90"),
+                "customer": customers[number % 3], "depot_id": uuid.UUID(int=number), "total": number * 1.25, "rating": number / 3, "price": Decimal("19.90"),
                 "quantity": number, "big": number, "positive": number, "country": "DE", "slug": f"slug-{number}",
                 "photo": f"photos/{number}.jpg", "species": "adelie", "size": 10, "gift": number % 2 == 0,
                 "ref": uuid.UUID(int=number * 10**30), "tags": ["one"], "sizes": [], "data": {}, "raw": b"\x00\xff",

@@ -68,6 +68,7 @@ with isolate_apps("tests.django_app.contracts.cases"):
         stay = models.DurationField()
         customer = models.ForeignKey(Customer, models.CASCADE, related_name="orders")
         referrer = models.ForeignKey(Customer, models.SET_NULL, null=True, related_name="referred")
+        depot = models.ForeignKey(Customer, models.DO_NOTHING, db_constraint=False, related_name="+")
         labels = models.ManyToManyField(Label, related_name="orders")
         total = models.FloatField()
         rating = models.FloatField(null=True)
