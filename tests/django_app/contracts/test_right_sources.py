@@ -157,6 +157,10 @@ RIGHT: dict[str, Right] = {
         lambda m: {"model": m.Log, "natural_key": ("line",), "columns": {"child": "child", "line": "line"}},
         "child,line\n3,7\n", ("child_id", "line"), [(3, 7)],
     ),
+    "a model that inherits from another, whose rows are there": Right(
+        lambda m: {"model": m.Child, "natural_key": ("station_ptr",), "columns": {"station": "station_ptr", "depth": "depth"}},
+        "station,depth\n1,2.5\n", ("station_ptr_id", "depth"), [(1, 2.5), (3, None)],
+    ),
     "a tenant in the file, by a natural key of the parent": Right(
         _by("code", tenant="station__tenant"), "station,day\nALT,2013-11-01\n", _IN_ORDER, _ONE, tenant="EWR",
     ),
