@@ -286,6 +286,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
     "null in a case": (_feature(Number(Case(When(total__gt=3, then=F("rating")), default=Value(0.0)))), IT, ("rating is a nullable",)),
     "null in the default": (_feature(Number(Case(When(rating__gt=3, then=Value(0.0)), default=F("rating")))), IT, ("rating is a nullable",)),
     "null in the default of a negation": (_feature(Number(Case(When(~(Q(GreaterThan(F("rating"), 3.0)) & Q(total__isnull=False)), then=Value(0.0)), default=F("rating")))), IT, ("rating is a nullable",)),
+    "null in the default of two": (_feature(Number(Case(When(Q(rating__isnull=True) & Q(gift=True), then=Value(0.0)), default=F("rating")))), IT, ("rating is a nullable",)),
     "null of all": (_feature(Number(Coalesce("rating", F("rating")))), IT, ("rating is a nullable",)),
     "null of an average": (_feature(Number(Avg("lines__price"))), IT, ("Avg of no rows is null", "default=")),
     "null of a filtered sum": (_feature(Number(Sum("total", filter=Q(gift=True)))), IT, ("Sum with a filter is null",)),
