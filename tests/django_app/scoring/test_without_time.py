@@ -74,6 +74,11 @@ class TestAll:
         batch = scored(made(post_batch(api, "owner", all=True, tenant="EWR")))
         assert entities_of(batch) == keys_of(origin__tenant="EWR")
 
+    def test_of_a_model_that_is_split_by_something(self, timeless: Make, api: Any) -> None:
+        """What rows are split by is a column of the view, and nothing that scoring reads."""
+        timeless(split_by="origin")
+        assert scored(made(post_batch(api, all=True))).rows_done == len(keys_of())
+
     def test_there_are_none(self, timeless: Make, api: Any) -> None:
         """Done at once, and it says so."""
         timeless()
