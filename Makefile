@@ -74,8 +74,8 @@ docs: $(STAMP) ## Write the generated pages in docs/reference
 bench: $(STAMP) ## Measure quality and speed, compared with baselines, peers and the limit; PARTS="quality engines http"
 	@$(PY) -m tests.bench $(PARTS)
 
-drill: $(STAMP) ## Tests that kill processes and load the services, on a stack of their own
-	@$(PY) -m pytest tests/drill -s $(ARGS)
+drill: $(STAMP) ## Tests that kill processes and load the services, and the tutorial's pages, on stacks of their own
+	@$(PY) -m pytest tests/drill tests/tutorial/test_tutorial.py -s $(ARGS)
 
 lock: $(STAMP) ## Write requirements.lock again from pyproject.toml
 	@$(UV) pip compile pyproject.toml --extra all --universal --python-version 3.11 --generate-hashes \

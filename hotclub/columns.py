@@ -52,6 +52,13 @@ def view_schema(contract: ModelContract) -> pa.Schema:
     return pa.schema([*keys, *feature_schema(contract.features)])
 
 
+def scored_schema(contract: ModelContract) -> pa.Schema:
+    """Return the Arrow schema of what scoring reads of a feature view: keys and features."""
+    schema = view_schema(contract)
+    wanted = {*names.KEY_COLUMNS, *contract.feature_names}
+    return pa.schema([field for field in schema if field.name in wanted])
+
+
 def table_from_csv(source: IO[bytes] | bytes, schema: pa.Schema) -> pa.Table:
     """Read the output of ``COPY (SELECT …) TO STDOUT (FORMAT csv, HEADER true)``.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import string
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -136,7 +137,9 @@ def pattern_problem(pattern: str) -> str | None:
     if other is not None:
         return f"it has no group {text[other.start() : other.start() + 4]!r} at character {other.start() + 1}"
     try:
-        re.compile(_WORD_BOUNDS.sub(lambda found: found[1] or r"\\b", text))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # [[:alpha:]], which is PostgreSQL's
+            re.compile(_WORD_BOUNDS.sub(lambda found: found[1] or r"\b", text))
     except re.error as error:
         return str(error)
     return None

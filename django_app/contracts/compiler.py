@@ -11,14 +11,16 @@ from django_app.contracts import row_checks
 from django_app.contracts.declaration_checks import check_model
 from django_app.contracts.declaration_problems import Problems, label_of
 from django_app.contracts.entity_keys import key_type
-from django_app.contracts.feature_view import view_columns, view_spec
 from django_app.contracts.shown_values import shown
+from django_app.contracts.view_columns import view_columns
+from django_app.contracts.view_sql import view_spec
 from hotclub import declarations
 from hotclub.contract import (
     FeatureSpec,
     ModelContract,
     ModelPolicy,
     ModelSchema,
+    ViewSpec,
 )
 from hotclub.errors import ContractError
 
@@ -48,6 +50,10 @@ def compile_model(
     problems.raise_any()
     assert columns.rows is not None  # noqa: S101  # else there was a problem
     features = tuple(_feature_spec(name, feature) for name, feature in cls.features.items())
+    view = ViewSpec("")
+    with problems.of("rows"):
+        view = view_spec(columns, features, typed_values=typed_values)
+    problems.raise_any()
     schema = ModelSchema(
         django_model=columns.rows.model._meta.label,
         task=cls.task,
@@ -59,7 +65,7 @@ def compile_model(
         timezone=cls.timezone,
         classes=columns.classes.names,
         features=features,
-        view=view_spec(columns, features, typed_values=typed_values),
+        view=view,
         split_by=cls.split_by,
     )
     policy = ModelPolicy(
@@ -114,7 +120,7 @@ def _source_name(cls: type[declarations.MLModel]) -> str | None:
     if isinstance(declared, type) and issubclass(declared, declarations.Source):
         if declared in [each.cls for each in declarations.unregistered]:
             return None  # reported with the source
-        declared = declared.name
+        declared = getattr(declared, "name", declared)
     if not isinstance(declared, str) or declared not in declarations.sources:
         known = ", ".join(declarations.sources) or "none"
         raise ContractError(f"no source is named {shown(declared)}; there are: {known}")

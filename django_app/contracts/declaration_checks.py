@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from functools import cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -57,7 +58,7 @@ def usable_features(cls: type[MLModel]) -> dict[str, Feature]:
     return {
         name: feature
         for name, feature in declared.items()
-        if isinstance(name, str) and isinstance(feature, Feature)
+        if isinstance(name, str) and isinstance(feature, feature_checks.KINDS)
     }
 
 
@@ -82,11 +83,17 @@ def _check_names(cls: type[MLModel], problems: Problems) -> None:
         problems.add("__doc__", f"{shown(doc)} must be a text")
 
 
+@cache
+def _timezones() -> set[str]:
+    """Return the names of the IANA database; finding them reads its whole folder."""
+    return available_timezones()
+
+
 def _check_timezone(zone: Any) -> None:
     example = "a zone of the IANA database by its name, such as 'Europe/Paris'"
     if isinstance(zone, ZoneInfo):
         raise ContractError(f"{shown(zone)} must be {example}: write {zone.key!r}")
-    known = available_timezones()
+    known = _timezones()
     if isinstance(zone, str) and zone in known:
         return
     near = get_close_matches(zone, known, n=1) if isinstance(zone, str) else []
@@ -134,10 +141,10 @@ def _check_horizon(cls: type[MLModel]) -> None:
         raise ContractError(f"is missing; it {example}")
     if not isinstance(horizon, dt.timedelta) or horizon < dt.timedelta(0):
         raise ContractError(f"{example}, got {shown(horizon)}")
-    if horizon.microseconds:
-        raise ContractError(f"{example}, in whole seconds, got {shown(horizon)}")
     if horizon > dt.timedelta(days=_MAX_DAYS):
         raise ContractError(f"{example}, and at most {_MAX_DAYS} days, got {horizon.days} days")
+    if horizon.microseconds:
+        raise ContractError(f"{example}, in whole seconds, got {shown(horizon)}")
 
 
 def _check_task(cls: type[MLModel], problems: Problems) -> None:

@@ -7,7 +7,8 @@ import warnings
 from collections.abc import Mapping
 from typing import Any, Final
 
-from django.db.models import Manager, QuerySet
+from django.db.models import QuerySet
+from django.db.models.manager import BaseManager
 
 from django_app.contracts.declaration_problems import Problems
 from django_app.contracts.number_checks import check_number
@@ -19,7 +20,7 @@ from hotclub.errors import ContractError
 #: Seconds in each unit of an `Age`.
 SECONDS: Final[Mapping[str, int]] = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
-_KINDS = (Number, Category, Boolean, Age)
+KINDS: Final = (Number, Category, Boolean, Age)
 
 
 def check_features(cls: type[MLModel], problems: Problems) -> None:
@@ -49,8 +50,13 @@ def check_features(cls: type[MLModel], problems: Problems) -> None:
                 )
 
 
+def is_name(name: Any) -> bool:
+    """Return whether a feature may have a name."""
+    return isinstance(name, str) and _NAME.fullmatch(name) is not None and name not in names.RESERVED_COLUMNS
+
+
 def _check_name(name: Any) -> None:
-    if not isinstance(name, str) or not _NAME.fullmatch(name) or name in names.RESERVED_COLUMNS:
+    if not is_name(name):
         raise ContractError(
             "a feature's name has lower case letters, digits and _, starts with a letter, has at most 60 characters "
             f"and is none of {', '.join(names.RESERVED_COLUMNS)}; rename it"
@@ -65,7 +71,7 @@ def _check_kind(feature: Any) -> None:
         raise ContractError(
             f"{wanted} of an expression, not a text; write Number({feature!r}) or Category({feature!r})"
         )
-    if not isinstance(feature, _KINDS):
+    if not isinstance(feature, KINDS):
         raise ContractError(f"{wanted} of an expression, not {shown(feature)}")
 
 
@@ -87,10 +93,19 @@ def _check_settings(feature: Feature, place: str, problems: Problems) -> None:
             _check_pattern(feature.pattern)
 
 
+def is_expression(expression: Any) -> bool:
+    """Return whether a feature may be of this: a field path or one value of a row."""
+    if isinstance(expression, str):
+        return expression != ""
+    return hasattr(expression, "resolve_expression") and not isinstance(
+        expression, type | BaseManager | QuerySet
+    )
+
+
 def _check_expression(expression: Any) -> None:
-    if isinstance(expression, str) and expression:
+    if is_expression(expression):
         return
-    if isinstance(expression, type) or not hasattr(expression, "resolve_expression"):
+    if not isinstance(expression, BaseManager | QuerySet):
         constant = isinstance(expression, bool | int | float)
         fix = (
             f"write Value({expression!r})"
@@ -100,8 +115,7 @@ def _check_expression(expression: Any) -> None:
         raise ContractError(
             f"must be of a field path or a Django expression, not of {shown(expression)}; {fix}"
         )
-    if isinstance(expression, Manager | QuerySet):
-        raise ContractError(f"{shown(expression)} has many rows; write Subquery(….values('price')[:1])")
+    raise ContractError(f"{shown(expression)} has many rows; write Subquery(….values('price')[:1])")
 
 
 def _check_text(text: Any) -> None:

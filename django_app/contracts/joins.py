@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Aggregate, Max, Min, Subquery, Window
 from django.db.models.expressions import Col
 from django.db.models.fields.reverse_related import ForeignObjectRel
+from django.db.models.sql.constants import INNER
 from django.db.models.sql.where import WhereNode
 
 from hotclub.errors import ContractError
@@ -72,6 +73,34 @@ def refuse_many(query: models.sql.Query, node: Any) -> None:
         outside |= _above(query, column.alias) & many
     if outside:
         raise ContractError(f"{names_of(query, sorted(outside))} has many rows for one; {_FIX}")
+
+
+def refuse_losing(query: models.sql.Query, rows: models.sql.Query, node: Any) -> None:
+    """Refuse an expression whose join leaves rows out that the queryset has.
+
+    Django joins a key that is not null with an INNER JOIN; without a constraint in the database the row that it names may
+    be missing.
+
+    Args:
+        query: all columns of the view together.
+        rows: the rows as they are declared, whose own joins are meant.
+        node: the expression, as it stands in that query.
+
+    Raises:
+        ContractError: it does; with the key and the fix.
+    """
+    meant = {alias for alias in rows.alias_map if rows.alias_refcount[alias]}
+    for column in _columns(node, inside_aggregates=True):
+        for alias in _above(query, column.alias) - meant:
+            join: Any = query.alias_map[alias]
+            key: Any = getattr(join, "join_field", None)
+            # A ForeignObject has no constraint at all.
+            unsure = isinstance(key, models.ForeignObject) and not getattr(key, "db_constraint", False)
+            if unsure and join.join_type == INNER:
+                raise ContractError(
+                    f"{key.name!r} has no constraint in the database, and rows whose key names nothing would be left out; set "
+                    f"null=True on it, filter rows: .filter({key.name}__in=…), or read the value in a Subquery"
+                )
 
 
 def refuse_multiplied(query: models.sql.Query, node: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any, cast
 from django.apps import apps
 from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
-from django.db.models import F
+from django.db.models import AutoField, F
 from psycopg import sql
 
 from django_app.contracts.column_defaults import Defaults
@@ -125,6 +125,28 @@ class LoadStatement:
         return sql.SQL(
             "SELECT count(*) FROM ({typed}) n LEFT JOIN {target} t ON {match} WHERE {differs}"
         ).format(typed=self.typed, target=self.target, match=self._match(), differs=differs)
+
+    @property
+    def numbered_columns(self) -> list[str]:
+        """The columns of the file that the database would number by itself."""
+        loaded = {c.target for c in self.columns}
+        numbered = (f for f in self._model._meta.concrete_fields if isinstance(f, AutoField))
+        return [f.column for f in numbered if f.column in loaded]
+
+    def counter(self, column: str) -> sql.Composed:
+        """Return the name of a column's counter, null where it has none."""
+        table = self.target.as_string()
+        return sql.SQL("SELECT pg_get_serial_sequence({}, {})").format(
+            sql.Literal(table), sql.Literal(column)
+        )
+
+    def counter_raise(self, column: str, counter: str) -> sql.Composed:
+        """Let a counter go on after the greatest number in the table: else a later row would get one that is taken."""
+        name = sql.SQL(counter)  # PostgreSQL's own, quoted where it has to be
+        return sql.SQL(
+            "SELECT setval({literal}, m.greatest) FROM (SELECT max({column}) AS greatest FROM {target}) m"
+            " WHERE m.greatest > (SELECT last_value FROM {name})"
+        ).format(literal=sql.Literal(counter), column=sql.Identifier(column), target=self.target, name=name)
 
     def unmatched(self) -> sql.Composed:
         """Count the staged rows whose key is not in the table."""

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django_app.conf import hotclub_settings
 from django_app.ingest import airflow as airflow_wiring
 from django_app.ingest import load_errors, selectors
-from django_app.ingest.services import deliveries, landed_files, loading
+from django_app.ingest.services import deliveries, landed_files, loading, row_loading
 from django_app.ingest.services import sweep as sweeping
 from hotclub.airflow_rest import AirflowDownError, AirflowRefusedError
 from hotclub.errors import ContractError
@@ -52,7 +52,7 @@ def delivery_load(delivery_id: str) -> None:
         loading.delivery_load(delivery_id=delivery_id)
     except loading.TooEarlyError as error:
         deliveries.delivery_note(delivery_id=delivery_id, waits_for=str(error))
-    except loading.NotStagedError as error:
+    except row_loading.NotStagedError as error:
         deliveries.delivery_restage(delivery_id=delivery_id, reason=str(error))
     except ContractError as error:
         # Its file is being replaced, or has to be fixed: the rows are not at fault, and the sweep asks again.

@@ -202,7 +202,9 @@ class Prediction(models.Model):
         Tenant, models.DO_NOTHING, null=True, db_constraint=False, db_index=False, related_name="+"
     )
     event_time = models.DateTimeField(null=True, help_text="null where rows have no time")
-    score = models.FloatField(null=True, help_text="binary: probability of 1; regression: the quantity")
+    score = models.FloatField(
+        null=True, help_text="binary: probability of 1, or of the second class; regression: the quantity"
+    )
     scores = ArrayField(models.FloatField(), null=True, help_text="multiclass: probabilities by class")
 
     class Meta:
@@ -227,7 +229,9 @@ class PredictionRequest(_TiedToVersion):
     )  # fmt: skip
     features = models.JSONField()
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
-    score = models.FloatField(null=True, help_text="binary: probability of 1; regression: the quantity")
+    score = models.FloatField(
+        null=True, help_text="binary: probability of 1, or of the second class; regression: the quantity"
+    )
     scores = ArrayField(models.FloatField(), null=True, help_text="multiclass: probabilities by class")
     unseen = models.JSONField(default=dict, help_text="categories that training had never seen, by feature")
     error = models.TextField(blank=True)

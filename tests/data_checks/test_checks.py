@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from data_checks import checks, staging_tables
-from data_checks.delivery_suite import DeliveryFacts, source_suite
+from data_checks.delivery_suite import DeliveryFacts, Digits, source_suite
 from data_checks.errors import CheckError, SnapshotError, StagingError
 from data_checks.report import Report
 from hotclub.contract import CheckSpec, ColumnSpec, ModelContract, SourceContract, SourcePolicy
@@ -506,3 +506,47 @@ def test_sources_of_the_repository_have_a_suite() -> None:
         assert not any("the tenant that delivers" in p.describes for p in planned), source.name
         assert any("the day that is delivered" in p.describes for p in planned), source.name
         assert any("must be different in every row" in p.describes for p in planned), source.name
+
+
+def test_a_tenant_that_the_file_names_by_another_field_is_the_loads_to_compare() -> None:
+    """The file's value is no tenant's key then, and must not be compared with it; nor are the table's digits its own."""
+    direct = ColumnSpec("who", "shop_id", "text", nullable=False, references=("shop", "slug"))
+    named = replace(direct, references=("shop", "title"), reference_key="slug")
+    for column, count in ((direct, 1), (named, 0)):
+        contract = text_contract(column, key=("shop_id",), tenant_path="shop", tenant_column="who")
+        planned = source_suite(contract, DeliveryFacts("EWR"), {"shop_id": Digits(4, 2)})
+        assert sum(p.describes == "who must be EWR, the tenant that delivers" for p in planned) == count
+        assert sum("digits before the point" in p.describes for p in planned) == count
+
+
+def test_a_date_that_names_another_tables_row_is_not_the_delivered_day() -> None:
+    """A station that opened in 2000 is delivered today; with a day of the row's own, that one is compared."""
+    opened = ColumnSpec(
+        "opened", "station_id", "date", nullable=False, references=("station", "opened"), reference_key="id"
+    )
+    own = ColumnSpec("day", "day", "date", nullable=False)
+    for columns, compared in (((opened,), []), ((opened, own), ["day"])):
+        contract = text_contract(*columns, key=tuple(c.target for c in columns))
+        assert contract.key_has_day is bool(compared)
+        planned = source_suite(contract, DeliveryFacts(day=dt.date(2013, 11, 1)))
+        assert [
+            p.arguments["column"] for p in planned if "the day that is delivered" in p.describes
+        ] == compared
+
+
+def test_choices_of_numbers_and_truths_are_compared_by_what_they_mean(
+    stager_url: str, csv_file: Write
+) -> None:
+    """A number with a plus or blanks is the same number, and ``no`` is false; another one is refused."""
+    contract = text_contract(
+        ColumnSpec("level", "level", "integer", nullable=True, choices=("1", "2")),
+        ColumnSpec("valid", "valid", "boolean", nullable=True, choices=("True",)),
+        ColumnSpec("day", "day", "date", nullable=True, choices=("2013-11-01",)),
+    )
+    path = csv_file(" +2,yes,2013-11-01 ", "3,no,2013-11-02", ",,", header="level,valid,day")
+    report = check(stager_url, contract, path)
+    assert {r.message for r in report.results if not r.success} == {
+        "level must be one of 1, 2; wrong in 1 row: line 3 3",
+        "valid must be one of True; wrong in 1 row: line 3 false",
+        'day must be one of 2013-11-01; wrong in 1 row: line 3 "2013-11-02"',
+    }

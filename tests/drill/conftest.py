@@ -29,7 +29,7 @@ from tests.live import HISTORY_FROM, LiveStack, live_stack
 DAYS: Final = [dt.date(2013, 11, number) for number in range(1, 7)]
 
 #: The drills of one run are a chain: files in this order, their tests as written. Any file alone works too.
-ORDER: Final = ("test_ingest", "test_batch", "test_services")
+ORDER: Final = ("test_ingest", "test_batch", "test_services", "test_own_data")
 
 Tell = Callable[[str], None]
 _LINES: Final = pytest.StashKey[list[str]]()

@@ -32,9 +32,12 @@ def test_a_check_takes_the_three_severities(severity: declarations.Severity) -> 
 
 
 def test_a_check_is_critical_unless_it_says_otherwise() -> None:
-    """What is no severity is kept: makecontracts refuses it, and no other command stops."""
+    """It is data: what is no severity is held as it is, and makecontracts says so; an import must not fail."""
     assert Check("ExpectX").severity == "critical"
-    assert Check("ExpectX", severity="fatal").severity == "fatal"
+    held = Check(int, "loose", severity="fatal", column=3)
+    assert (held.expectation, held.unnamed, held.severity, held.arguments) == (
+        int, ("loose",), "fatal", {"column": 3},
+    )  # fmt: skip
 
 
 def test_a_declaration_is_found_under_its_contract_name() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -80,7 +81,7 @@ class Reader:
         """Return a text of a page with the ports of this stack in it: pages show those of a stack that is alone."""
         alone, here = Ports.shifted(0).named(), Ports.shifted(self.shift).named()
         for name, port in alone.items():
-            text = text.replace(f"127.0.0.1:{port}", f"127.0.0.1:{here[name]}")
+            text = re.sub(rf"127\.0\.0\.1:{port}(?!\d)", f"127.0.0.1:{here[name]}", text)
         return text
 
     def _shell(self, command: str) -> tuple[int, str]:

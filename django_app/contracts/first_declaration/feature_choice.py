@@ -12,6 +12,8 @@ from django_app.contracts.first_declaration.model_columns import Column, LeftOut
 from django_app.contracts.first_declaration.table_sample import Facts, Relation, Sample
 from hotclub import names
 
+#: Of numbers that name rows, deleted ones leave gaps.
+_NUMBERING_GAPS: Final = 10
 #: A text with more values than this is no category, whatever the number of rows.
 _MOST_CATEGORIES: Final = 200
 #: With fewer rows than this, that all are alike or all differ says nothing.
@@ -112,6 +114,13 @@ def _reason_of_type(column: Column, facts: Facts | None, *, with_time: bool) -> 
     return ""
 
 
+def _is_numbering(column: Column, facts: Facts) -> bool:
+    """Return whether whole numbers count the rows: a population is another one in every row too, with wide gaps."""
+    if not column.whole or facts.low is None or facts.high is None:
+        return False
+    return facts.high - facts.low < _NUMBERING_GAPS * facts.filled
+
+
 def _reason_of_rows(column: Column, facts: Facts | None, rows: int, relation: Relation | None) -> str:
     """Return why a column's values make no feature; empty where they do, or where there are no rows."""
     if facts is None:
@@ -126,7 +135,7 @@ def _reason_of_rows(column: Column, facts: Facts | None, rows: int, relation: Re
         f"after the event time in {relation.later:.0%} of its rows: not known by then": relation.later > 0.01,
         "the same in every row": enough and facts.distinct == 1 and facts.filled == rows,
         "another value in every row: it names the row": enough
-        and (coded or column.whole)
+        and (coded or _is_numbering(column, facts))
         and facts.distinct == facts.filled,
         f"{'it names one of' if column.parent else 'free text or codes:'} {facts.distinct} values, few rows each": enough
         and coded

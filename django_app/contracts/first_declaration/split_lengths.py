@@ -16,6 +16,8 @@ from django_app.contracts.first_declaration.table_sample import quantiles
 _SHARES: Final = ((0.8, 0.6), (0.8, 0.7), (0.9, 0.8), (0.95, 0.9))
 #: Splits are no longer than this where rows are many: what is to be predicted changes with time.
 _MOST: Final = 90
+#: So many rows a split has all the same, or it is as long as its share of the rows asks for.
+_MANY: Final = 1000
 #: Without rows to look at.
 _DEFAULT: Final = 30
 #: An outermost hundredth may be a typing error.
@@ -54,6 +56,7 @@ def split_days(rows: models.QuerySet[Any] | None, time: Column) -> SplitDays:
     found = quantiles(rows, time, [_FIRST, *before, _LAST]) if rows is not None else None
     if found is None:
         return SplitDays(_DEFAULT, _DEFAULT)
+    total = rows.count() if rows is not None else 0
     at = dict(zip([_FIRST, *before, _LAST], found, strict=True))
     first, last = at[_FIRST], at[_LAST]
     half = _days(first, last) / 2
@@ -61,9 +64,15 @@ def split_days(rows: models.QuerySet[Any] | None, time: Column) -> SplitDays:
         evaluate = max(1, math.ceil(_days(at[newest], last)))
         stopping = max(1, math.ceil(_days(at[middle], at[newest])))
         if evaluate + stopping <= half:
-            return SplitDays(min(evaluate, _MOST), min(stopping, _MOST), first, last)
+            evaluate = _shortened(evaluate, total * (1 - newest))
+            return SplitDays(evaluate, _shortened(stopping, total * (newest - middle)), first, last)
     short = max(1, int(half / 2))
     return SplitDays(short, short, first, last)
+
+
+def _shortened(days: int, rows: float) -> int:
+    """Return how long a split of so many days and rows may be, see `_MOST` and `_MANY`."""
+    return _MOST if days > _MOST and rows * _MOST / days >= _MANY else days
 
 
 def _days(first: dt.datetime, last: dt.datetime) -> float:

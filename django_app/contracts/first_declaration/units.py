@@ -33,6 +33,10 @@ def unit_of(*texts: str) -> str:
         for found in (*_BRACKETS.findall(text), *_WORDS.findall(text)):
             if _is_unit(found):
                 return str(found)
+    # A help text that is nothing but a unit. A field's own name is not: "days" may be a count.
+    for text in texts[1:]:
+        if _is_unit(text):
+            return text.strip()
     for text in texts:
         words = text.replace("_", " ").split()
         if len(words) > 1 and words[-1].lower() in _SUFFIXES:
@@ -42,6 +46,8 @@ def unit_of(*texts: str) -> str:
 
 def without_unit(text: str) -> str:
     """Return a text without a unit in brackets, and without "in kg" where it is all that the text says."""
+    if _is_unit(text.strip()):
+        return ""
     plain = _BRACKETS.sub(lambda found: "" if _is_unit(found[1]) else found[0], text).strip()
     alone = _WORDS.fullmatch(plain)
     return "" if alone and _is_unit(alone[1]) else plain

@@ -18,7 +18,7 @@ from django_app.scoring.models import MAX_ATTEMPTS, NO_REASON, Batch, BatchChunk
 from django_app.scoring.predictors import predictor_for
 from hotclub import names
 from hotclub.callbacks import Clock
-from hotclub.columns import COPY_SETTINGS, table_from_csv, view_schema
+from hotclub.columns import COPY_SETTINGS, scored_schema, table_from_csv
 from hotclub.contract import ModelContract
 from hotclub.errors import ContractError
 
@@ -117,9 +117,7 @@ def _rows_out(contract: ModelContract, batch: Batch, chunk: BatchChunk) -> pa.Ta
         with cursor.copy(chunk_rows.copy_statement(contract, batch, chunk)) as rows:
             for block in rows:
                 buffer.write(block)
-    schema = view_schema(contract)
-    wanted = schema.remove(schema.get_field_index(names.COLUMN_LABEL))
-    return table_from_csv(buffer.getvalue(), wanted)
+    return table_from_csv(buffer.getvalue(), scored_schema(contract))
 
 
 def _predictions_in(batch: Batch, table: pa.Table, scores: Any) -> None:

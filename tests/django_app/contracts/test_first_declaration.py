@@ -54,7 +54,7 @@ def test_a_comment_stays_a_comment() -> None:
         (("weight (kg)",), "kg"), (("weight [g/m²]",), "g/m²"), (("speed (km/h)",), "km/h"), (("share (%)",), "%"),
         (("bill length mm",), "mm"), (("name", "Paid, in EUR"), "EUR"), (("x", "in m²"), "m²"), (("t (°C)",), "°C"),
         (("size (optional)",), ""), (("temp min",), ""), (("sold in",), ""), (("in Berlin",), ""), (("mm",), ""),
-        (("weight", "how heavy (in kg)"), "kg"), (("rate (1/min)",), "1/min"), (("a (b) c",), "b"), (("",), ""),
+        (("weight", "how heavy (in kg)"), "kg"), (("weight", "kg/m²"), "kg/m²"), (("days", ""), ""), (("rate (1/min)",), "1/min"), (("a (b) c",), "b"), (("",), ""),
     ],
 )  # fmt: skip
 def test_units(texts: tuple[str, ...], unit: str) -> None:
@@ -66,6 +66,7 @@ def test_a_unit_is_not_said_twice() -> None:
     """It has an argument of its own."""
     assert without_unit("weight (kg)") == "weight"
     assert without_unit("in m²") == ""
+    assert without_unit("kg/m²") == ""
     assert without_unit("size (optional)") == "size (optional)"
 
 

@@ -322,3 +322,16 @@ def test_a_parent_that_was_renamed_is_still_the_same_row(tables: Models, load: L
     second = load(declared, "station,day,value\nRENAMED,2013-11-01,2\n", digest="2")
     assert (second.status, second.rows_changed) == ("loaded", 1)
     assert list(tables.Reading.objects.values_list("station__code", "value")) == [("RENAMED", 2.0)]
+
+
+def test_numbers_that_a_file_gives_are_not_given_again(tables: Models, load: Load) -> None:
+    """The database counts on from the greatest; it does not go back for a smaller one."""
+    declared = {
+        "model": tables.Station,
+        "natural_key": ("id",),
+        "columns": {"id": "id", "code": "code", "label": "label"},
+    }
+    load(declared, "id,code,label\n50,A,a\n7,B,b\n")
+    assert tables.Station.objects.create(code="own", label="own").pk == 51
+    load(declared, "id,code,label\n20,C,c\n", digest="2")
+    assert tables.Station.objects.create(code="next", label="next").pk == 52

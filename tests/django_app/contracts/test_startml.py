@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from textwrap import dedent
+from typing import NamedTuple
 
 import psycopg
 import pytest
@@ -26,6 +28,86 @@ POSSIBLE: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
+#: What is typed, and parts of what is printed.
+WRITTEN: list[tuple[tuple[str, ...], list[str]]] = [
+    (("shop.Order", "--label", "total"), ["task = \"regression\"", 'label = "total"', 'class OrderTotal(']),
+    (("shop.Order", "--label", "channel"), ['classes = {"web": "On the web", "shop": \'In the "shop"\', "phone": "By phone"}', 'task = "multiclass"']),
+    (("shop.Order", "--label", "priority"), ['classes = {2: "high", 1: "low"}', 'task = "binary"']),
+    (("shop.Order", "--label", "packing"), ['label = Extract("packing", "epoch")', 'task = "regression"']),
+    (("shop.Order", "--label", "region"), ['label = "region__code"', 'classes = ("r0", "r1", "r2")']),
+    (("shop.Order", "--time", "none"), ["event_time = None", 'split_by = "customer"', "- placed_at: a date is a feature by its"]),
+    (("shop.Order", "--time", "promised_on"), ['event_time = "promised_on"', '"placed_at": Age("placed_at")']),
+    (("shop.Order", "--name", "WillReturn"), ["class WillReturn(MLModel):"]),
+    (("shop.Penguin",), ['classes = ("Adelie", "Chinstrap", "Gentoo")', '"bill_length_mm": Number("bill_length_mm", unit="mm", nullable=True)', "33.3%", "- sex: null in every row"]),
+    (("shop.Restaurant",), ["rows = Restaurant.objects.all()", '"size": Number("size", unit="m²")', '"seats": Number("seats")']),
+    (("shop.Composite",), ['entity = "code"']),
+    (("shop.Short",), ["# created spans too few days to split rows by their time, so it is not used.\n    event_time = None"]),
+    (("shop.Short", "--time", "created"), ['event_time = "created"', "evaluate_days = 1"]),
+    (("shop.Maybe", "--label", "result", "--time", "started_at"), ["rows = Maybe.everything.filter(started_at__isnull=False)", 'label_known = ~Q(result="")', 'classes = ("good", "bad")', '"label_value": Number("label")']),
+    (("shop.Maybe", "--label", "size"), ['task = "regression"']),
+    (("shop.Maybe", "--label", "size", "--task", "multiclass"), ["classes = (0, 1, 2, 3, 4, 5)"]),
+    (("shop.Größe", "--label", "urteil"), ["from shop.models import Größe", '"entity_value": Number("entity")', '"event_time_value": Category("event_time")', '"strasse": Number("Straße")', '"strasse_2": Number("strasse")', "class GroeUrteil(MLModel)", r'"\u202eü"']),
+    (("shop.MLModel",), ["from shop.models import MLModel as ModelsMLModel", "rows = ModelsMLModel.objects.all()"]),
+    (("shop.Keywords",), ['label = "class"', '"lambda": Number("lambda")', '"none": Boolean("None")']),
+]  # fmt: skip
+#: What is typed, and what is answered.
+REFUSED: list[tuple[tuple[str, ...], str]] = [
+    (("shop.Nothing",), "no field of shop.Nothing looks like what is to be predicted"),
+    (("shop.Plain",), "Name it: --label FIELD, one of width, height"),
+    (("shop.Plain", "--label", "width"), "no field of shop.Plain can be a feature of width: height: null in every row"),
+    (("shop.Nothing", "--label", "payload"), "--label payload: it cannot be one: JSON has no one type"),
+    (("shop.Nameless",), "no field names a row by itself"),
+    (("shop.Order", "--label", "retruned"), "did you mean 'returned'?"),
+    (("shop.Order", "--label", "placed_at"), "--label placed_at: a moment is not predicted"),
+    (("shop.Order", "--label", "number"), "--label number: is unique"),
+    (("shop.Order", "--label", "empty"), "--label empty: it is null in every row"),
+    (("shop.Order", "--label", "constant"), "it is the same in every row that has one"),
+    (("shop.Order", "--label", "remark"), "more than 50 values"),
+    (("shop.Order", "--label", "customer"), "more than 50 values"),
+    (("shop.Order", "--label", "total", "--task", "binary"), "--task binary: total has decimals"),
+    (("shop.Order", "--task", "regression"), "--task regression: returned is no number"),
+    (("shop.Order", "--task", "multiclass"), "--task multiclass: returned is true or false"),
+    (("shop.Order", "--label", "packing", "--task", "binary"), "packing is a duration"),
+    (("shop.Penguin", "--task", "binary"), "--task binary: species has 3 values ('Adelie', 'Chinstrap', 'Gentoo'), not two"),
+    (("shop.Order", "--label", "priority", "--task", "multiclass"), "it has 2 values (1, 2)"),
+    (("shop.Order", "--time", "country"), "--time country: it is no date and no moment; possible are placed_at"),
+    (("shop.Order", "--time", "when"), "--time when: there is no such field"),
+    (("shop.Empty", "--label", "sold_by"), "its classes are not known"),
+    (("shop.Nix",), "App 'shop' doesn't have a 'Nix' model"),
+    (("nix.Order",), "No installed app with label 'nix'"),
+    (("Order",), "is no model: name it app.Model"),
+    (("shop.Order", "--name", "class"), "--name class: a class is named by"),
+    (("shop.Order", "--name", "A b"), "--name A b: a class is named by"),
+    (("shop.Order", "--name", "A" * 41), "at most 40 characters"),
+    (("shop.Order", "--interactive"), "--interactive asks, and nobody answers"),
+    (("auth.Permission", "--label", "content_type"), "auth is an installed package"),
+]  # fmt: skip
+#: Runs many commands in one process of the project: starting Django takes longer than any of them.
+RUN_ALL = """
+import io, json, os, sys
+from django.core.management import call_command
+from django.core.management.base import CommandError
+sys.stdin = open(os.devnull)
+said = []
+for words in json.load(open("cases.json")):
+    out, err, refusal = io.StringIO(), io.StringIO(), ""
+    try:
+        call_command("startml", *words, "--no-color", stdout=out, stderr=err)
+    except CommandError as error:
+        refusal = str(error)
+    said.append([out.getvalue(), err.getvalue(), refusal])
+json.dump(said, open("said.json", "w"))
+"""
+
+
+class Said(NamedTuple):
+    """What a command printed, and the message of its refusal."""
+
+    out: str
+    err: str
+    refusal: str
+
+
 @pytest.fixture(scope="module")
 def stranger(
     tmp_path_factory: pytest.TempPathFactory, provision: Callable[[str], Database]
@@ -38,6 +120,20 @@ def stranger(
     yield project
     with psycopg.connect(database.admin_url, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {database.name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="module")
+def said(stranger: ForeignProject) -> dict[tuple[str, ...], Said]:
+    """What `startml` says to each of WRITTEN, which only prints, and of REFUSED."""
+    stranger.write(ML, "")
+    cases = {words: (*words, "--stdout") for words, _ in WRITTEN} | {words: words for words, _ in REFUSED}
+    stranger.write("cases.json", json.dumps(list(cases.values())))
+    stranger.must("shell", "--no-imports", "-c", RUN_ALL)
+    assert (stranger.folder / ML).read_text() == "", "something was written"
+    return {
+        words: Said(*parts)
+        for words, parts in zip(cases, json.loads((stranger.folder / "said.json").read_text()), strict=True)
+    }
 
 
 @pytest.fixture(autouse=True)
@@ -165,76 +261,25 @@ def _view_counts(project: ForeignProject) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (("shop.Order", "--label", "total"), ["task = \"regression\"", 'label = "total"', 'class OrderTotal(']),
-        (("shop.Order", "--label", "channel"), ['classes = {"web": "On the web", "shop": \'In the "shop"\', "phone": "By phone"}', 'task = "multiclass"']),
-        (("shop.Order", "--label", "priority"), ['classes = {2: "high", 1: "low"}', 'task = "binary"']),
-        (("shop.Order", "--label", "packing"), ['label = Extract("packing", "epoch")', 'task = "regression"']),
-        (("shop.Order", "--label", "region"), ['label = "region__code"', 'classes = ("r0", "r1", "r2")']),
-        (("shop.Order", "--time", "none"), ["event_time = None", 'split_by = "customer"', "- placed_at: a date is a feature by its"]),
-        (("shop.Order", "--time", "promised_on"), ['event_time = "promised_on"', '"placed_at": Age("placed_at")']),
-        (("shop.Order", "--name", "WillReturn"), ["class WillReturn(MLModel):"]),
-        (("shop.Penguin",), ['classes = ("Adelie", "Chinstrap", "Gentoo")', '"bill_length_mm": Number("bill_length_mm", unit="mm", nullable=True)', "33.3%", "- sex: null in every row"]),
-        (("shop.Restaurant",), ["rows = Restaurant.objects.all()", '"size": Number("size", unit="m²")', '"seats": Number("seats")']),
-        (("shop.Composite",), ['entity = "code"']),
-        (("shop.Short",), ["# created spans too few days to split rows by their time, so it is not used.\n    event_time = None"]),
-        (("shop.Short", "--time", "created"), ['event_time = "created"', "evaluate_days = 1"]),
-        (("shop.Maybe", "--label", "result", "--time", "started_at"), ["rows = Maybe.everything.filter(started_at__isnull=False)", 'label_known = ~Q(result="")', 'classes = ("good", "bad")', '"label_value": Number("label")']),
-        (("shop.Maybe", "--label", "size"), ['task = "regression"']),
-        (("shop.Maybe", "--label", "size", "--task", "multiclass"), ["classes = (0, 1, 2, 3, 4, 5)"]),
-        (("shop.Größe", "--label", "urteil"), ["from shop.models import Größe", '"entity_value": Number("entity")', '"event_time_value": Category("event_time")', '"strasse": Number("Straße")', '"strasse_2": Number("strasse")', "class GroeUrteil(MLModel)", r'"\u202eü"']),
-        (("shop.MLModel",), ["from shop.models import MLModel as ModelsMLModel", "rows = ModelsMLModel.objects.all()"]),
-        (("shop.Keywords",), ['label = "class"', '"lambda": Number("lambda")', '"none": Boolean("None")']),
-    ],
-    ids=lambda words: " ".join(words) if isinstance(words, tuple) else "",
-)  # fmt: skip
-def test_what_is_written(stranger: ForeignProject, words: tuple[str, ...], expected: list[str]) -> None:
+    ("words", "expected"), WRITTEN, ids=lambda words: " ".join(words) if isinstance(words, tuple) else ""
+)
+def test_what_is_written(
+    said: dict[tuple[str, ...], Said], words: tuple[str, ...], expected: list[str]
+) -> None:
     """Options, and models of every shape; what is printed was compiled before."""
-    text = stranger.must("startml", *words, "--stdout")
+    text = said[words].out
+    assert said[words].refusal == ""
     assert [part for part in expected if part not in text] == [], text
     assert _formatted(text, 88) == text
-    assert (stranger.folder / ML).read_text() == ""
 
 
 @pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (("shop.Nothing",), "no field of shop.Nothing looks like what is to be predicted"),
-        (("shop.Plain",), "Name it: --label FIELD, one of width, height"),
-        (("shop.Plain", "--label", "width"), "no field of shop.Plain can be a feature of width: height: null in every row"),
-        (("shop.Nothing", "--label", "payload"), "--label payload: it cannot be one: JSON has no one type"),
-        (("shop.Nameless",), "no field names a row by itself"),
-        (("shop.Order", "--label", "retruned"), "did you mean 'returned'?"),
-        (("shop.Order", "--label", "placed_at"), "--label placed_at: a moment is not predicted"),
-        (("shop.Order", "--label", "number"), "--label number: is unique"),
-        (("shop.Order", "--label", "empty"), "--label empty: it is null in every row"),
-        (("shop.Order", "--label", "constant"), "it is the same in every row that has one"),
-        (("shop.Order", "--label", "remark"), "more than 50 values"),
-        (("shop.Order", "--label", "customer"), "more than 50 values"),
-        (("shop.Order", "--label", "total", "--task", "binary"), "--task binary: total has decimals"),
-        (("shop.Order", "--task", "regression"), "--task regression: returned is no number"),
-        (("shop.Order", "--task", "multiclass"), "--task multiclass: returned is true or false"),
-        (("shop.Order", "--label", "packing", "--task", "binary"), "packing is a duration"),
-        (("shop.Penguin", "--task", "binary"), "--task binary: species has 3 values ('Adelie', 'Chinstrap', 'Gentoo'), not two"),
-        (("shop.Order", "--label", "priority", "--task", "multiclass"), "it has 2 values (1, 2)"),
-        (("shop.Order", "--time", "country"), "--time country: it is no date and no moment; possible are placed_at"),
-        (("shop.Order", "--time", "when"), "--time when: there is no such field"),
-        (("shop.Empty", "--label", "sold_by"), "its classes are not known"),
-        (("shop.Nix",), "App 'shop' doesn't have a 'Nix' model"),
-        (("nix.Order",), "No installed app with label 'nix'"),
-        (("Order",), "is no model: name it app.Model"),
-        (("shop.Order", "--name", "class"), "--name class: a class is named by"),
-        (("shop.Order", "--name", "A b"), "--name A b: a class is named by"),
-        (("shop.Order", "--name", "A" * 41), "at most 40 characters"),
-        (("shop.Order", "--interactive"), "--interactive asks, and nobody answers"),
-        (("auth.Permission", "--label", "content_type"), "auth is an installed package"),
-    ],
-    ids=lambda words: " ".join(words) if isinstance(words, tuple) else "",
-)  # fmt: skip
-def test_what_is_refused(stranger: ForeignProject, words: tuple[str, ...], expected: str) -> None:
+    ("words", "expected"), REFUSED, ids=lambda words: " ".join(words) if isinstance(words, tuple) else ""
+)
+def test_what_is_refused(said: dict[tuple[str, ...], Said], words: tuple[str, ...], expected: str) -> None:
     """A clear message, and nothing is written."""
-    assert expected in _refusal(stranger, *words)
+    assert expected in said[words].refusal
+    assert said[words].out == ""
 
 
 def test_no_class_is_written_twice(stranger: ForeignProject) -> None:

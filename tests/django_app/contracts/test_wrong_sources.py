@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from io import StringIO
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import models
 
 from django_app.contracts.declaration_problems import DeclarationError
@@ -86,6 +88,36 @@ def test_every_problem_is_said_at_once(m: SimpleNamespace) -> None:
     assert [text.split(":")[0] for text in problems_of(wrong)] == [
         "name", "typo", "timezone", "ambiguous_times", "columns['x']", "natural_key", "tenant", "checks[0]", "checks[1]", "checks[1]",
     ]  # fmt: skip
+
+
+def test_makecontracts_says_every_problem_of_every_source(m: SimpleNamespace) -> None:
+    """One list, without a traceback, and nothing is written."""
+    declare(m, timezone="Mars", tenant="day")
+    other = type(
+        "Others", (Source,), {"__module__": "django_app.flights.ml", "checks": (Check("X", severity=1),)}
+    )
+    assert other.name == "others"
+    with pytest.raises(CommandError) as raised:
+        call_command("makecontracts", stdout=StringIO())
+    said = str(raised.value).splitlines()
+    assert [line.split(": ")[0] for line in said] == [
+        f"django_app.flights.ml.{place}"
+        for place in (
+            "Readings.timezone", "Readings.tenant",
+            "Others.model", "Others.natural_key", "Others.columns", "Others.checks[0]", "Others.checks[0]",
+        )
+    ]  # fmt: skip
+
+
+def test_makecontracts_says_which_sources_only_update() -> None:
+    """With the fields that a new row would lack, also when nothing has changed."""
+    out = StringIO()
+    call_command("makecontracts", check=True, stdout=out)
+    assert out.getvalue().splitlines()[0] == (
+        "Note: flight_outcome only updates rows that are there, because its files lack what a new row of flights.Flight "
+        "needs: scheduled_arrival, distance. To add rows too, give these fields a column or a default."
+    )
+    assert "flight_schedule" not in out.getvalue()
 
 
 class _Hostile:

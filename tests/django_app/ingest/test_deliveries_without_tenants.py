@@ -16,7 +16,8 @@ from django_app.contracts.source_compiler import compile_source
 from django_app.ingest import selectors
 from django_app.ingest.models import Delivery, RefusedFile
 from django_app.ingest.services import landed_files, sweep
-from django_app.ingest.services.loading import TooEarlyError, delivery_load, rows_load
+from django_app.ingest.services.loading import TooEarlyError, delivery_load
+from django_app.ingest.services.row_loading import rows_load
 from django_app.tenants.models import Tenant
 from hotclub import contract_files, declarations, names
 from hotclub.declarations import Source
@@ -176,7 +177,8 @@ def test_the_same_bytes_are_one_delivery_also_without_a_tenant() -> None:
 
 def test_only_who_sees_every_tenant_sees_them(api: Callable[[str], Any], users: dict[str, Any]) -> None:
     """Not who is of one tenant, by list, key or page; nor of all that there are by membership."""
-    none, own = _delivery("stations"), _delivery("own_stations", tenant_id="EWR")
+    none = _delivery("streets", only_updates="a new row would lack label", waits_for="waits for rows")
+    own = _delivery("own_stations", tenant_id="EWR")
     refused = RefusedFile.objects.create(path="stations/x.csv.refused", reason="its name is not a day")
 
     def seen(who: str) -> set[str]:
@@ -187,6 +189,7 @@ def test_only_who_sees_every_tenant_sees_them(api: Callable[[str], Any], users: 
     assert api("owner").get(f"/api/v1/deliveries/{none.pk}/").status_code == 404
     found = api("root").get(f"/api/v1/deliveries/{none.pk}/").json()
     assert (found["tenant"], found["partition"]) == (None, "2013-11-01")
+    assert (found["only_updates"], found["waits_for"]) == ("a new row would lack label", "waits for rows")
     assert api("service").get(f"/api/v1/deliveries/{none.pk}/file/").json()["tenant"] is None
     assert api("owner").get(f"/api/v1/refused-files/{refused.pk}/").status_code == 404
     assert api("root").get(f"/api/v1/refused-files/{refused.pk}/").status_code == 200

@@ -18,7 +18,8 @@ from django_app.flights.models import Flight, OriginHistory
 from django_app.ingest import selectors, tasks
 from django_app.ingest.models import Delivery
 from django_app.ingest.services import deliveries
-from django_app.ingest.services.loading import MAX_WAIT, TooEarlyError, delivery_load, rows_load
+from django_app.ingest.services.loading import MAX_WAIT, TooEarlyError, delivery_load
+from django_app.ingest.services.row_loading import rows_load
 from hotclub import names
 from tests.conftest import Database
 

@@ -22,7 +22,8 @@ from django_app.ingest import load_errors, selectors, tasks
 from django_app.ingest.load_statement import LoadStatement
 from django_app.ingest.models import Delivery
 from django_app.ingest.services import loading, sweep
-from django_app.ingest.services.loading import delivery_load, rows_load
+from django_app.ingest.services.loading import delivery_load
+from django_app.ingest.services.row_loading import rows_load
 from hotclub import contract_files, declarations
 from hotclub.contract import SourceContract, SourcePolicy, SourceSchema
 from tests.conftest import Database

@@ -244,5 +244,5 @@ class TestSourceWithoutTenants:
         """It was just loaded, and may have rows of this tenant: its run is about to ask."""
         timeless()
         load(1, minutes=-20)
-        shared(2, minutes=-5)
+        shared(2, origin="JFK", minutes=-5)
         assert reconcile.loaded_days_score(clock=clock) == 0

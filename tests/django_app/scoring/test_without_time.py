@@ -10,14 +10,19 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.db.models import F
+from psycopg import sql
 
 from django_app.flights.models import Flight
+from django_app.ingest.loaded_keys import LoadedRows
 from django_app.ingest.models import Delivery
 from django_app.registry.selectors import ModelVersionRef
+from django_app.scoring import chunk_rows
 from django_app.scoring.models import Batch, Prediction
+from django_app.scoring.row_selection import RowSelection
 from django_app.scoring.services import chunks
 from django_app.tenants.models import Tenant
-from tests.django_app.scoring.conftest import LAST_NUMBER
+from hotclub import contract_files
+from tests.django_app.scoring.conftest import CONTRACTS, LAST_NUMBER
 from tests.django_app.scoring.flight_length import (
     BATCHES,
     NOW,
@@ -44,8 +49,8 @@ class TestAll:
     ) -> None:
         """Of every tenant, in several chunks, without a time; rows that came meanwhile are in it, too."""
         timeless()
-        cut = chunks.chunk_rows.chunks
-        monkeypatch.setattr(chunks.chunk_rows, "chunks", lambda entities: cut(entities, 3000))
+        cut = chunk_rows.chunks
+        monkeypatch.setattr(chunk_rows, "chunks", lambda entities: cut(entities, 3000))
         batch = made(post_batch(api, all=True))
         assert batch.chunks.count() > 2
         assert (batch.rows_of, batch.day, batch.start, batch.end) == ("all", None, None, None)
@@ -69,6 +74,11 @@ class TestAll:
         batch = scored(made(post_batch(api, "owner", all=True, tenant="EWR")))
         assert entities_of(batch) == keys_of(origin__tenant="EWR")
 
+    def test_of_a_model_that_is_split_by_something(self, timeless: Make, api: Any) -> None:
+        """What rows are split by is a column of the view, and nothing that scoring reads."""
+        timeless(split_by="origin")
+        assert scored(made(post_batch(api, all=True))).rows_done == len(keys_of())
+
     def test_there_are_none(self, timeless: Make, api: Any) -> None:
         """Done at once, and it says so."""
         timeless()
@@ -91,8 +101,8 @@ class TestEntities:
     def test_those_and_no_others(self, timeless: Make, api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         """Across chunks; keys between them, and rows that come meanwhile, are not scored."""
         timeless()
-        cut = chunks.chunk_rows.chunks
-        monkeypatch.setattr(chunks.chunk_rows, "chunks", lambda entities: cut(entities, 4))
+        cut = chunk_rows.chunks
+        monkeypatch.setattr(chunk_rows, "chunks", lambda entities: cut(entities, 4))
         keys = sorted(keys_of())[10:40:3]
         batch = made(post_batch(api, entities=[str(key) if key % 2 else key for key in keys]))
         assert batch.chunks.count() == 3
@@ -201,6 +211,32 @@ class TestEntities:
         assert post_batch(api, entities=["a", "b"], key="k").status_code == 409
         assert post_batch(api, entities=["a,b", '"', "\\", "{}", "'; --", "é"], key="l").status_code == 202
 
+    def test_text_keys_are_found_as_they_are(self, timeless: Make, api: Any) -> None:
+        """Quotes, backslashes, commas, braces, an empty text and the text NULL reach PostgreSQL unchanged."""
+        ref = timeless(entity_type="text")
+        keys = [
+            "",
+            " ",
+            "a,b",
+            '"',
+            "'",
+            "\\",
+            "\\n",
+            "{}",
+            "NULL",
+            "'; DROP TABLE x; --",
+            "%s",
+            "Größe",
+            "a\nb",
+        ]
+        batch = made(post_batch(api, entities=keys))
+        chunk = batch.chunks.get()
+        condition = chunk_rows._entities(ref.contract, batch, chunk)
+        query = sql.SQL("SELECT entity FROM unnest({}::text[]) AS v(entity) WHERE {}")
+        with connection.cursor() as cursor:
+            cursor.execute(query.format([*keys, "another", "null", "\\\\"], condition))
+            assert sorted(entity for (entity,) in cursor) == sorted(keys)
+
     def test_a_chunk_that_died_is_scored_again(
         self, timeless: Make, api: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -251,6 +287,19 @@ def test_exactly_one_way_and_none_by_time(
     (error,) = answer.json()["errors"]
     assert error["field"] == field
     assert words in error["message"]
+
+
+def test_delivered_rows_go_by_their_loads(timeless: Make) -> None:
+    """The same load is the same rows, although some went since; another load is another batch's."""
+    source = contract_files.find_source("flight_schedule", [CONTRACTS])
+
+    def digest(*loads: tuple[str, int], hashes: frozenset[int] = frozenset({1, 2})) -> str:
+        rows = LoadedRows(source, hashes, loads)
+        return RowSelection.of_delivered(NOW.date(), rows).entities_digest
+
+    one, two = (str(uuid.UUID(int=number)) for number in (1, 2))
+    assert digest((one, 1)) == digest((one, 1), hashes=frozenset({1}))
+    assert len({digest((one, 1)), digest((one, 2)), digest((two, 1)), digest((one, 1), (two, 1)), ""}) == 5
 
 
 def test_an_interval_has_ends_and_nothing_else_has(timeless: Make, api: Any) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from django_app.contracts import changes, feature_views, source_checks
+from django_app.contracts import changes, feature_views, pattern_trial, source_checks
 from django_app.contracts.declaration_problems import DeclarationError
 from hotclub import contract_files, declarations, names
-from hotclub.contract import Contract, ModelContract
+from hotclub.contract import Contract, ModelContract, SourceContract
 
 
 def _report(error: DeclarationError) -> str:
@@ -62,7 +62,15 @@ class Command(BaseCommand):
             self.stdout.write("Next: review and commit the files, then run migrate to build the views.")
 
     def _try_out(self, contract: Contract) -> None:
-        """Warn where PostgreSQL would refuse the view; where no database answers there is nothing to say."""
+        """Warn where PostgreSQL would refuse the view; where no database answers there is nothing to say.
+
+        Raises:
+            CommandError: a pattern of a check is none to PostgreSQL, whatever migrations wait.
+        """
+        if isinstance(contract, SourceContract) and (
+            refused := list(pattern_trial.refused_patterns(connection, contract))
+        ):
+            raise CommandError("\n".join(refused))
         if isinstance(contract, ModelContract) and (reason := feature_views.refusal(connection, contract)):
             self.stderr.write(
                 f"{names.WARNING}PostgreSQL refuses the view of {contract.name} version {contract.version}: {reason}\n"

@@ -1,32 +1,37 @@
-"""The SQL of a model's feature view, and what is wrong with the expressions that it would be made of."""
+"""The columns of a model's feature view, and what is wrong with the expressions that they would be made of."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from django.core.exceptions import EmptyResultSet, FullResultSet
 from django.db import DEFAULT_DB_ALIAS, connections, models
 from django.db.models import BooleanField, Case, ExpressionWrapper, F, FloatField, Q, When
+from django.db.models.expressions import ResolvedOuterRef
 from django.db.models.fields.json import KeyTransform
 
-from django_app.contracts import expressions, field_types, joins, label_values, nullability, row_checks
+from django_app.contracts import (
+    expressions,
+    feature_checks,
+    field_types,
+    joins,
+    label_values,
+    nullability,
+    row_checks,
+)
 from django_app.contracts.declaration_checks import TASKS, usable_features
 from django_app.contracts.declaration_problems import Problems, label_of
-from django_app.contracts.entity_keys import key_type
-from django_app.contracts.feature_checks import SECONDS
 from django_app.contracts.label_values import LabelClasses
 from django_app.contracts.shown_values import shown
-from django_app.contracts.sql_parameters import typed, untyped
+from django_app.contracts.sql_parameters import typed
 from hotclub import declarations, names
-from hotclub.columns import postgres_type
-from hotclub.contract import FeatureSpec, ViewSpec
 from hotclub.declarations import Category, MLModel
 from hotclub.errors import ContractError
 
 #: An annotation may not be named like a field of the model, so inside the view all have this prefix.
-_PREFIX: Final = "hc_"
+PREFIX: Final = "hc_"
 #: What a path to rows' time and what a row is split by may be.
 _TIMES: Final = ("date", "datetime")
 _GROUPS: Final = ("text", "integer", "float", "decimal", "uuid")
@@ -53,14 +58,24 @@ class ViewColumns:
     label_type: str = ""
     choices: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
 
-    def resolved(self, expression: Any) -> Any:
-        """Return an expression as Django resolves it for the rows.
+    def resolved(self, expression: Any, attribute: str) -> Any:
+        """Return an expression as Django resolves it for the rows; it can be compiled, and a contract can keep its values.
 
         Raises:
             Exception: whatever Django says of an expression that does not fit.
         """
         assert self.rows is not None  # noqa: S101  # the caller looked
-        return self.rows.annotate(**{f"{_PREFIX}it": expression}).query.annotations[f"{_PREFIX}it"]
+        name = f"{PREFIX}it"
+        query = self.rows.annotate(**{name: expression}).values(name).query
+        node = query.annotations[name]
+        if isinstance(node, ResolvedOuterRef):
+            raise ContractError("an OuterRef is for the inside of a Subquery; write F(…), or wrap it")
+        field_types.type_of(node)
+        # About rows that can never be there is one message, and it is not this one's.
+        with suppress(EmptyResultSet, FullResultSet):
+            sql, params = query.get_compiler(connection=connections[DEFAULT_DB_ALIAS]).as_sql()
+            typed(sql, params, f"{label_of(self.cls)}.{attribute}")
+        return node
 
     def put(self, name: str, attribute: str, expression: Any) -> None:
         """Add a column."""
@@ -69,7 +84,7 @@ class ViewColumns:
     def query(self) -> models.sql.Query:
         """Return the query of all columns."""
         assert self.rows is not None  # noqa: S101  # the caller looked
-        named = {_PREFIX + name: expression for name, expression in self.expressions.items()}
+        named = {PREFIX + name: expression for name, expression in self.expressions.items()}
         query: models.sql.Query = self.rows.annotate(**named).values(*named).query
         return query
 
@@ -98,7 +113,7 @@ def view_columns(cls: type[MLModel], problems: Problems) -> ViewColumns:
         _add_label(columns, problems)
     for name, feature in usable_features(cls).items():
         with problems.of(f"features[{name!r}]"):
-            if isinstance(feature.expression, str) or hasattr(feature.expression, "resolve_expression"):
+            if feature_checks.is_name(name) and feature_checks.is_expression(feature.expression):
                 _add_feature(columns, name, feature)
     _check_together(columns, problems)
     return columns
@@ -114,7 +129,7 @@ def _add_time(columns: ViewColumns, problems: Problems) -> None:
     if not path:
         return
     with problems.of("event_time"):
-        kind = field_types.type_of(columns.resolved(F(path)))
+        kind = field_types.type_of(columns.resolved(F(path), "event_time"))
         if kind not in _TIMES:
             raise ContractError(
                 f"{path!r} is of type {kind}, and must be a date or a moment (DateField, DateTimeField)"
@@ -123,7 +138,7 @@ def _add_time(columns: ViewColumns, problems: Problems) -> None:
 
 
 def _add_split(columns: ViewColumns, path: str) -> None:
-    kind = field_types.type_of(columns.resolved(F(path)))
+    kind = field_types.type_of(columns.resolved(F(path), "split_by"))
     if kind not in _GROUPS:
         raise ContractError(
             f"{path!r} is of type {kind}; name a text, number, UUID or foreign key that groups rows, such as the customer"
@@ -139,10 +154,10 @@ def _add_label(columns: ViewColumns, problems: Problems) -> None:
             raise ContractError(
                 f"must be a field path or a Django expression, not {shown(label)}; write 'returned' or Q(…)"
             )
-        node = columns.resolved(label)
+        node = columns.resolved(label, "label")
         if isinstance(node, KeyTransform) and field_types.type_of(node) == "json":
             label = _value_of_label_key(cls, node)
-            node = columns.resolved(label)
+            node = columns.resolved(label, "label")
         columns.label_type = field_types.type_of(node)
         if _path(getattr(cls, "task", None)) in TASKS:
             label_values.check_type(cls.task, columns.label_type)
@@ -176,16 +191,17 @@ def _check_condition(columns: ViewColumns) -> None:
         raise ContractError(f"must be a condition, not {shown(known)}; write Q(returned__isnull=False)")
     if isinstance(known, Q) and not known:
         raise ContractError("Q() holds always; leave it out, or write Q(returned__isnull=False)")
-    node = columns.resolved(known)
+    node = columns.resolved(known, "label_known")
     expressions.refuse_unstable(node, f"{label_of(columns.cls)}.label_known")
     # In the label's Case it could not be told from the label.
-    joins.refuse_many(columns.rows.annotate(**{f"{_PREFIX}it": known}).query, node)  # type: ignore[union-attr]  # there, see view_columns
+    joins.refuse_many(columns.rows.annotate(**{f"{PREFIX}it": known}).query, node)  # type: ignore[union-attr]  # there, see view_columns
 
 
 def _add_feature(columns: ViewColumns, name: str, feature: declarations.Feature) -> None:
     expression = F(feature.expression) if isinstance(feature.expression, str) else feature.expression
-    node = columns.resolved(expression)
-    columns.put(name, f"features[{name!r}]", field_types.as_declared(feature, expression, node))
+    attribute = f"features[{name!r}]"
+    node = columns.resolved(expression, attribute)
+    columns.put(name, attribute, field_types.as_declared(feature, expression, node))
     if isinstance(feature, Category):
         pairs = tuple((str(value), label) for value, label in label_values.choices_of(node))
         if pairs:
@@ -203,14 +219,15 @@ def _check_together(columns: ViewColumns, problems: Problems) -> None:
     with problems.of("rows"):
         expressions.refuse_unstable(query.where, f"{where}.rows")
         joins.refuse_multiplied(query, query.where)
-    attributes = {_PREFIX + name: attribute for name, attribute in columns.attributes.items()}
+    attributes = {PREFIX + name: attribute for name, attribute in columns.attributes.items()}
     for name, node in query.annotations.items():
         attribute = attributes.get(name, "rows")
         with problems.of(attribute):
             expressions.refuse_unstable(node, f"{where}.{attribute}")
             joins.refuse_many(query, node)
             joins.refuse_multiplied(query, node)
-            _refuse_null(columns, query, name.removeprefix(_PREFIX), node)
+            joins.refuse_losing(query, columns.rows.query, node)  # type: ignore[union-attr]  # there, see view_columns
+            _refuse_null(columns, query, name.removeprefix(PREFIX), node)
 
 
 def _refuse_null(columns: ViewColumns, query: models.sql.Query, name: str, node: Any) -> None:
@@ -228,93 +245,3 @@ def _refuse_null(columns: ViewColumns, query: models.sql.Query, name: str, node:
             f".filter({columns.cls.event_time}__isnull=False)"
         )
     raise ContractError(f"may be null ({reason}): set nullable=True, or filter rows so that it is not")
-
-
-def view_spec(columns: ViewColumns, features: tuple[FeatureSpec, ...], *, typed_values: bool) -> ViewSpec:
-    """Return the view of a model whose columns have no problem.
-
-    Args:
-        columns: as `view_columns` gives them.
-        features: in the order of the view's columns.
-        typed_values: whether values in the SQL name their types; older files have them without.
-
-    Raises:
-        ContractError: a value cannot be kept in a contract, or the rows are empty whatever the table holds.
-    """
-    where = label_of(columns.cls)
-    query = columns.query()
-    try:
-        sql, params = query.get_compiler(connection=connections[DEFAULT_DB_ALIAS]).as_sql()
-    except (EmptyResultSet, FullResultSet) as error:
-        raise ContractError(
-            f"{where}.rows: the filter holds for no row, whatever the table has; write one that some rows pass"
-        ) from error
-    inner_sql, values = typed(sql, params, where)
-    old = None if typed_values else untyped(params)
-    if old is not None:
-        inner_sql, values = sql, old
-    label_sql, label_values_ = _label_column(columns, where)
-    listed = ", ".join(_outer_columns(columns, query, features, label_sql))
-    return ViewSpec(
-        sql=f"SELECT {listed} FROM ({inner_sql}) r",
-        # The label's column stands before the rows that it is read from.
-        params=(*label_values_, *values),
-        reads=tuple(sorted(set(_tables(query)))),
-    )
-
-
-def _tables(query: models.sql.Query) -> Iterator[str]:
-    """Yield the tables that a query reads, those of its subqueries too."""
-    for alias, join in query.alias_map.items():
-        if query.alias_refcount[alias]:
-            yield join.table_name
-    for node in expressions.walk(query):
-        if isinstance(node, models.sql.Query) and node is not query:
-            yield from _tables(node)
-
-
-def _label_column(columns: ViewColumns, where: str) -> tuple[str, tuple[Any, ...]]:
-    """Return the label as a number: itself, or the number of its class; -1 where it is none of them."""
-    column = f"r.{_PREFIX}{names.COLUMN_LABEL}"
-    values = columns.classes.values
-    if values is not None:
-        cases = " ".join(f"WHEN {column} = %s THEN {number}" for number in range(len(values)))
-        sql, params = typed(
-            f"(CASE WHEN {column} IS NULL THEN NULL {cases} ELSE -1 END)", values, f"{where}.classes"
-        )
-        return sql, params
-    # PostgreSQL makes no float of a boolean.
-    return (f"{column}::int" if columns.label_type == "boolean" else column), ()
-
-
-def _outer_columns(
-    columns: ViewColumns, query: models.sql.Query, features: tuple[FeatureSpec, ...], label: str
-) -> Iterator[str]:
-    """Name, cast and order the columns: keys keep their type, so that an index on them still serves."""
-    cls = columns.cls
-    entity_type = key_type(query.annotations[_PREFIX + names.COLUMN_ENTITY].output_field, label_of(cls))
-    tenant = f"r.{_PREFIX}{names.COLUMN_TENANT}" if cls.tenant is not None else "NULL"
-    event_time = "NULL"
-    if cls.event_time is not None:
-        event_time = _moment(cls, query, names.COLUMN_EVENT_TIME)
-    yield f"r.{_PREFIX}{names.COLUMN_ENTITY}::{entity_type} AS {names.COLUMN_ENTITY}"
-    yield f"{tenant}::text AS {names.COLUMN_TENANT}"
-    yield f"{event_time}::timestamptz AS {names.COLUMN_EVENT_TIME}"
-    yield f"{label}::float8 AS {names.COLUMN_LABEL}"
-    if cls.split_by is not None:
-        yield f"r.{_PREFIX}{names.COLUMN_SPLIT}::text AS {names.COLUMN_SPLIT}"
-    for spec in features:
-        column = f"r.{_PREFIX}{spec.name}"
-        declared = cls.features[spec.name]
-        if isinstance(declared, declarations.Age):
-            then = _moment(cls, query, spec.name)
-            column = f"(EXTRACT(EPOCH FROM ({event_time} - {then})) / {SECONDS[declared.unit]}.0)"
-        yield f'{column}::{postgres_type(spec)} AS "{spec.name}"'
-
-
-def _moment(cls: type[MLModel], query: models.sql.Query, name: str) -> str:
-    """Return the SQL of a column as a moment: a date begins at midnight in the model's own zone."""
-    column = f"r.{_PREFIX}{name}"
-    if field_types.type_of(query.annotations[_PREFIX + name]) == "date":
-        return f"({column}::timestamp AT TIME ZONE '{cls.timezone}')"
-    return column

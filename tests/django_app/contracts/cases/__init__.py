@@ -1,0 +1,1 @@
+"""Models that the tables of right and wrong declarations are about."""
