@@ -438,6 +438,16 @@ def test_bad_snapshot_is_found(
     assert failures(report) == expected
 
 
+def test_rows_without_a_time_have_none(late: ModelContract, tmp_path: Path) -> None:
+    """Where the model has an event time a missing one is found; where rows have no time there is nothing to find."""
+    path = snapshot(tmp_path, event_time=[NOW, None, None])
+    report = checks.check_snapshot(late, path, lambda: NOW)
+    assert failures(report) == {("ExpectColumnValuesToNotBeNull", "event_time"): 2}
+    timeless = replace(late, schema=replace(late.schema, event_time=None))
+    path = snapshot(tmp_path, event_time=[None, None, None])
+    assert failures(checks.check_snapshot(timeless, path, lambda: NOW)) == {}
+
+
 @pytest.mark.parametrize("number", [float("inf"), float("-inf"), 1e39, -1e39])
 def test_number_that_no_model_can_hold_is_found(late: ModelContract, tmp_path: Path, number: float) -> None:
     """Infinite and too great numbers are named with feature or label and rows before a fit dies of them."""
