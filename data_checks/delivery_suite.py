@@ -206,7 +206,9 @@ class _SourceSuite:
             arguments = {"column": name, "value_set": [facts.tenant]}
             describes = f"{message_text.name(name)} must be {message_text.name(facts.tenant)}, the tenant that delivers"
             planned.append(self._planner.plan("ExpectColumnValuesToBeInSet", arguments, describes))
-        moments = [c for c in self._key_columns() if c.type in ("date", "timestamptz")]
+        moments = [
+            c for c in self._key_columns() if c.type in ("date", "timestamptz") and c.reference_key is None
+        ]
         # With two moments in the key nothing says which of them is the delivery's day.
         if facts.day is not None and len(moments) == 1:
             day, place = facts.day.isoformat(), self._identifier(moments[0])

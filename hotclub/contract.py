@@ -291,7 +291,10 @@ class SourceContract(_Contract):
     @property
     def key_has_day(self) -> bool:
         """Whether the natural key holds one date or time, which is the delivered day's: rows of two days never match."""
-        key = [c for c in self.schema.columns if c.target in self.schema.natural_key]
+        # A date that the file names another table's row by is that row's own.
+        key = [
+            c for c in self.schema.columns if c.target in self.schema.natural_key and c.reference_key is None
+        ]
         return sum(c.type in ("date", "timestamptz") for c in key) == 1
 
     @property

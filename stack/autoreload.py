@@ -1,4 +1,4 @@
-"""``python -m stack.autoreload shop``: restart web and worker when the code of these apps changes.
+"""``python -m stack.autoreload shop``: web and worker load the code of these apps when it changes.
 
 Changed code is tried first, in a process of its own: services keep the code they have until it can be
 imported, and `make status` says why it cannot. A file that is saved without a change restarts nothing.
@@ -69,7 +69,7 @@ class Reloader:
         if self.problem:
             _say(f"{', '.join(changed)} changed and is not loaded: {self.problem}")
         else:
-            _say(f"{', '.join(changed)} changed: restarting {', '.join(SERVICES)}")
+            _say(f"{', '.join(changed)} changed: reloading {', '.join(SERVICES)}")
             self._restart()
         return True
 
@@ -117,6 +117,20 @@ def import_problem() -> str:
     return "" if done.returncode == 0 else lines[-1]
 
 
+def restart(supervisor: Supervisor) -> None:
+    """Give web and worker the code of now; what was stopped by hand stays so."""
+    for name in SERVICES:
+        state = supervisor.states().get(name)
+        if state is None or state.state == "STOPPED":
+            continue
+        if name == "django" and state.state == "RUNNING":
+            # gunicorn starts new workers, which import the code, and keeps the port: no request is refused.
+            supervisor.signal(name, "HUP")
+        else:
+            supervisor.stop([name])
+            supervisor.start(name)
+
+
 def record_path(home: Home) -> Path:
     """Return the file that says why changed code is not loaded."""
     return home.run / _RECORD
@@ -137,14 +151,7 @@ def main(apps: Sequence[str]) -> None:
     supervisor = Supervisor(home, secrets.ensure(home).supervisor_password)
     folders = [folder_of_app(app) for app in apps]
 
-    def restart() -> None:
-        running = [name for name, state in supervisor.states().items() if state.state != "STOPPED"]
-        chosen = [name for name in SERVICES if name in running]
-        supervisor.stop(chosen)
-        for name in chosen:
-            supervisor.start(name)
-
-    reloader = Reloader(folders, import_problem, restart)
+    reloader = Reloader(folders, import_problem, lambda: restart(supervisor))
     record_path(home).unlink(missing_ok=True)
     _say(f"watching {', '.join(map(str, folders))}")
     for _ in watch(*folders, watch_filter=PythonFilter(), raise_interrupt=False):

@@ -56,7 +56,7 @@ def code_warnings(stack: Stack) -> list[str]:
         return []
     text = (
         f"{names.WARNING}changed code of {stack.settings.apps} is not loaded: {problem}\n"
-        "  Services run with the code of before. They restart by themselves when it is fixed."
+        "  Services run with the code of before. They load it by themselves when it is fixed."
     )
     return [text]
 

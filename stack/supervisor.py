@@ -220,6 +220,11 @@ class Supervisor:
         with contextlib.suppress(xmlrpc.client.Fault):
             self._rpc.startProcess(name, False)
 
+    def signal(self, name: str, signal_name: str) -> None:
+        """Send a signal to a service's first process; one that does not run gets none."""
+        with contextlib.suppress(xmlrpc.client.Fault):
+            self._rpc.signalProcess(name, signal_name)
+
     def stop(self, names: Iterable[str]) -> None:
         """Stop services side by side and wait for all; what does not stop in its time is killed."""
         wanted = set(names)

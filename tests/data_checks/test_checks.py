@@ -509,6 +509,21 @@ def test_a_tenant_that_the_file_names_by_another_field_is_the_loads_to_compare()
         assert sum("digits before the point" in p.describes for p in planned) == count
 
 
+def test_a_date_that_names_another_tables_row_is_not_the_delivered_day() -> None:
+    """A station that opened in 2000 is delivered today; with a day of the row's own, that one is compared."""
+    opened = ColumnSpec(
+        "opened", "station_id", "date", nullable=False, references=("station", "opened"), reference_key="id"
+    )
+    own = ColumnSpec("day", "day", "date", nullable=False)
+    for columns, compared in (((opened,), []), ((opened, own), ["day"])):
+        contract = text_contract(*columns, key=tuple(c.target for c in columns))
+        assert contract.key_has_day is bool(compared)
+        planned = source_suite(contract, DeliveryFacts(day=dt.date(2013, 11, 1)))
+        assert [
+            p.arguments["column"] for p in planned if "the day that is delivered" in p.describes
+        ] == compared
+
+
 def test_choices_of_numbers_and_truths_are_compared_by_what_they_mean(
     stager_url: str, csv_file: Write
 ) -> None:

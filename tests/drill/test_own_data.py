@@ -6,7 +6,6 @@ keys that are delivered as files.
 
 from __future__ import annotations
 
-import ast
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -47,9 +46,9 @@ class Project:
         file.write_text(text.replace(old, new))
 
     def lines(self, app: str) -> int:
-        """Count the lines of code that ml.py has: no blank ones, comments or docstrings."""
-        tree = ast.parse((self.live.folder / app / "ml.py").read_text())
-        return len(ast.unparse(tree).splitlines())
+        """Count the lines that ml.py has without blank ones and comments."""
+        lines = (self.live.folder / app / "ml.py").read_text().splitlines()
+        return sum(bool(line.strip()) and not line.strip().startswith("#") for line in lines)
 
     def publish(self, model: str) -> None:
         """Compile the declaration and build its view."""
@@ -186,7 +185,7 @@ def test_tenants_with_uuid_keys_and_deliveries(project: Project, watch: Callable
     project.edit(
         "nations",
         'metric = "rmse"',
-        'metric = "rmse"\n    gates = {"rmse": 8.0}\n    score_on = "newest_census"',
+        'metric = "rmse"\n    gates = {"rmse": 10.0}\n    score_on = "newest_census"',
     )
     file = project.live.folder / "nations" / "ml.py"
     file.write_text(file.read_text().replace("import Category", "import Source, Category") + SOURCE)

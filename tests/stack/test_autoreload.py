@@ -13,6 +13,7 @@ from hotclub import names
 from stack import autoreload, service_definitions, status
 from stack.autoreload import Reloader
 from stack.service_environments import Stack
+from stack.supervisor import ProcessState
 
 
 class Watched:
@@ -118,6 +119,42 @@ def test_code_that_cannot_be_loaded_keeps_the_services(watched: Watched) -> None
     watched.write("ml.py", "y = 1\n")
     watched.reloader.look()
     assert (watched.reloader.problem, watched.restarts) == ("", 1)
+
+
+class Supervised:
+    """Services in the states that a test says; keeps what is asked of it."""
+
+    def __init__(self, **states: str) -> None:
+        self._states = states
+        self.asked: list[str] = []
+
+    def states(self) -> dict[str, ProcessState]:
+        return {name: ProcessState(name, state, 1, 1, "") for name, state in self._states.items()}
+
+    def signal(self, name: str, signal_name: str) -> None:
+        self.asked.append(f"{signal_name} {name}")
+
+    def stop(self, names: list[str]) -> None:
+        self.asked += [f"stop {name}" for name in names]
+
+    def start(self, name: str) -> None:
+        self.asked.append(f"start {name}")
+
+
+@pytest.mark.parametrize(
+    ("django", "worker", "asked"),
+    [
+        ("RUNNING", "RUNNING", ["HUP django", "stop worker", "start worker"]),
+        ("BACKOFF", "STARTING", ["stop django", "start django", "stop worker", "start worker"]),
+        ("STOPPED", "STOPPED", []),
+        ("FATAL", "STOPPED", ["stop django", "start django"]),
+    ],
+)
+def test_what_a_restart_does_follows_the_state(django: str, worker: str, asked: list[str]) -> None:
+    """A web process that runs keeps its port; what keeps ending is tried at once; what was stopped stays so."""
+    found = Supervised(django=django, worker=worker, beat="RUNNING")
+    autoreload.restart(found)  # type: ignore[arg-type]
+    assert found.asked == asked
 
 
 @pytest.mark.usefixtures("services")
