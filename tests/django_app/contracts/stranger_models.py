@@ -45,6 +45,8 @@ class Order(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
     channel = models.CharField(max_length=8, choices=Channel.choices)
     priority = models.SmallIntegerField(choices=((1, "low"), (2, "high")))
+    rate = models.DecimalField(max_digits=3, decimal_places=1, choices=((7, "less"), (19, "full")))
+    hidden = models.BooleanField(choices=((True, "yes"), (False, "no")))
     weight = models.FloatField("weight (kg)", null=True)
     pieces = models.PositiveIntegerField(help_text="How many")
     total = models.DecimalField(max_digits=9, decimal_places=2, help_text="What was paid, in EUR")
@@ -208,7 +210,8 @@ customers = [Customer.objects.create(email=f"c{n}@example.org") for n in range(1
 Order.objects.bulk_create(
     Order(
         number=n, store=stores[n % 4], region=None if n % 9 == 0 else regions[n % 3], customer=customers[n % 100],
-        placed_at=start + n * day / 2, updated_at=start, channel=("web", "shop", "phone")[n % 3], priority=1 + n % 2,
+        placed_at=start + n * day / 2, updated_at=start, channel=("web", "shop", "phone")[n % 3], priority=1 + n % 2, rate=(7, 19)[n % 2],
+        hidden=n % 4 == 0,
         weight=None if n % 7 == 0 else n / 10, pieces=n % 5, total=Decimal(n) / 3, gift=n % 2 == 0,
         country=("DE", "FR", "IT")[n % 3], remark=f"remark {n}", slip=f"{n}.pdf", packing=dt.timedelta(minutes=n),
         pickup=dt.time(n % 24), promised_on=(start + n * day / 2 + 3 * day).date(),
