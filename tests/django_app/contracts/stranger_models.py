@@ -6,6 +6,7 @@ MODELS = '''
 import uuid
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django_app.tenants.models import Tenant
@@ -79,7 +80,7 @@ class Place(models.Model):
 
 
 class Restaurant(Place):
-    seats = models.IntegerField()
+    seats = models.IntegerField(validators=[MaxValueValidator(100)])
     rating = models.FloatField(null=True)
 
 
@@ -133,6 +134,16 @@ class Plain(models.Model):
 class Short(models.Model):
     created = models.DateTimeField()
     amount = models.FloatField()
+    size = models.IntegerField(validators=[MinValueValidator(1), MaxValueValidator(2)])
+
+
+class Visit(models.Model):
+    """Two ways to a tenant, both of which may be missing; the shorter one is a parent's."""
+
+    before = models.ForeignKey("self", models.CASCADE, null=True)
+    store = models.ForeignKey(Store, models.CASCADE, null=True)
+    agency = models.ForeignKey(Tenant, models.CASCADE, null=True)
+    outcome = models.BooleanField()
     size = models.IntegerField()
 
 
@@ -240,5 +251,6 @@ for n in range(30):
     m.MLModel.objects.create(outcome=n % 3 == 0, size=n)
     m.Keywords.objects.create(**{"class": ("a", "b", "c")[n % 3], "import": n, "lambda": n % 4, "None": n % 2 == 0})
 for n in range(30):
+    Visit.objects.create(store=stores[n % 4], agency=None if n % 5 == 0 else tenants[n % 2], outcome=n % 2 == 0, size=n % 3)
     Plain.objects.create(width=n)
 """

@@ -23,6 +23,7 @@ ML = "shop/ml.py"
 #: Models for which a draft is possible, with what has to be said.
 POSSIBLE: dict[str, tuple[str, ...]] = {
     "Order": (), "ProxyOrder": (), "Restaurant": (), "Penguin": (), "Empty": (), "Composite": (), "Short": (),
+    "Visit": (),
     "Maybe": ("--label", "result", "--time", "started_at"), "Größe": ("--label", "urteil"), "Wide": (), "Clash": (),
     "MLModel": (), "Keywords": (),
 }  # fmt: skip
@@ -39,9 +40,12 @@ WRITTEN: list[tuple[tuple[str, ...], list[str]]] = [
     (("shop.Order", "--time", "promised_on"), ['event_time = "promised_on"', '"placed_at": Age("placed_at")']),
     (("shop.Order", "--name", "WillReturn"), ["class WillReturn(MLModel):"]),
     (("shop.Penguin",), ['classes = ("Adelie", "Chinstrap", "Gentoo")', '"bill_length_mm": Number("bill_length_mm", unit="mm", nullable=True)', "33.3%", "- sex: null in every row"]),
-    (("shop.Restaurant",), ["rows = Restaurant.objects.all()", '"size": Number("size", unit="m²")', '"seats": Number("seats")']),
+    (("shop.Restaurant",), ["rows = Restaurant.objects.all()", '"size": Number("size", unit="m²")', '"seats": Number("seats", maximum=100)']),
     (("shop.Composite",), ['entity = "code"']),
     (("shop.Short",), ["# created spans too few days to split rows by their time, so it is not used.\n    event_time = None"]),
+    # Rows have 0: what a validator says is no bound of what is in the table.
+    (("shop.Short", "--label", "amount"), ['"size": Number("size", maximum=2)']),
+    (("shop.Visit",), ['tenant = "agency"', "# Other paths to a tenant: store__tenant.", "# A row where this is null has no tenant", "- agency: it is the tenant", "- before: null in every row"]),
     (("shop.Short", "--time", "created"), ['event_time = "created"', "evaluate_days = 1"]),
     (("shop.Maybe", "--label", "result", "--time", "started_at"), ["rows = Maybe.everything.filter(started_at__isnull=False)", 'label_known = ~Q(result="")', 'classes = ("good", "bad")', '"label_value": Number("label")']),
     (("shop.Maybe", "--label", "size"), ['task = "regression"']),
