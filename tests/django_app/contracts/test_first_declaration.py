@@ -215,7 +215,8 @@ def _at(*days: float) -> list[dt.datetime]:
         # Two seasons: with 40 % of the rows, the newest splits would reach over the winter.
         (_at(0, 10, 300, 305, 308, 309, 310), 100, (5, 5)),
         # Most rows are the newest ones: shares of them would all be within half of the span, or none.
-        (_at(0, 1, 2, 3, 50, 60, 100), 100, (25, 25)),
+        (_at(0, 1, 2, 3, 50, 60, 100), 100, (40, 10)),
+        (_at(0, 1, 2, 3, 4, 5, 100), 100, (25, 25)),
         # Years of many rows: what is to be predicted changes with time. With few rows, a split needs its share of them.
         (_at(0, 600, 700, 800, 900, 950, 1000), 100_000, (90, 90)),
         (_at(0, 600, 700, 800, 900, 950, 1000), 1_000, (200, 200)),
