@@ -485,6 +485,18 @@ def test_entities_may_be_texts(late: ModelContract, tmp_path: Path) -> None:
     ]
 
 
+def test_a_label_that_is_none_of_the_classes_is_said_by_their_names(
+    late: ModelContract, tmp_path: Path
+) -> None:
+    """The view gives such a label the number -1, which means nothing to who reads the report."""
+    named = replace(late, schema=replace(late.schema, classes=("on time", "late")))
+    report = checks.check_snapshot(named, snapshot(tmp_path, label=[0.0, 1.0, -1.0]), lambda: NOW)
+    (message,) = [r.message for r in report.failed("critical")]
+    assert message.startswith(
+        'label must be one of 0, 1, which stand for "on time", "late"; any other value has no place'
+    )
+
+
 def test_snapshot_that_is_no_parquet_is_an_error(late: ModelContract, tmp_path: Path) -> None:
     """A file that was cut off is named, with what to do."""
     path = tmp_path / "snapshot.parquet"
