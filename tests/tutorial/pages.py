@@ -3,8 +3,9 @@
 A page is made of text, which is not looked at, and of fenced blocks, each of which is one of these:
 
 - ```` ```console ````: lines that begin with ``$ `` are a command; those that follow, up to the next command or the end,
-  are what it prints. A line of output is found as it is in what the command prints, in the order of the page; ``…`` in it
-  stands for any text, and a line that is only ``…`` for any lines; how wide spaces are does not matter. A line that ends with a backslash goes on on the next.
+  are what it prints. A line that ends with a backslash goes on on the next. A line of output is found as it is in what
+  the command prints, in the order of the page; ``…`` in it stands for any text, a line that is only ``…`` for any lines,
+  and how wide spaces are does not matter.
 - ```` ```python title=../shop/shop/models.py ````: a file to write, of any language, named from the folder of the clone.
 - ```` ```text ````: for the eye only.
 
