@@ -167,7 +167,9 @@ def snake_case(name: str) -> str:
 
 def _register(cls: type[Any], table: dict[str, type[Any]], keywords: Mapping[str, Any]) -> None:
     """Enter a class under its contract name, or note why that cannot be."""
-    declared = cls.__dict__.get("name")
+    # Also of a class that it shares with others; a declaration's own name is not inherited.
+    shared = [each for each in cls.__mro__[1:] if not issubclass(each, MLModel | Source)]
+    declared = next((vars(each)["name"] for each in (cls, *shared) if "name" in vars(each)), None)
     name = snake_case(cls.__name__) if declared is None or declared == "" else declared
     usable = isinstance(name, str) and _NAME.fullmatch(name) is not None
     # Whoever reads it elsewhere finds a text, whatever was declared.

@@ -20,6 +20,7 @@ from django_app.contracts import (
     label_values,
     nullability,
     row_checks,
+    subqueries,
 )
 from django_app.contracts.declaration_checks import TASKS, usable_features
 from django_app.contracts.declaration_problems import Problems, label_of
@@ -68,6 +69,7 @@ class ViewColumns:
         name = f"{PREFIX}it"
         query = self.rows.annotate(**{name: expression}).values(name).query
         node = query.annotations[name]
+        joins.refuse_content_types(query)
         if isinstance(node, ResolvedOuterRef):
             raise ContractError("an OuterRef is for the inside of a Subquery; write F(…), or wrap it")
         field_types.type_of(node)
@@ -160,7 +162,8 @@ def _add_label(columns: ViewColumns, problems: Problems) -> None:
             node = columns.resolved(label, "label")
         columns.label_type = field_types.type_of(node)
         if _path(getattr(cls, "task", None)) in TASKS:
-            label_values.check_type(cls.task, columns.label_type)
+            field_types.refuse_conversion(node)
+            label_values.check_type(cls.task, columns.label_type, node)
             with problems.of("classes"):
                 columns.classes = label_values.label_classes(cls, columns.label_type, node)
         columns.put(names.COLUMN_LABEL, "label", label)
@@ -206,6 +209,7 @@ def _add_feature(columns: ViewColumns, name: str, feature: declarations.Feature)
         pairs = tuple((str(value), label) for value, label in label_values.choices_of(node))
         if pairs:
             columns.choices[name] = pairs
+            feature_checks.check_choices(feature, [value for value, _ in pairs])
 
 
 def _check_together(columns: ViewColumns, problems: Problems) -> None:
@@ -217,17 +221,24 @@ def _check_together(columns: ViewColumns, problems: Problems) -> None:
     if query is None:
         return
     with problems.of("rows"):
-        expressions.refuse_unstable(query.where, f"{where}.rows")
+        joins.refuse_content_types(query)
+        for condition in expressions.conditions_of(query):
+            expressions.refuse_unstable(condition, f"{where}.rows")
+            subqueries.refuse_doubtful(condition)
         joins.refuse_multiplied(query, query.where)
     attributes = {PREFIX + name: attribute for name, attribute in columns.attributes.items()}
     for name, node in query.annotations.items():
         attribute = attributes.get(name, "rows")
         with problems.of(attribute):
             expressions.refuse_unstable(node, f"{where}.{attribute}")
+            subqueries.refuse_doubtful(node)
+            joins.refuse_rows(node)
             joins.refuse_many(query, node)
             joins.refuse_multiplied(query, node)
             joins.refuse_losing(query, columns.rows.query, node)  # type: ignore[union-attr]  # there, see view_columns
             _refuse_null(columns, query, name.removeprefix(PREFIX), node)
+    if joins.multiplying(query) and not (query.group_by or query.distinct or problems.messages):
+        problems.add("rows", f"{joins.names_of(query)} has many rows for one; {joins.FIX}")
 
 
 def _refuse_null(columns: ViewColumns, query: models.sql.Query, name: str, node: Any) -> None:
