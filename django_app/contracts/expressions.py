@@ -4,19 +4,36 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
+from django.contrib.postgres.aggregates import StringAgg
 from django.core.exceptions import FieldError
 from django.db import models
-from django.db.models import Aggregate, Case, Func, Lookup, Value
+from django.db.models import Aggregate, Case, Func, Lookup, Value, Window
 from django.db.models.expressions import CombinedExpression
-from django.db.models.functions import Cast, ConcatPair, Extract, Now, Random
+from django.db.models.functions import (
+    Cast,
+    ConcatPair,
+    Extract,
+    FirstValue,
+    Lag,
+    LastValue,
+    Lead,
+    Now,
+    NthValue,
+    Ntile,
+    Random,
+    RowNumber,
+)
 from django.db.models.functions.datetime import TruncBase
 from django.db.models.lookups import IExact, PatternLookup, Regex
 from django.db.models.sql.where import ExtraWhere
 
 from django_app.contracts import sql_functions
 from hotclub.errors import ContractError
+
+#: Windows that number rows, or take the value of one by its place.
+_BY_POSITION: Final = (FirstValue, Lag, LastValue, Lead, NthValue, Ntile, RowNumber)
 
 
 def walk(node: Any) -> Iterator[Any]:
@@ -86,6 +103,7 @@ def refuse_unstable(node: Any, where: str) -> None:
             )
         if isinstance(part, ExtraWhere) or (isinstance(part, models.sql.Query) and part.extra):
             raise ContractError(f"{where}: extra() adds SQL that nothing can be said of; write expressions")
+        _refuse_no_order(part, where)
         _refuse_moment_of_import(part, where)
         _refuse_text_of_moment(part, where)
         if isinstance(part, Extract | TruncBase) and part.tzinfo is None:
@@ -98,6 +116,17 @@ def refuse_unstable(node: Any, where: str) -> None:
             _refuse_cast(part, where)
         elif isinstance(part, Case | Func | Lookup | CombinedExpression):
             _refuse_mixture(part, where)
+
+
+def _refuse_no_order(part: Any, where: str) -> None:
+    """Refuse what depends on the order of rows, and is given none."""
+    taken = part.get_source_expressions()[0] if isinstance(part, Window) else part
+    kinds: Any = _BY_POSITION if isinstance(part, Window) else StringAgg
+    if isinstance(taken, kinds) and not getattr(part, "order_by", None):
+        raise ContractError(
+            f"{where}: {type(taken).__name__} without an order gives another value at every read; write order_by='pk' or another "
+            "order in it"
+        )
 
 
 def _refuse_moment_of_import(part: Any, where: str) -> None:

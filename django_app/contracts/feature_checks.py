@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.manager import BaseManager
 
 from django_app.contracts.declaration_problems import Problems
@@ -105,6 +105,8 @@ def is_expression(expression: Any) -> bool:
     """Return whether a feature may be of this: a field path or one value of a row."""
     if isinstance(expression, str):
         return expression != ""
+    if isinstance(expression, Q) and not expression:
+        return False
     return hasattr(expression, "resolve_expression") and not isinstance(
         expression, type | BaseManager | QuerySet
     )

@@ -98,26 +98,22 @@ def as_declared(feature: Feature, expression: Any, node: Any) -> Any:
 
 
 def refuse_conversion(node: Any) -> None:
-    """Refuse a field whose value in Python is another than in the database, which alone a view has.
+    """Refuse values that are others in Python than in the database, whose values alone a view has.
 
     Raises:
-        ContractError: it is one of a project's own class with a ``from_db_value``; with what to write.
+        ContractError: they are of a project's own field class with a ``from_db_value``; with what to write.
     """
-    field: Any = getattr(node, "target", None)
+    field: Any = node.output_field
     method = getattr(type(field), "from_db_value", None)
-    if (
-        not isinstance(node, Col)
-        or field.is_relation
-        or method is None
-        or method.__module__.startswith("django.")
-    ):
+    if field.is_relation or method is None or method.__module__.startswith("django."):
         return
+    path = repr(node.target.name) if isinstance(node, Col) else "…"
     wanted = {"integer": "IntegerField", "float": "FloatField", "decimal": "FloatField"}.get(
         type_of(node), "TextField"
     )
     raise ContractError(
-        f"{type(field).__name__}.from_db_value changes the values of {field.name!r} in Python, and a view has those of the "
-        f"database; if they are meant, write Cast({field.name!r}, {wanted}()), and arithmetic with it where needed"
+        f"{type(field).__name__}.from_db_value changes values in Python, and a view has those of the database; if they are "
+        f"meant, write Cast({path}, {wanted}()), and arithmetic with it where needed"
     )
 
 

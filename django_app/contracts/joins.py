@@ -85,13 +85,13 @@ def refuse_rows(node: Any) -> None:
     Raises:
         ContractError: there is one.
     """
-    if sql_functions.gives_rows(node):
-        raise ContractError(
-            f"{type(node).__name__} gives several rows for one ({', '.join(sorted(sql_functions.words_of(node)))}); take one "
-            "value by its index: 'tags__0', or count: 'tags__len'"
-        )
-    for child in _children(node):
-        refuse_rows(child)
+    for part in _parts(node):
+        found = sql_functions.row_functions(part)
+        if found:
+            raise ContractError(
+                f"{type(part).__name__} of {' and '.join(found)} gives several rows for one; take one value by its index: "
+                "'tags__0', or count: 'tags__len'"
+            )
 
 
 def refuse_content_types(query: models.sql.Query) -> None:
@@ -158,6 +158,11 @@ def refuse_multiplied(query: models.sql.Query, node: Any) -> None:
         ContractError: it is so; with the relation and the fix.
     """
     many = multiplying(query)
+    # Groups and their aggregates are made before windows, and distinct() after them.
+    if many and not query.group_by and any(isinstance(part, Window) for part in _parts(node)):
+        raise ContractError(
+            f"a Window sees each row once for each row of {names_of(query)}, which is joined too; {FIX}"
+        )
     for aggregate in _aggregates(node) if many else ():
         if isinstance(aggregate, _SAME_FOR_COPIES) or getattr(aggregate, "distinct", False):
             continue
@@ -194,6 +199,12 @@ def _children(node: Any) -> Iterator[Any]:
         return
     if hasattr(node, "get_source_expressions"):
         yield from (child for child in node.get_source_expressions() if child is not None)
+
+
+def _parts(node: Any) -> Iterator[Any]:
+    yield node
+    for child in _children(node):
+        yield from _parts(child)
 
 
 def _columns(node: Any, *, inside_aggregates: bool) -> Iterator[Col]:

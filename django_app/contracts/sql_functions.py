@@ -135,9 +135,11 @@ def words_of(part: Any) -> set[str]:
     return set(re.findall(r"\w+", " ".join(map(str, called)).upper()))
 
 
-def gives_rows(part: Any) -> bool:
-    """Return whether a function gives several rows for one."""
-    return bool(getattr(part, "set_returning", False) or words_of(part) & _ROWS)
+def row_functions(part: Any) -> list[str]:
+    """Return the functions in a part of an expression that give several rows for one."""
+    if getattr(part, "set_returning", False):
+        return [type(part).__name__]
+    return sorted(word.lower() for word in words_of(part) & _ROWS)
 
 
 def is_strict(part: Any) -> bool:

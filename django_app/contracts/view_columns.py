@@ -152,7 +152,7 @@ def _add_label(columns: ViewColumns, problems: Problems) -> None:
     cls = columns.cls
     label: Any = F(cls.label) if _path(cls.label) else cls.label
     with problems.of("label"):
-        if isinstance(label, type) or not hasattr(label, "resolve_expression"):
+        if isinstance(label, type) or not hasattr(label, "resolve_expression") or label == Q():
             raise ContractError(
                 f"must be a field path or a Django expression, not {shown(label)}; write 'returned' or Q(…)"
             )
@@ -194,10 +194,23 @@ def _check_condition(columns: ViewColumns) -> None:
         raise ContractError(f"must be a condition, not {shown(known)}; write Q(returned__isnull=False)")
     if isinstance(known, Q) and not known:
         raise ContractError("Q() holds always; leave it out, or write Q(returned__isnull=False)")
+    if not _can_hold(columns.rows.filter(known)):  # type: ignore[union-attr]  # there, see view_columns
+        raise ContractError(
+            "holds for no row, so that no label would ever be known; write one that does, such as Q(returned__isnull=False)"
+        )
     node = columns.resolved(known, "label_known")
     expressions.refuse_unstable(node, f"{label_of(columns.cls)}.label_known")
     # In the label's Case it could not be told from the label.
     joins.refuse_many(columns.rows.annotate(**{f"{PREFIX}it": known}).query, node)  # type: ignore[union-attr]  # there, see view_columns
+
+
+def _can_hold(rows: models.QuerySet[Any]) -> bool:
+    """Return whether a filter leaves some rows, as far as Django can tell without looking."""
+    try:
+        rows.query.get_compiler(connection=connections[DEFAULT_DB_ALIAS]).as_sql()
+    except EmptyResultSet:
+        return False
+    return True
 
 
 def _add_feature(columns: ViewColumns, name: str, feature: declarations.Feature) -> None:
@@ -225,6 +238,7 @@ def _check_together(columns: ViewColumns, problems: Problems) -> None:
         for condition in expressions.conditions_of(query):
             expressions.refuse_unstable(condition, f"{where}.rows")
             subqueries.refuse_doubtful(condition)
+            joins.refuse_rows(condition)
         joins.refuse_multiplied(query, query.where)
     attributes = {PREFIX + name: attribute for name, attribute in columns.attributes.items()}
     for name, node in query.annotations.items():
