@@ -163,6 +163,15 @@ def refuse_multiplied(query: models.sql.Query, node: Any) -> None:
         raise ContractError(
             f"a Window sees each row once for each row of {names_of(query)}, which is joined too; {FIX}"
         )
+    if (
+        query.group_by
+        and not isinstance(node, Window)
+        and any(isinstance(part, Window) for part in _parts(node))
+    ):
+        raise ContractError(
+            f"a Window inside of {type(node).__name__} cannot stand beside a joined aggregate, because PostgreSQL would group by "
+            f"it; leave the aggregate's join out: {FIX}"
+        )
     for aggregate in _aggregates(node) if many else ():
         if isinstance(aggregate, _SAME_FOR_COPIES) or getattr(aggregate, "distinct", False):
             continue

@@ -69,14 +69,10 @@ class ViewColumns:
         name = f"{PREFIX}it"
         query = self.rows.annotate(**{name: expression}).values(name).query
         node = query.annotations[name]
-        joins.refuse_content_types(query)
         if isinstance(node, ResolvedOuterRef):
             raise ContractError("an OuterRef is for the inside of a Subquery; write F(…), or wrap it")
         field_types.type_of(node)
-        # About rows that can never be there is one message, and it is not this one's.
-        with suppress(EmptyResultSet, FullResultSet):
-            sql, params = query.get_compiler(connection=connections[DEFAULT_DB_ALIAS]).as_sql()
-            typed(sql, params, f"{label_of(self.cls)}.{attribute}")
+        _check_sql(query, f"{label_of(self.cls)}.{attribute}")
         return node
 
     def put(self, name: str, attribute: str, expression: Any) -> None:
@@ -97,7 +93,9 @@ def view_columns(cls: type[MLModel], problems: Problems) -> ViewColumns:
     if not hasattr(cls, "rows"):
         return columns
     with problems.of("rows"):
-        columns.rows = row_checks.usable_rows(cls.rows)
+        rows = row_checks.usable_rows(cls.rows)
+        _check_sql(rows.values("pk").query, f"{label_of(cls)}.rows")
+        columns.rows = rows
     if columns.rows is None:
         return columns
     with problems.of("entity"):
@@ -119,6 +117,15 @@ def view_columns(cls: type[MLModel], problems: Problems) -> ViewColumns:
                 _add_feature(columns, name, feature)
     _check_together(columns, problems)
     return columns
+
+
+def _check_sql(query: models.sql.Query, where: str) -> None:
+    """Compile a query whose values a contract must be able to keep."""
+    joins.refuse_content_types(query)
+    # About rows that can never be there is one message, when the view is made.
+    with suppress(EmptyResultSet, FullResultSet):
+        sql, params = query.get_compiler(connection=connections[DEFAULT_DB_ALIAS]).as_sql()
+        typed(sql, params, where)
 
 
 def _path(value: Any) -> str:
@@ -234,7 +241,6 @@ def _check_together(columns: ViewColumns, problems: Problems) -> None:
     if query is None:
         return
     with problems.of("rows"):
-        joins.refuse_content_types(query)
         for condition in expressions.conditions_of(query):
             expressions.refuse_unstable(condition, f"{where}.rows")
             subqueries.refuse_doubtful(condition)
