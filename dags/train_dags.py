@@ -48,6 +48,8 @@ def train_dag(contract: ModelContract) -> DAG:
     """
     model = contract.name
     schedule = contract.policy.schedule
+    # Rows without a time are split by a hash: there is no day to choose.
+    timed = contract.schema.event_time is not None
     dag = contract_dags.make_dag(
         names.train_dag_id(model),
         contract,
@@ -56,10 +58,10 @@ def train_dag(contract: ModelContract) -> DAG:
         {contract_dags.Tag.TRAIN, contract_dags.Tag.MODEL},
         schedule=CronTriggerTimetable(schedule, timezone=contract.schema.timezone) if schedule else None,
         max_active_runs=1,
-        params=_PARAMS,
+        params=_PARAMS if timed else None,
     )
     run = {"model": model, "run-key": "{{ run_key(dag_run.run_id) }}"}
-    days = {name.replace("_", "-"): f"{{{{ params.{name} or '' }}}}" for name in _DAY}
+    days = {name.replace("_", "-"): f"{{{{ params.{name} or '' }}}}" for name in _DAY if timed}
     folder = f"{{{{ snapshots() }}}}/{model}/{{{{ run_key(dag_run.run_id) }}}}"
     with dag:
         steps = {

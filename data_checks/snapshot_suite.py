@@ -41,6 +41,10 @@ def _label(planner: Planner, contract: ModelContract) -> list[PlannedExpectation
         return [*planned, _fits(planner, column, column)]
     values = [float(value) for value in range(2 if task == "binary" else max(len(classes), 2))]
     described = f"{column} must be one of {message_text.listed(values)}"
+    if classes:
+        described += (
+            f", which stand for {message_text.listed(classes)}; any other value has no place among `classes`"
+        )
     return [
         *planned,
         planner.plan("ExpectColumnValuesToBeInSet", {"column": column, "value_set": values}, described),

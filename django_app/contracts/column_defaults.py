@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,7 +47,7 @@ def defaults_of(model: type[Model], in_file: set[str], now: dt.datetime) -> Defa
         now: the value of ``auto_now`` and ``auto_now_add``.
     """
     found = Defaults()
-    for model_field in model._meta.concrete_fields:
+    for model_field in _own_fields(model):
         column = model_field.column
         if column is None or column in in_file or _is_made_by_the_database(model_field):
             continue
@@ -78,7 +79,13 @@ def can_insert(contract: SourceContract) -> bool:
 def missing_for_new_rows(model: type[Model], in_file: set[str]) -> list[str]:
     """Return the names of the fields that a new row needs and that have neither a column of the file nor a default."""
     required = set(defaults_of(model, in_file, timezone.now()).required)
-    return [f.name for f in model._meta.concrete_fields if f.column in required]
+    return [f.name for f in _own_fields(model) if f.column in required]
+
+
+def _own_fields(model: type[Model]) -> Iterator[Field[Any, Any]]:
+    """Yield the fields with a column in the model's own table: a model may inherit others, which are a parent's."""
+    table = model._meta.db_table
+    yield from (f for f in model._meta.concrete_fields if f.model._meta.db_table == table)
 
 
 def values_of(fields: list[Field[Any, Any]], rows: int) -> list[tuple[Any, ...]]:

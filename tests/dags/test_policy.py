@@ -55,6 +55,8 @@ def test_a_model_without_time_has_no_past_days(contracts: Path, tenant_path: str
     assert '{"entities": ["17", "18"]}' in score.doc_md
     assert "replay DAG, or by" not in score.doc_md
     assert set(bag.dags["late.score"].params) == {"tenant", "day"}
+    assert not bag.dags["undated.train"].params, "rows that are split by a hash have no day to choose"
+    assert set(bag.dags["late.train"].params) == {"until", "stopping_from", "evaluation_from"}
     test_every_dag_keeps_the_policy(bag)
 
 

@@ -52,7 +52,7 @@ def delivered(tmp_path: Path, django_server):
     """A function from CSV lines, and the statuses that Django tells one after the other, to the conf of the run."""
 
     def write(
-        *lines: str, statuses: tuple[str, ...] = ("checking", "checking", "loaded"), **facts: str
+        *lines: str, statuses: tuple[str, ...] = ("checking", "checking", "loaded"), **facts: str | None
     ) -> dict[str, str]:
         path = tmp_path / "delivered.csv"
         path.write_text("\n".join(["shop,number", *lines]) + "\n")
@@ -121,6 +121,19 @@ def test_good_delivery_is_loaded_and_becomes_a_partition(
     )  # fmt: skip
     assert partitions() == [*before, "EWR.2013-11-01"]
     assert not staged(stager_url)
+
+
+def test_a_delivery_without_a_tenant_becomes_a_partition_of_its_day(run, delivered, django_server) -> None:
+    """Nothing is compared with a tenant, and Django's name of the partition is taken as it is."""
+    of_the_day = {**LOADED, "partition": "2013-11-01"}
+    django_server.answer("POST", f"{OBJECT}check-runs/", (200, {"decision": "accepted", "reasons": []}))
+    django_server.answer("POST", f"{OBJECT}load/", (200, of_the_day))
+    before = partitions()
+    assert set(run("orders.ingest", delivered("EWR,1", "JFK,2", tenant=None)).values()) == {"success"}
+    report = next(body for _, path, body in django_server.asked if path.endswith("check-runs/"))
+    assert report["success"]
+    assert not any("the tenant that delivers" in result["message"] for result in report["results"])
+    assert partitions() == [*before, "2013-11-01"]
 
 
 def test_rejected_delivery_fails_with_its_reasons(run, delivered, django_server, stager_url: str) -> None:

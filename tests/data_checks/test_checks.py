@@ -438,6 +438,16 @@ def test_bad_snapshot_is_found(
     assert failures(report) == expected
 
 
+def test_rows_without_a_time_have_none(late: ModelContract, tmp_path: Path) -> None:
+    """Where the model has an event time a missing one is found; where rows have no time there is nothing to find."""
+    path = snapshot(tmp_path, event_time=[NOW, None, None])
+    report = checks.check_snapshot(late, path, lambda: NOW)
+    assert failures(report) == {("ExpectColumnValuesToNotBeNull", "event_time"): 2}
+    timeless = replace(late, schema=replace(late.schema, event_time=None))
+    path = snapshot(tmp_path, event_time=[None, None, None])
+    assert failures(checks.check_snapshot(timeless, path, lambda: NOW)) == {}
+
+
 @pytest.mark.parametrize("number", [float("inf"), float("-inf"), 1e39, -1e39])
 def test_number_that_no_model_can_hold_is_found(late: ModelContract, tmp_path: Path, number: float) -> None:
     """Infinite and too great numbers are named with feature or label and rows before a fit dies of them."""
@@ -473,6 +483,18 @@ def test_entities_may_be_texts(late: ModelContract, tmp_path: Path) -> None:
     assert [r.message for r in checks.check_snapshot(late, path, lambda: NOW).failed("critical")] == [
         'carrier must match the pattern [A-Z]{2}; wrong in 1 row: entity b\nc "B\\n"'
     ]
+
+
+def test_a_label_that_is_none_of_the_classes_is_said_by_their_names(
+    late: ModelContract, tmp_path: Path
+) -> None:
+    """The view gives such a label the number -1, which means nothing to who reads the report."""
+    named = replace(late, schema=replace(late.schema, classes=("on time", "late")))
+    report = checks.check_snapshot(named, snapshot(tmp_path, label=[0.0, 1.0, -1.0]), lambda: NOW)
+    (message,) = [r.message for r in report.failed("critical")]
+    assert message.startswith(
+        'label must be one of 0, 1, which stand for "on time", "late"; any other value has no place'
+    )
 
 
 def test_snapshot_that_is_no_parquet_is_an_error(late: ModelContract, tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ def _at(rows: pa.Table, times: dict[int, dt.datetime | None]) -> pa.Table:
     [
         dt.datetime(2203, 1, 1, tzinfo=UTC),
         dt.datetime(1913, 1, 1, tzinfo=UTC),
+        dt.datetime(1971, 1, 1, tzinfo=UTC),
         dt.datetime(9999, 12, 30, tzinfo=UTC),
     ],
 )

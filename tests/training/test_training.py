@@ -127,7 +127,9 @@ def test_runs_for_comparing_are_not_registered(tmp_path: Path, option: str) -> N
     if option != "no_champion":
         facts = later.folder.read("snapshot")
         later.folder.write("snapshot", facts | {option: 100 if option == "sample" else True})
-    with pytest.raises(HotclubError, match="is for comparing"):
+        evaluation = later.folder.read("evaluation")
+        later.folder.write("evaluation", evaluation | {"champion": evaluation["champion"] | {"asked": True}})
+    with pytest.raises(HotclubError, match=f"--{option.replace('_', '-')} is for comparing"):
         steps.register(dataclasses.replace(later, no_champion=False))
 
 

@@ -187,7 +187,8 @@ def _expression(column: Column, use: Use, *, as_text: bool) -> str:
         return f'{use(Import(_FUNCTIONS, "Extract"))}({path}, "epoch")'
     if column.kind == "time":
         return f"{use(Import(_FUNCTIONS, 'ExtractHour'))}({path})"
-    if as_text and column.kind != "text":
+    # A key or a whole number is a category as it is, with the names of its choices.
+    if as_text and column.kind != "text" and not column.whole:
         return f"{use(Import(_FUNCTIONS, 'Cast'))}({path}, {use(Import(_EXPRESSIONS, 'TextField'))}())"
     return path
 

@@ -151,7 +151,7 @@ def _without(draft: Draft, problems: tuple[str, ...]) -> Draft:
     """
     reasons: dict[str, str] = {}
     for problem in problems:
-        found = re.search(r"features\[(['\"])(.+?)\1\]: *(.+)", problem, re.DOTALL)
+        found = re.search(r"features\[(['\"])(.+?)\1\][.\w]*: *(.+)", problem, re.DOTALL)
         if found is None or found[2] not in {f.name for f in draft.features}:
             raise ContractError(f"makecontracts would refuse the declaration; nothing was written: {problem}")
         reasons[found[2]] = found[3]

@@ -92,10 +92,10 @@ def _within_bounds(column: Column, facts: Facts | None) -> Column:
 
 
 def _class_of(column: Column) -> FeatureClass:
-    if column.is_code or column.kind == "text":
-        return "Category"
     if column.kind == "boolean":
         return "Boolean"
+    if column.is_code or column.kind == "text":
+        return "Category"
     return "Age" if column.kind in ("date", "moment") else "Number"
 
 

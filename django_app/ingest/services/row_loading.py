@@ -120,6 +120,7 @@ def _write(
     if statement.can_insert and statement.defaults.per_row:
         cursor.execute(statement.per_row_drop())
     _tenant_check(cursor, statement, tenant)
+    _parents_stayed_check(cursor, statement)
     result.unmatched = _count(cursor, statement.unmatched())
     if result.unmatched and statement.can_insert:
         raise _RefusedRowsError(_dropped(result.unmatched, contract))
@@ -159,6 +160,18 @@ def _tenant_check(cursor: Any, statement: LoadStatement, tenant: str | None) -> 
     lines, verb = ("line", "does") if count == 1 else ("lines", "do")
     what = f"{rows_of(count)} ({lines} {shown}) {verb} not belong to {tenant}, the tenant that delivers"
     raise _RefusedRowsError(f"{statement.tenant_columns}: {what}")
+
+
+def _parents_stayed_check(cursor: Any, statement: LoadStatement) -> None:
+    """Refuse rows whose parent went between its check and the write: looked up by another field it would be empty now."""
+    for column in statement.columns:
+        if column.reference_key is not None and column.reference_required:
+            cursor.execute(statement.unknown_references(column))
+            rows, *_ = cursor.fetchone()
+            if rows:
+                raise _RefusedRowsError(
+                    f"{column.name}: {rows_of(rows)} lost the row that it names while it was loaded; deliver the file again"
+                )
 
 
 def _zone_set(cursor: Any, zone: str) -> None:

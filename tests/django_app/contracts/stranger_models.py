@@ -6,6 +6,7 @@ MODELS = '''
 import uuid
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django_app.tenants.models import Tenant
@@ -45,6 +46,8 @@ class Order(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
     channel = models.CharField(max_length=8, choices=Channel.choices)
     priority = models.SmallIntegerField(choices=((1, "low"), (2, "high")))
+    rate = models.DecimalField(max_digits=3, decimal_places=1, choices=((7, "less"), (19, "full")))
+    hidden = models.BooleanField(choices=((True, "yes"), (False, "no")))
     weight = models.FloatField("weight (kg)", null=True)
     pieces = models.PositiveIntegerField(help_text="How many")
     total = models.DecimalField(max_digits=9, decimal_places=2, help_text="What was paid, in EUR")
@@ -77,7 +80,7 @@ class Place(models.Model):
 
 
 class Restaurant(Place):
-    seats = models.IntegerField()
+    seats = models.IntegerField(validators=[MaxValueValidator(100)])
     rating = models.FloatField(null=True)
 
 
@@ -131,6 +134,16 @@ class Plain(models.Model):
 class Short(models.Model):
     created = models.DateTimeField()
     amount = models.FloatField()
+    size = models.IntegerField(validators=[MinValueValidator(1), MaxValueValidator(2)])
+
+
+class Visit(models.Model):
+    """Two ways to a tenant, both of which may be missing; the shorter one is a parent's."""
+
+    before = models.ForeignKey("self", models.CASCADE, null=True)
+    store = models.ForeignKey(Store, models.CASCADE, null=True)
+    agency = models.ForeignKey(Tenant, models.CASCADE, null=True)
+    outcome = models.BooleanField()
     size = models.IntegerField()
 
 
@@ -208,7 +221,8 @@ customers = [Customer.objects.create(email=f"c{n}@example.org") for n in range(1
 Order.objects.bulk_create(
     Order(
         number=n, store=stores[n % 4], region=None if n % 9 == 0 else regions[n % 3], customer=customers[n % 100],
-        placed_at=start + n * day / 2, updated_at=start, channel=("web", "shop", "phone")[n % 3], priority=1 + n % 2,
+        placed_at=start + n * day / 2, updated_at=start, channel=("web", "shop", "phone")[n % 3], priority=1 + n % 2, rate=(7, 19)[n % 2],
+        hidden=n % 4 == 0,
         weight=None if n % 7 == 0 else n / 10, pieces=n % 5, total=Decimal(n) / 3, gift=n % 2 == 0,
         country=("DE", "FR", "IT")[n % 3], remark=f"remark {n}", slip=f"{n}.pdf", packing=dt.timedelta(minutes=n),
         pickup=dt.time(n % 24), promised_on=(start + n * day / 2 + 3 * day).date(),
@@ -237,5 +251,6 @@ for n in range(30):
     m.MLModel.objects.create(outcome=n % 3 == 0, size=n)
     m.Keywords.objects.create(**{"class": ("a", "b", "c")[n % 3], "import": n, "lambda": n % 4, "None": n % 2 == 0})
 for n in range(30):
+    Visit.objects.create(store=stores[n % 4], agency=None if n % 5 == 0 else tenants[n % 2], outcome=n % 2 == 0, size=n % 3)
     Plain.objects.create(width=n)
 """

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import ast
+import datetime as dt
+import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from django_app.contracts.first_declaration.feature_choice import feature_name
+from django_app.contracts.first_declaration import declaration_text, split_lengths
+from django_app.contracts.first_declaration.draft import Draft
+from django_app.contracts.first_declaration.feature_choice import ChosenFeature, feature_name
 from django_app.contracts.first_declaration.label_task import question_of
 from django_app.contracts.first_declaration.ml_file import Import, MlFile, read_ml_file, write_ml_file
 from django_app.contracts.first_declaration.model_columns import Column
@@ -196,3 +201,67 @@ def test_imports_that_are_there_are_used() -> None:
     found = [file.local_name(Import("a", name)) for name in "bde"]
     assert found == ["c", "d", None]
     assert {"c", "d", "e"} <= file.bound_names()
+
+
+def _at(*days: float) -> list[dt.datetime]:
+    return [dt.datetime(2024, 1, 1) + dt.timedelta(days=day) for day in days]  # noqa: DTZ001  # as PostgreSQL gives a timestamp
+
+
+@pytest.mark.parametrize(
+    ("found", "rows", "days"),
+    [
+        # The first, then 60, 70, 80, 90 and 95 % of the rows, and the last.
+        (_at(0, 60, 70, 80, 90, 95, 100), 100, (20, 20)),
+        # Two seasons: with 40 % of the rows, the newest splits would reach over the winter.
+        (_at(0, 10, 300, 305, 308, 309, 310), 100, (5, 5)),
+        # Most rows are the newest ones: shares of them would all be within half of the span, or none.
+        (_at(0, 1, 2, 3, 50, 60, 100), 100, (40, 10)),
+        (_at(0, 1, 2, 3, 4, 5, 100), 100, (25, 25)),
+        # Years of many rows: what is to be predicted changes with time. With few rows, a split needs its share of them.
+        (_at(0, 600, 700, 800, 900, 950, 1000), 100_000, (90, 90)),
+        (_at(0, 600, 700, 800, 900, 950, 1000), 1_000, (200, 200)),
+        (_at(0, 0, 0, 0, 0, 0, 0), 100, (1, 1)),
+        (None, 0, (30, 30)),
+    ],
+)
+def test_days_of_the_splits(
+    monkeypatch: pytest.MonkeyPatch, found: list[dt.datetime] | None, rows: int, days: tuple[int, int]
+) -> None:
+    """Each holds rows, and both together are at most half of the span."""
+    monkeypatch.setattr(split_lengths, "quantiles", lambda *_: found)
+    column = Column("at", "at", "moment", nullable=False)
+    sample: Any = SimpleNamespace(count=lambda: rows)
+    made = split_lengths.split_days(sample, column)
+    assert (made.evaluate, made.stopping) == days
+    if made.span:
+        assert made.evaluate + made.stopping <= made.span / 2
+
+
+def _draft(*names: str) -> Any:
+    features = tuple(ChosenFeature(name, _number(name), "Number") for name in names)
+    return Draft(None, _number("label"), None, None, None, False, features, ())  # type: ignore[arg-type]  # only features are looked at
+
+
+def test_what_makecontracts_refuses_is_left_out_with_its_reason() -> None:
+    """One feature of a hundred must not keep the others from being declared."""
+    problems = ("shop.ml.A.features['b']: is null at times", "shop.ml.A.features['c'].doc: must be a text")
+    made = declaration_text._without(_draft("a", "b", "c"), problems)
+    assert [f.name for f in made.features] == ["a"]
+    assert [(part.name, part.reason) for part in made.left_out] == [
+        ("b", "is null at times"),
+        ("c", "must be a text"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("problem", "words"),
+    [
+        ("shop.ml.A.label: is no number", "nothing was written: shop.ml.A.label: is no number"),
+        ("shop.ml.A.features['x']: unknown", "nothing was written"),
+        ("shop.ml.A.features['a']: is null", "would refuse every feature; nothing was written"),
+    ],
+)
+def test_other_problems_stop_it(problem: str, words: str) -> None:
+    """What is wrong with the label cannot be left out."""
+    with pytest.raises(ContractError, match=re.escape(words)):
+        declaration_text._without(_draft("a"), (problem,))

@@ -23,7 +23,7 @@ from hotclub import names
 from hotclub.errors import HotclubError
 from stack import database_roles
 from tests.conftest import ROOT, Database
-from tests.django_app.foreign import ML, SETTINGS, SHOP, ForeignProject, make_foreign_project
+from tests.django_app.foreign import ML, SHOP, ForeignProject, make_foreign_project
 
 pytestmark = pytest.mark.integration
 ROWS = 4000
@@ -173,7 +173,6 @@ def test_inspects_into_tables_and_a_page(shop: ForeignProject, tmp_path: Path) -
     """Rows, span, label, nulls, categories, leakage and splits; the page loads nothing and escapes what is in the data."""
     said = shop.must("inspectml", "returned", "--html", str(tmp_path / "page.html"), role=names.ROLE_APP)
     assert f"returned (binary): {ROWS:,} rows, {ROWS - ROWS // 50:,} with a label" in said
-    assert "event times from 2024-01-01 02:00" not in said.splitlines()[0]
     for words in (
         "event times from 2024-01-01",
         "roc_auc alone",
@@ -181,7 +180,6 @@ def test_inspects_into_tables_and_a_page(shop: ForeignProject, tmp_path: Path) -
         "Splits, by placed_at",
     ):
         assert words in said
-    assert "0.3% (!)" not in said  # paid_on may be null
     text = (tmp_path / "page.html").read_text()
     page = _Page()
     page.feed(text)
@@ -360,10 +358,3 @@ class TestConnection:
             HotclubError, match=r"DATABASES\['default'\] is sqlite: feature views are PostgreSQL's"
         ):
             training_process.database_url(connection)
-
-
-def test_the_settings_are_a_strangers() -> None:
-    """The bare project has less than the one of other tests, and nothing of Hotclub's but the app."""
-    assert "django_app.contracts" in BARE
-    assert "HOTCLUB" not in BARE
-    assert len(BARE) < len(SETTINGS)

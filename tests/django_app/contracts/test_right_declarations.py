@@ -138,6 +138,9 @@ FEATURES: dict[str, Feature] = {
     "null guarded": Number(Case(When(rating__isnull=False, then=F("rating")), default=Value(0.0))),
     "null guarded in the default": Number(Case(When(rating__isnull=True, then=Value(0.0)), default=F("rating"))),
     "null guarded by a negation": Number(Case(When(~Q(rating__isnull=False), then=Value(0.0)), default=F("rating"))),
+    "null guarded by one of two": Number(
+        Case(When(Q(rating__isnull=True) | Q(gift=True), then=Value(0.0)), default=F("rating"))
+    ),
     "generated": Number("double"),
     "hour of a moment": Number(ExtractHour("placed_at", tzinfo=ZoneInfo(BERLIN))),
     "weekday of a date": Number(ExtractIsoWeekDay("day")),

@@ -20,6 +20,7 @@ from django_app.contracts.source_checks import notes
 from django_app.contracts.source_compiler import compile_source
 from django_app.ingest import selectors
 from django_app.ingest.models import Delivery
+from django_app.ingest.services import row_loading
 from django_app.ingest.services.loading import delivery_load
 from hotclub import contract, declarations, names
 from hotclub.declarations import Check, Source
@@ -156,6 +157,10 @@ RIGHT: dict[str, Right] = {
     "a parent that inherits from another model": Right(
         lambda m: {"model": m.Log, "natural_key": ("line",), "columns": {"child": "child", "line": "line"}},
         "child,line\n3,7\n", ("child_id", "line"), [(3, 7)],
+    ),
+    "a model that inherits from another, whose rows are there": Right(
+        lambda m: {"model": m.Child, "natural_key": ("station_ptr",), "columns": {"station": "station_ptr", "depth": "depth"}},
+        "station,depth\n1,2.5\n", ("station_ptr_id", "depth"), [(1, 2.5), (3, None)],
     ),
     "a tenant in the file, by a natural key of the parent": Right(
         _by("code", tenant="station__tenant"), "station,day\nALT,2013-11-01\n", _IN_ORDER, _ONE, tenant="EWR",
@@ -335,3 +340,22 @@ def test_numbers_that_a_file_gives_are_not_given_again(tables: Models, load: Loa
     assert tables.Station.objects.create(code="own", label="own").pk == 51
     load(declared, "id,code,label\n20,C,c\n", digest="2")
     assert tables.Station.objects.create(code="next", label="next").pk == 52
+
+
+def test_a_parent_that_goes_while_rows_are_written_refuses_them(
+    tables: Models, load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its natural key nothing is found then, and the reference would be empty without a word."""
+    check = row_loading._tenant_check
+
+    def parent_goes(cursor: Any, statement: Any, tenant: str | None) -> None:
+        tables.Station.objects.filter(code="ALT").delete()
+        check(cursor, statement, tenant)
+
+    monkeypatch.setattr(row_loading, "_tenant_check", parent_goes)
+    delivery = load(_by("code")(tables), "station,day\nALT,2013-11-01\n")
+    assert (delivery.status, delivery.reasons) == (
+        "rejected",
+        ["station: 1 row lost the row that it names while it was loaded; deliver the file again"],
+    )
+    assert not tables.Reading.objects.exists()

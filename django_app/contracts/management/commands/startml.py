@@ -36,9 +36,13 @@ class Command(BaseCommand):
         )
         parser.add_argument("--task", choices=_TASKS, help="default: what the label's values are")
         parser.add_argument("--name", metavar="CLASS", help="the class; default: the model and the label")
-        # Django takes an option named stdout for a stream.
+        # Under two names: `call_command` takes the first one, and `stdout` is its own, for a stream.
         parser.add_argument(
-            "--stdout", action="store_true", dest="print_only", help="print the class and write nothing"
+            "--print",
+            "--stdout",
+            action="store_true",
+            dest="print_only",
+            help="print the class and write nothing",
         )
         parser.add_argument("--interactive", action="store_true", help="ask for label, time and task")
 
