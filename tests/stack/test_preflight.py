@@ -134,18 +134,23 @@ def test_a_second_launcher_is_refused_and_the_lock_dies_with_its_holder(home: Ho
         pass
 
 
+_CONNECTS = pytest.mark.usefixtures("services")
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "words"),
     [
         ("postgres_url", "nonsense:hush", "no address of a PostgreSQL"),
         ("postgres_url", "mysql://u:hush@x", "no address of a PostgreSQL"),
         ("postgres_url", "postgresql://u:hush%zz@127.0.0.1:1/x", "no address of a PostgreSQL"),
-        ("postgres_url", "postgresql://u:hush@127.0.0.1:1/x", "refuses the login"),
+        pytest.param(
+            "postgres_url", "postgresql://u:hush@127.0.0.1:1/x", "refuses the login", marks=_CONNECTS
+        ),
         ("redis_url", "nonsense", "no address of a Redis"),
         ("redis_url", "amqp://u:hush@x", "no address of a Redis"),
         ("redis_url", "redis://:hush@127.0.0.1:notaport/0", "no address of a Redis"),
         ("redis_url", "redis://:hush@[::1/0", "no address of a Redis"),
-        ("redis_url", "redis://:hush@127.0.0.1:1/0", "does not answer"),
+        pytest.param("redis_url", "redis://:hush@127.0.0.1:1/0", "does not answer", marks=_CONNECTS),
     ],
 )
 def test_a_server_that_is_none_is_refused(variable: str, value: str, words: str) -> None:
