@@ -71,7 +71,7 @@ check: $(STAMP) ## Lint, format, types, imports between packages; migrations, co
 docs: $(STAMP) ## Write the generated pages in docs/reference
 	@$(PY) docs/reference/generate.py
 
-bench: $(STAMP) ## Measure quality and speed, compared with baselines, peers and the limit; PARTS="quality engines http"
+bench: $(STAMP) ## Measure quality and speed, compared with baselines, peers and the limit; PARTS="quality engines http laptop"
 	@$(PY) -m tests.bench $(PARTS)
 
 drill: $(STAMP) ## Tests that kill processes and load the services, and the tutorial's pages, on stacks of their own

@@ -268,7 +268,8 @@ def live_stack(
         finally:
             if live is not None:
                 live.close()
-            LiveStack(folder, 0).launcher("down", seconds=120)
+            # With nothing set: what it was started with, the stack remembers.
+            LiveStack(folder, 0, variables={}).must("down", seconds=120)
 
 
 def _kept(folder: Path, prepare: Callable[[LiveStack], None], variables: Mapping[str, str]) -> LiveStack:

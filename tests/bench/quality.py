@@ -40,7 +40,8 @@ class Bench:
     seconds: dict[str, float] = field(default_factory=dict)
     results: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
 
-    def _run(self, *words: str, **environment: str) -> str:
+    def run(self, *words: str, **environment: str) -> str:
+        """Run a Python module with an environment of its own; return what it printed."""
         base = {k: v for k, v in os.environ.items() if not k.startswith("HOTCLUB_")}
         contracts = str(ROOT / "django_app" / "flights" / "contracts")
         everything = {**base, "PYTHONPATH": str(ROOT), "HOTCLUB_CONTRACTS": contracts, **environment}
@@ -52,10 +53,10 @@ class Bench:
 
     def load(self) -> None:
         """Migrate and load: January to October, timed as the first `make up` does it, then the rest of the year."""
-        self._run("django_app.manage", "migrate", "-v0", HOTCLUB_DATABASE_URL=self.urls[names.ROLE_MIGRATOR])
+        self.run("django_app.manage", "migrate", "-v0", HOTCLUB_DATABASE_URL=self.urls[names.ROLE_MIGRATOR])
         for until in ("2013-10-31", "2013-12-31"):
             started = time.monotonic()
-            self._run(
+            self.run(
                 "django_app.manage", "load_history", "--until", until,
                 HOTCLUB_DATABASE_URL=self.urls[names.ROLE_APP],
             )  # fmt: skip
@@ -69,7 +70,7 @@ class Bench:
                 words = ["--without", without] if without else []
                 key = f"without-{without}" if without else "all"
                 started = time.monotonic()
-                out = self._run(
+                out = self.run(
                     "training", "run", "--model", model, "--run-key", key, "--no-register", *_BOUNDS, *words,
                     HOTCLUB_READER_DATABASE_URL=self.urls[names.ROLE_READER],
                     HOTCLUB_SNAPSHOTS=str(self.folder / "runs"),

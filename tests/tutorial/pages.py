@@ -3,8 +3,9 @@
 A page is made of text, which is not looked at, and of fenced blocks, each of which is one of these:
 
 - ```` ```console ````: lines that begin with ``$ `` are a command; those that follow, up to the next command or the end,
-  are what it prints. A line of output is found as it is in what the command prints, in the order of the page; ``…`` in it
-  stands for any text, and a line that is only ``…`` for any lines. A line that ends with a backslash goes on on the next.
+  are what it prints. A line that ends with a backslash goes on on the next. A line of output is found as it is in what
+  the command prints, in the order of the page; ``…`` in it stands for any text, a line that is only ``…`` for any lines,
+  and how wide spaces are does not matter.
 - ```` ```python title=../shop/shop/models.py ````: a file to write, of any language, named from the folder of the clone.
 - ```` ```text ````: for the eye only.
 
@@ -24,6 +25,7 @@ _FENCE: Final = re.compile(
     r"^(?P<fence>`{3,})(?P<info>[^`\n]*)\n(?P<body>.*?)^(?P=fence)[ \t]*$", re.MULTILINE | re.DOTALL
 )
 _TITLE: Final = re.compile(r"^\w+ title=(\S+)$")
+_SPACES: Final = re.compile(r"[ \t]+")
 _PROMPT: Final = "$ "
 
 
@@ -114,6 +116,6 @@ def _commands(path: Path, first: int, lines: list[str]) -> Iterator[Command]:
 
 
 def _pattern(line: str) -> re.Pattern[str]:
-    """Return what a line of a page is in an output: a whole line, but for spaces around it, with ``…`` for any text."""
-    parts = [re.escape(part) for part in line.strip().split(ANY)]
+    """Return what a line of a page is in an output: a whole line with ``…`` for any text and spaces as wide as they are."""
+    parts = [_SPACES.pattern.join(map(re.escape, _SPACES.split(part))) for part in line.strip().split(ANY)]
     return re.compile(r"^[ \t]*" + r"[^\n]*?".join(parts) + r"[ \t]*$", re.MULTILINE)

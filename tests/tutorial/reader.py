@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from stack.ports import Ports
-from tests.live import LiveStack, copy_tree, free_shift
+from tests.live import copy_tree, free_shift
 from tests.tutorial.pages import Command, File, Step, read_page
 
 #: A command of a page is over by then; the longest is the first `make up`.
@@ -77,6 +77,15 @@ class Reader:
                 f"{page.name}:{step.line}: {step.text}\n{reason}\n--- it printed:\n{output[-8000:]}"
             )
 
+    def stop(self) -> None:
+        """Stop what the page has started and not stopped; also after a page that failed.
+
+        Raises:
+            AssertionError: it does not stop.
+        """
+        code, output = self._shell(f"cd {self.clone} && make down")
+        assert code == 0, output
+
     def shifted(self, text: str) -> str:
         """Return a text of a page with the ports of this stack in it: pages show those of a stack that is alone."""
         alone, here = Ports.shifted(0).named(), Ports.shifted(self.shift).named()
@@ -120,7 +129,7 @@ def reader(folder: Path) -> Iterator[Reader]:
     try:
         yield made
     finally:
-        LiveStack(made.clone, made.shift).launcher("down", seconds=120)
+        made.stop()
 
 
 def _make_environment(folder: Path) -> None:

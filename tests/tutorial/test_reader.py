@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.tutorial.reader import Reader, StepFailedError
+from tests.tutorial import reader as reader_module
+from tests.tutorial.reader import Reader, StepFailedError, reader
 
 
 @pytest.fixture
@@ -43,3 +44,20 @@ def test_a_shell_keeps_its_folder_and_its_variables(shell: Reader, tmp_path: Pat
         Reader(tmp_path, 7).shifted("http://127.0.0.1:8100/ 127.0.0.1:81000")
         == "http://127.0.0.1:8107/ 127.0.0.1:81000"
     )
+
+
+def test_what_runs_is_stopped_after_a_page_that_failed(
+    services: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the variables of the page itself: a stack refuses those that it was not started with."""
+
+    def clone(folder: Path) -> None:
+        (folder / "Makefile").write_text("down:\n\t@env | grep HOTCLUB > stopped\n")
+
+    monkeypatch.setattr(reader_module, "copy_tree", clone)
+    page = tmp_path / "page.md"
+    page.write_text("```console\n$ cd /\n$ false\n```\n")
+    with pytest.raises(StepFailedError), reader(tmp_path / "of-the-reader") as made:
+        made.run(page)
+    stopped = (tmp_path / "of-the-reader" / "hotclub" / "stopped").read_text().split()
+    assert stopped == [f"HOTCLUB_PORT_SHIFT={made.shift}"]

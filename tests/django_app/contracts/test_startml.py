@@ -324,6 +324,15 @@ def Penguin():
     assert "new" in stranger.must("makecontracts")
 
 
+def test_a_file_that_is_not_python_is_left(stranger: ForeignProject) -> None:
+    """Django reads every ml.py when it starts: the file and the line are named, and nothing is written."""
+    stranger.write(ML, "class A(:\n")
+    done = stranger.manage("startml", "shop.Penguin")
+    assert done.returncode != 0
+    assert 'shop/ml.py", line 1' in done.stderr
+    assert (stranger.folder / ML).read_text() == "class A(:\n"
+
+
 def test_a_large_table_is_sampled_from_all_over(stranger: ForeignProject) -> None:
     """Rows in the order of their class: what the first 50,000 have in common is not taken for all."""
     with psycopg.connect(stranger.database.admin_url, dbname=stranger.database.name) as connection:
