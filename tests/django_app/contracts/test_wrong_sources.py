@@ -99,8 +99,9 @@ def test_makecontracts_says_every_problem_of_every_source(m: SimpleNamespace) ->
     assert other.name == "others"
     with pytest.raises(CommandError) as raised:
         call_command("makecontracts", stdout=StringIO())
-    said = str(raised.value).splitlines()
-    assert [line.split(": ")[0] for line in said] == [
+    counted, *said = str(raised.value).splitlines()
+    assert counted == "7 problems in 2 declarations:"
+    assert [line.strip().split(": ")[0] for line in said] == [
         f"django_app.flights.ml.{place}"
         for place in (
             "Readings.timezone", "Readings.tenant",
