@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from hotclub import objectives, package
+from hotclub.contract import FeatureSpec
 from hotclub.predictor import Predictor
+from serving import openapi
 from tests.serving.conftest import MODEL, ROW, MemoryRegistry
 
 
@@ -262,3 +264,26 @@ def test_metrics_count_requests_rows_and_strange_values(serve, registry: MemoryR
             assert 'version="2"' in live[0]
 
     asyncio.run(test())
+
+
+@pytest.mark.parametrize(
+    ("pattern", "portable"),
+    [
+        (r"[A-Z0-9]{2}", True),
+        (r"(?:a|b)+(?=x)(?!y)(?<=z)(?<!w)", True),
+        (r"\(?[0-9]+\)?", True),
+        (r"a\++", True),
+        (r"(?P<code>[A-Z]+)", False),
+        (r"(?i)abc", False),
+        (r"(?#note)a", False),
+        (r"(?>a+)b", False),
+        (r"a++", False),
+        (r"a{2}+", False),
+        (r"\Aabc\Z", False),
+    ],
+)
+def test_openapi_has_patterns_that_other_languages_read(pattern: str, portable: bool) -> None:  # noqa: FBT001
+    """JSON Schema means JavaScript's; one that only Python reads would break generated clients, and is said in words."""
+    schema = openapi.feature_schema(FeatureSpec("code", "category", nullable=False, pattern=pattern))
+    assert schema.get("pattern") == (f"^(?:{pattern})$" if portable else None)
+    assert (pattern in schema.get("description", "")) is not portable
