@@ -47,7 +47,7 @@ manage: $(STAMP) ## Django's manage.py with this stack's settings: CMD="makecont
 test: $(STAMP) ## Every test; a stack may be running meanwhile; ARGS="tests/serving -x" goes to pytest
 	@$(PY) -m pytest -m "not drill" $(ARGS)
 
-test-fast: $(STAMP) ## The tests that need no server, in half a minute
+test-fast: $(STAMP) ## The tests that need no server, in about a minute
 	@$(PY) -m pytest -m fast -q $(ARGS)
 
 coverage: $(STAMP) ## Every test, then what no test reached; ARGS="-m fast" for a part

@@ -8,6 +8,7 @@ class, which is the label from 0.5.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final, TypedDict
 
@@ -78,8 +79,10 @@ def labelled(classes: Sequence[str], score: Score) -> LabelledAnswer:
         score: the probability of the second of two classes, or the probabilities of all.
 
     Raises:
-        ContractError: the classes are not as many as the probabilities.
+        ContractError: the classes are not as many as the probabilities, or one of these is no finite number.
     """
+    if not all(map(math.isfinite, [score] if isinstance(score, int | float) else score)):
+        raise ContractError(f"{score} has no label: a probability is not a finite number")
     if isinstance(score, int | float):
         if len(classes) != 2:
             raise ContractError(

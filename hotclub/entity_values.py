@@ -9,10 +9,14 @@ from typing import Any, Final
 
 from hotclub.contract import ModelContract
 from hotclub.errors import FieldError, InvalidInputError
-from hotclub.feature_validation import MAX_ERRORS
+from hotclub.feature_validation import MAX_ERRORS, is_unicode
 
 INTEGER_BITS: Final = {"smallint": 16, "integer": 32, "bigint": 64}
 _INTEGER: Final = re.compile(r"-?[0-9]{1,19}", re.ASCII)
+#: 32 hexadecimal digits, with hyphens in the usual places or without.
+_UUID: Final = re.compile(
+    r"[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}", re.IGNORECASE | re.ASCII
+)
 
 
 def entity_keys(contract: ModelContract, entities: Sequence[Any]) -> list[str]:
@@ -72,10 +76,11 @@ def _key(kind: str, value: Any) -> str:
             raise ValueError(value)
         return str(number)
     if kind == "uuid":
-        if not isinstance(value, str):
+        # UUID() reads the digits with int(), and passes over braces, prefixes and hyphens anywhere.
+        if not isinstance(value, str) or not _UUID.fullmatch(value):
             raise ValueError(value)
         return str(uuid.UUID(value))
     text = str(value)
-    if "\0" in text:
+    if "\0" in text or not is_unicode(text):
         raise ValueError(value)
     return text

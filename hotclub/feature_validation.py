@@ -42,8 +42,14 @@ def _value_error(spec: FeatureSpec, value: object) -> str | None:
         return _number_error(spec, value)
     if spec.type == "boolean":
         return None if isinstance(value, bool) else f"must be true or false, not {_type_name(value)}"
+    return _text_error(spec, value)
+
+
+def _text_error(spec: FeatureSpec, value: object) -> str | None:
     if not isinstance(value, str):
         return f"must be a text code, not {_type_name(value)}"
+    if not is_unicode(value):
+        return "has half of a surrogate pair, which is no character"
     if spec.pattern is not None and not _pattern(spec.pattern).fullmatch(value):
         return f"must match {spec.pattern}, got {value[:40]!r}"
     return None
@@ -56,6 +62,15 @@ def _unit(spec: FeatureSpec) -> str:
 def _type_name(value: object) -> str:
     kinds = {dict: "an object", list: "an array", str: "a text", bool: "a boolean", type(None): "null"}
     return kinds.get(type(value), "a number")
+
+
+def is_unicode(text: str) -> bool:
+    """Return whether a text is made of characters alone: JSON can hold half of a surrogate pair, and UTF-8 cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def feature_errors(contract: ModelContract, features: object, where: str) -> list[FieldError]:

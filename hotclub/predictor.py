@@ -101,14 +101,34 @@ class Predictor:
             _compare("score", scores, self.package.golden_scores, SCORE_RTOL)
 
     def predict(self, columns: Columns) -> Prediction:
-        """Score columns of feature values (see `MatrixBuilder.build`)."""
+        """Score columns of feature values (see `MatrixBuilder.build`).
+
+        Raises:
+            PackageError: a score is no finite number, which nobody could store, compare or label.
+        """
         matrix = self._matrix.build(columns)
-        margins = self.engine.margins(matrix.values)
-        return Prediction(objectives.scores(self._objective, margins), matrix.nulls, matrix.unseen)
+        # The link may overflow: what it makes then is refused below, by number.
+        with np.errstate(over="ignore", invalid="ignore"):
+            scores = objectives.scores(self._objective, self.engine.margins(matrix.values))
+        _require_finite(self.contract.name, scores)
+        return Prediction(scores, matrix.nulls, matrix.unseen)
 
     def predict_rows(self, rows: Sequence[Mapping[str, Any]]) -> Prediction:
-        """Score rows of feature values, as JSON gives them; a missing name is a null."""
+        """Score rows of feature values, as JSON gives them; a missing name is a null.
+
+        Raises:
+            PackageError: a score is no finite number.
+        """
         return self.predict(columns_from_rows(self.contract.features, rows))
+
+
+def _require_finite(model: str, scores: npt.NDArray[np.float64]) -> None:
+    wrong = ~np.isfinite(scores if scores.ndim == 1 else scores.sum(axis=1))
+    if wrong.any():
+        raise PackageError(
+            f"{model} gives no finite score for {int(wrong.sum()):,} of {len(scores):,} rows, the first of them row "
+            f"{int(wrong.argmax())}; train a version whose label and objective keep scores finite"
+        )
 
 
 def _compare(what: str, found: npt.NDArray[Any], golden: npt.NDArray[Any], rtol: float) -> None:

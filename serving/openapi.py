@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,6 +14,9 @@ from hotclub.contract import FeatureSpec, ModelContract
 from serving.served_model import LoadedVersion, ServedModel
 
 _TYPES = {"number": "number", "boolean": "boolean", "category": "string"}
+#: What Python's regular expressions have and JavaScript's, which JSON Schema means, have not: named groups, flags,
+#: atomic groups, possessive quantifiers, and two of the anchors.
+_PYTHON_ONLY = re.compile(r"(?<!\\)\(\?(?!:|=|!|<=|<!)|\\[AZ]|(?<!\\)[*+?}]\+")
 PREDICT_PATH = "/v1/models/{name}/predict"
 
 
@@ -29,13 +33,15 @@ def feature_schema(feature: FeatureSpec, choices: Sequence[tuple[str, str]] = ()
     schema: dict[str, Any] = {"type": [kind, "null"] if feature.nullable else kind}
     named = ", ".join(value if value == name else f"{value}: {name}" for value, name in choices)
     described = [feature.doc.rstrip("."), f"In {feature.unit}" if feature.unit else "", named]
+    if feature.pattern is not None and _PYTHON_ONLY.search(feature.pattern):
+        described.append(f"Matches Python's regular expression {feature.pattern}")
     if description := ". ".join(part for part in described if part):
         schema["description"] = description
     if feature.minimum is not None:
         schema["minimum"] = feature.minimum
     if feature.maximum is not None:
         schema["maximum"] = feature.maximum
-    if feature.pattern is not None:
+    if feature.pattern is not None and not _PYTHON_ONLY.search(feature.pattern):
         schema["pattern"] = f"^(?:{feature.pattern})$"
     if feature.unit:
         schema["x-unit"] = feature.unit

@@ -10,7 +10,7 @@ from typing import Any, Final
 from fastapi import Request
 
 from hotclub import answers
-from hotclub.errors import FieldError, InvalidInputError
+from hotclub.errors import FieldError, InvalidInputError, PackageError
 from hotclub.feature_validation import validate_instances
 from serving.exception_handlers import ProblemError
 from serving.feature_lookup import FeatureLookup, LookupUnavailableError
@@ -62,13 +62,33 @@ async def read_body(request: Request, limits: Limits) -> tuple[str, list[Any]]:
             raise ProblemError(413, f"The body may have at most {limits.bytes} bytes.")
         chunks.append(chunk)
     try:
-        body = json.loads(b"".join(chunks))
+        # json.loads would pass over bytes that are no character.
+        content = b"".join(chunks).decode("utf-8-sig")
+        body = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise ProblemError(400, f"The body is not JSON: {error}") from error
+    _require_unicode(content, body)
     form, rows = _form(body)
     if len(rows) > limits.rows:
         raise ProblemError(413, f"{form} may have at most {limits.rows} rows in a request, got {len(rows)}.")
     return form, rows
+
+
+def _require_unicode(content: str, body: Any) -> None:
+    """Refuse half of a surrogate pair, also in names: no answer could repeat it.
+
+    Raises:
+        ProblemError: 400.
+    """
+    # Only an escape can write one: a body without is not walked through.
+    if "\\ud" not in content.lower():
+        return
+    try:
+        json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise ProblemError(
+            400, "The body has half of a surrogate pair (\\ud800 to \\udfff), which is no character."
+        ) from error
 
 
 def _form(body: Any) -> tuple[str, list[Any]]:
@@ -96,7 +116,7 @@ async def answer(
 
     Raises:
         InvalidInputError: the contract of that version refuses the rows.
-        ProblemError: 503, features cannot be looked up.
+        ProblemError: 503, features cannot be looked up; 500, the version has no finite score for a row.
     """
     if form == "entities":
         if lookup is None:
@@ -111,10 +131,13 @@ async def answer(
             ) from error
     else:
         validate_instances(live.contract, rows)
-    if len(rows) <= _INLINE_ROWS:
-        prediction = live.predictor.predict_rows(rows)
-    else:
-        prediction = await asyncio.to_thread(live.predictor.predict_rows, rows)
+    try:
+        if len(rows) <= _INLINE_ROWS:
+            prediction = live.predictor.predict_rows(rows)
+        else:
+            prediction = await asyncio.to_thread(live.predictor.predict_rows, rows)
+    except PackageError as error:
+        raise ProblemError(500, str(error)) from error
     body = {
         "model": live.model_name,
         "version": live.version,

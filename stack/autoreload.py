@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +21,7 @@ from watchfiles import PythonFilter, watch
 from stack import secrets
 from stack.errors import StackError
 from stack.home import Home
+from stack.service_definitions import WORKING_DIRECTORY
 from stack.settings import folder_of_app
 from stack.supervisor import Supervisor
 
@@ -101,11 +102,17 @@ def syntax_problem(paths: Iterable[Path]) -> str:
     return ""
 
 
-def import_problem() -> str:
-    """Return the last line of what Python says when it cannot load the apps; empty when it can."""
+def import_problem(environment: Mapping[str, str] | None = None) -> str:
+    """Return the last line of what Python says when it cannot load the apps; empty when it can.
+
+    Args:
+        environment: of the process that tries, with Django's settings; this process's own by default.
+    """
     try:
         done = subprocess.run(
             [sys.executable, "-c", _TRIAL],
+            env=None if environment is None else dict(environment),
+            cwd=WORKING_DIRECTORY,
             capture_output=True,
             text=True,
             timeout=_TRIAL_SECONDS,

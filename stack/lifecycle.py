@@ -30,6 +30,8 @@ from stack.supervisor import Supervisor, configure
 
 #: What the others need to end cleanly: stopped after them.
 DATA_SERVICES = ("postgres", "redis")
+_REDIS_SCHEMES = ("redis", "rediss", "redis+socket")
+_WRONG_ADDRESS = "Correct the address, or remove the variable to run the embedded server."
 
 
 def open_stack(settings: Settings, variables: Mapping[str, str] | None = None) -> Stack:
@@ -141,16 +143,35 @@ def _require_reachable(settings: Settings) -> None:
             psycopg.connect(settings.postgres_url.get_secret_value(), connect_timeout=5).close()
         except psycopg.OperationalError as error:
             raise StackError(
-                f"The PostgreSQL of HOTCLUB_POSTGRES_URL refuses the login: {error}",
-                "Correct the address, or remove the variable to run the embedded server.",
+                f"The PostgreSQL of HOTCLUB_POSTGRES_URL refuses the login: {error}", _WRONG_ADDRESS
+            ) from error
+        except psycopg.ProgrammingError as error:
+            # Its own message may repeat the password.
+            raise StackError(
+                "HOTCLUB_POSTGRES_URL is no address of a PostgreSQL, such as postgresql://admin:password@host:5432/postgres",
+                _WRONG_ADDRESS,
             ) from error
     if settings.redis_url is not None:
-        parts = urlsplit(settings.redis_url.get_secret_value())
-        if parts.scheme in {"redis", "rediss"}:
-            try:
-                socket.create_connection((parts.hostname or "127.0.0.1", parts.port or 6379), 5).close()
-            except OSError as error:
-                raise StackError(
-                    f"The Redis of HOTCLUB_REDIS_URL does not answer: {error}",
-                    "Correct the address, or remove the variable to run the embedded server.",
-                ) from error
+        _require_redis(settings.redis_url.get_secret_value())
+
+
+def _require_redis(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        place = (parts.hostname or "127.0.0.1", parts.port or 6379)
+    except ValueError:
+        parts, place = urlsplit(""), ("", 0)
+    if parts.scheme not in _REDIS_SCHEMES:
+        raise StackError(
+            f"HOTCLUB_REDIS_URL is no address of a Redis: it begins with {', '.join(f'{s}://' for s in _REDIS_SCHEMES)}, "
+            "such as redis://:password@host:6379/0",
+            _WRONG_ADDRESS,
+        )
+    if parts.scheme == _REDIS_SCHEMES[-1]:
+        return  # a socket of this machine: Celery finds it or says that it is missing
+    try:
+        socket.create_connection(place, 5).close()
+    except OSError as error:
+        raise StackError(
+            f"The Redis of HOTCLUB_REDIS_URL does not answer: {error}", _WRONG_ADDRESS
+        ) from error

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from stack import lifecycle, service_definitions, started_with, startup
+from stack import autoreload, lifecycle, service_definitions, started_with, startup
 from stack.errors import StackError
 from stack.progress import Progress
 from stack.service_definitions import Node, Service
 from stack.service_environments import Stack
-from stack.settings import PREFIX
+from stack.settings import PREFIX, folder_of_app
 from stack.started_with import Change
 from stack.supervisor import Supervisor
 
@@ -33,8 +33,8 @@ def run(
         The services that came back, and warnings of jobs.
 
     Raises:
-        StackError: the stack does not run, a name is none, the changed settings need more, or a service
-            did not come back; with the end of its log.
+        StackError: the stack does not run, a name is none, the changed settings need more, or the code of now cannot
+            be loaded: nothing is stopped then. Or a service did not come back; with the end of its log.
     """
     supervisor = Supervisor(stack.home, stack.secrets.supervisor_password)
     if not supervisor.alive():
@@ -46,6 +46,7 @@ def run(
     # What `up --only` left out is known to supervisord and stopped; what it does not know is new.
     running = {n for n in known if n not in states or states[n].state != "STOPPED"}
     chosen = _chosen(nodes, names, running)
+    _require_loadable(stack, chosen)
     for change in changes:
         now, before = (
             started_with.shown(change.name, change.now),
@@ -73,6 +74,20 @@ def _require_possible(stack: Stack, names: Sequence[str], changes: Sequence[Chan
         raise StackError(
             f"The stack in {stack.home.root} runs with other values: {'; '.join(map(str, changes))}",
             "Settings are for all services: `make restart` without SERVICE, or unset them.",
+        )
+
+
+def _require_loadable(stack: Stack, chosen: Iterable[Node]) -> None:
+    """Refuse before anything is stopped: with code that cannot be loaded nothing would come back."""
+    if not {node.name for node in chosen}.intersection(autoreload.SERVICES):
+        return
+    folders = [folder_of_app(app) for app in stack.settings.app_names()]
+    problem = autoreload.syntax_problem(autoreload.digests(folders))
+    problem = problem or autoreload.import_problem(stack.django_bare())
+    if problem:
+        raise StackError(
+            f"The code of now cannot be loaded: {problem}",
+            "Nothing was stopped: services keep the code that they started with. Correct it, and run `make restart` again.",
         )
 
 

@@ -76,7 +76,10 @@ class Settings(BaseSettings):
     @field_validator("home")
     @classmethod
     def _from_root(cls, value: Path) -> Path:
-        return (ROOT / value.expanduser()).resolve()
+        try:
+            return (ROOT / value.expanduser()).resolve()
+        except RuntimeError as error:
+            raise ValueError(f"{value} begins with ~ and the name of no user") from error
 
     @field_validator("port_shift")
     @classmethod
@@ -178,7 +181,7 @@ def given(environ: Mapping[str, str]) -> dict[str, Given]:
     for source, values in ((".env", written), (ENVIRONMENT, environ)):
         for key, value in values.items():
             name = key.upper()
-            if value and name.startswith(PREFIX) and not name.endswith(_SECRET_SUFFIXES):
+            if value and value.strip() and name.startswith(PREFIX) and not name.endswith(_SECRET_SUFFIXES):
                 found[name] = Given(value, source)
     found = {n: v for n, v in found.items() if n != names.VARIABLE_STACK and not n.startswith(_TEST_PREFIX)}
     _refuse_misspelt(found)

@@ -26,6 +26,7 @@ from hotclub.errors import (
     HotclubError,
     InvalidInputError,
     NotFoundError,
+    RegistryError,
     UnavailableError,
 )
 from hotclub.problem_json import ABOUT_BLANK, MEDIA_TYPE, problem
@@ -94,6 +95,9 @@ def _broken_contract(error: Exception) -> _Expected:
 
 
 def _unavailable(error: Exception) -> _Expected:
+    if not isinstance(error, RegistryError):
+        return 503, str(error), ()
+    # Its own words may name hosts and paths.
     logger.warning("the model registry does not answer", extra={"error": str(error)})
     return 503, "The model registry does not answer; try again in a moment.", ()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,29 +78,30 @@ def loaded_rows(*, source: str, day: dt.date, tenant: Tenant | None) -> LoadedRo
         raise NoLoadedKeysError(
             f"which rows of {source} were loaded for {day} is not known: {error}"
         ) from error
-    loads = tuple(selectors.loads_of_day(source=source, day=day, tenant=tenant))
-    if not loads:
+    # One statement: a correction that is loaded between two would take the keys of the file before it away.
+    found = list(selectors.loaded_of_day(source=source, day=day, tenant=tenant).select_related("loaded_keys"))
+    if not found:
         whose = "" if tenant is None else f" of {tenant.pk}"
         raise NoLoadedKeysError(
             f"nothing of {source}{whose} is loaded for {day}, so there are no rows to score"
         )
     hashes: set[int] = set()
-    for delivery in _newest_by_tenant([key for key, _ in loads]):
+    for delivery in _newest_by_tenant(found):
         if not hasattr(delivery, "loaded_keys"):
             raise NoLoadedKeysError(
                 f"which rows delivery {delivery.pk} loaded is not known any more: its keys are gone. Land its file again, "
                 'or score {"all": true} or {"entities": [...]}'
             )
         hashes.update(delivery.loaded_keys.hashes)
-    return LoadedRows(contract, frozenset(hashes), loads)
+    return LoadedRows(contract, frozenset(hashes), tuple((str(d.pk), d.loads) for d in found))
 
 
-def _newest_by_tenant(keys: Sequence[str]) -> QuerySet[Delivery]:
+def _newest_by_tenant(deliveries: Iterable[Delivery]) -> list[Delivery]:
     """Return each tenant's newest delivery: keys are kept for that one, and it decides over those before."""
-    newest = (
-        Delivery.objects.filter(pk__in=keys).order_by("tenant_id", "-landed_at", "pk").distinct("tenant_id")
-    )
-    return newest.select_related("loaded_keys")
+    newest: dict[str | None, Delivery] = {}
+    for delivery in sorted(deliveries, key=lambda d: d.landed_at):
+        newest[delivery.tenant_id] = delivery
+    return list(newest.values())
 
 
 def rows_with(rows: LoadedRows) -> QuerySet[Any]:

@@ -165,8 +165,8 @@ def stuck(now: dt.datetime, after: dt.timedelta) -> QuerySet[Delivery]:
     return Delivery.objects.exclude(status__in=Delivery.SETTLED).filter(waiting).order_by("landed_at")
 
 
-def loads_of_day(*, source: str, day: dt.date, tenant: Tenant | None) -> list[tuple[str, int]]:
-    """Return key and number of loads of each delivery of a day that is loaded.
+def loaded_of_day(*, source: str, day: dt.date, tenant: Tenant | None) -> QuerySet[Delivery]:
+    """Return the deliveries of a day that are loaded, by key.
 
     Args:
         source: its name.
@@ -176,4 +176,10 @@ def loads_of_day(*, source: str, day: dt.date, tenant: Tenant | None) -> list[tu
     loaded = Delivery.objects.filter(source=source, day=day, status=Delivery.Status.LOADED)
     if tenant is not None:
         loaded = loaded.filter(Q(tenant=tenant) | Q(tenant=None))
-    return [(str(key), loads) for key, loads in loaded.order_by("pk").values_list("pk", "loads")]
+    return loaded.order_by("pk")
+
+
+def loads_of_day(*, source: str, day: dt.date, tenant: Tenant | None) -> list[tuple[str, int]]:
+    """Return key and number of loads of each delivery of `loaded_of_day`."""
+    loaded = loaded_of_day(source=source, day=day, tenant=tenant)
+    return [(str(key), loads) for key, loads in loaded.values_list("pk", "loads")]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import cast
 
 from django.apps import apps
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.backends.postgresql.operations import DatabaseOperations
 from django.db.models import F
 from psycopg import sql
@@ -14,19 +15,34 @@ from psycopg import sql
 from django_app.ingest.loaded_keys import LoadedRows, NoLoadedKeysError, rows_with
 from django_app.scoring.models import Batch, BatchChunk
 from django_app.scoring.row_selection import RowSelection
+from django_app.statement_time import is_statement_timeout, statement_time_limit
 from hotclub import names
 from hotclub.columns import COPY_FORMAT
 from hotclub.contract import ModelContract
+from hotclub.errors import UnavailableError
 
 #: Rows that one task scores in one transaction.
 CHUNK_ROWS = 5000
 
 
-def planned_entities(contract: ModelContract, batch: Batch, rows: RowSelection) -> list[str]:
+class PlanningTooLongError(UnavailableError):
+    """PostgreSQL took longer than it may to find the rows of a batch, so there is none."""
+
+
+def planned_entities(
+    contract: ModelContract, batch: Batch, rows: RowSelection, limit: dt.timedelta
+) -> list[str]:
     """Return the entities that a batch begins with, in the order of their type; given ones in the order of texts.
+
+    Args:
+        contract: of the version that scores.
+        batch: whose.
+        rows: which are asked for.
+        limit: how long PostgreSQL may take to find them. Delivered rows are found by reading the whole table.
 
     Raises:
         NoLoadedKeysError: rows were delivered for another table than the model's.
+        PlanningTooLongError: it would have taken longer.
     """
     if rows.entities:
         return sorted(rows.entities)
@@ -37,9 +53,18 @@ def planned_entities(contract: ModelContract, batch: Batch, rows: RowSelection) 
     query = sql.SQL("SELECT v.entity::text FROM {view} v WHERE {where} ORDER BY v.entity").format(
         view=_view(contract), where=where
     )
-    with connection.cursor() as cursor:
-        cursor.execute(query)
-        return [entity for (entity,) in cursor]
+    try:
+        with statement_time_limit(limit), connection.cursor() as cursor:
+            cursor.execute(query)
+            return [entity for (entity,) in cursor]
+    except OperationalError as error:
+        if not is_statement_timeout(error):
+            raise
+        raise PlanningTooLongError(
+            f"finding the rows of {contract.name} ({batch.rows_text}) took more than {limit.total_seconds():g} s, so no batch "
+            "was made: ask for fewer, by a shorter interval or by entities. What was loaded in the last two days gets its "
+            "batch by itself within minutes, with more time; asking again then answers that batch"
+        ) from error
 
 
 def chunks(entities: Sequence[str], size: int = CHUNK_ROWS) -> list[Sequence[str]]:

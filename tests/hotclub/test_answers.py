@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+import pyarrow.compute as pc
 import pytest
 
-from hotclub import answers, package
+from hotclub import answers, names, package
 from hotclub.contract import ModelContract
 from hotclub.errors import ContractError, PackageError
 from hotclub.predictor import Predictor
@@ -81,6 +86,22 @@ def test_a_number_under_another_class_s_name_is_worse_than_none(
         answers.labelled(classes, score)
 
 
+@pytest.mark.parametrize(
+    ("classes", "score"),
+    [
+        (("no", "yes"), math.nan),
+        (("no", "yes"), math.inf),
+        (PENGUINS, [math.nan, 0.5, 0.5]),
+        (PENGUINS, [0.5, 0.5, math.nan]),
+        (PENGUINS, [math.inf, 0.0, 0.0]),
+    ],
+)
+def test_what_is_no_finite_number_has_no_label(classes: tuple[str, ...], score: answers.Score) -> None:
+    """Compared with one, every class is and is not the most probable."""
+    with pytest.raises(ContractError, match="not a finite number"):
+        answers.labelled(classes, score)
+
+
 @pytest.mark.parametrize("classes", [("a",), PENGUINS])
 def test_a_binary_model_has_two_classes_or_none(classes: tuple[str, ...]) -> None:
     """Anything else is a contract that nobody can answer by."""
@@ -148,6 +169,36 @@ class TestPackages:
         )
         with pytest.raises(ContractError, match=f"names {len(classes)} classes .* and a row has 3"):
             Predictor.load(dataclasses.replace(read, contract=contract))
+
+    @pytest.mark.parametrize("margin", [np.nan, np.inf])
+    def test_a_score_that_is_no_finite_number_is_refused(
+        self, penguins: Path, margin: float, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The rows are counted and the first is named; JSON could not hold such an answer."""
+        predictor = Predictor.load(package.read(penguins))
+        margins = np.zeros((4, 3), dtype=np.float32)
+        margins[2, 1] = margins[3, 0] = margin
+        monkeypatch.setattr(predictor, "engine", SimpleNamespace(margins=lambda _: margins))
+        rows = make_rows(4, task="multiclass")
+        with pytest.raises(
+            PackageError, match="species gives no finite score for 2 of 4 rows, the first of them row 2"
+        ):
+            predictor.predict(rows)
+
+    def test_a_link_that_overflows_is_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A count's link is exp: a margin of 800 would be infinite."""
+        parameters = {"objective": "count:poisson"}
+        contract = make_contract("count", task="regression", metric="mae", gates={}, parameters=parameters)
+        rows = make_rows(task="regression")
+        place = rows.schema.get_field_index(names.COLUMN_LABEL)
+        counts = pc.abs(rows[names.COLUMN_LABEL])
+        make_package(tmp_path / "package", contract, rows.set_column(place, names.COLUMN_LABEL, counts))
+        predictor = Predictor.load(package.read(tmp_path / "package"))
+        for margin, fails in ((700, False), (800, True)):
+            margins = np.array([margin], dtype=np.float32)
+            monkeypatch.setattr(predictor, "engine", SimpleNamespace(margins=lambda _, m=margins: m))
+            with pytest.raises(PackageError, match="1 of 1 rows") if fails else nullcontext():
+                predictor.predict(make_rows(1, task="regression"))
 
     def test_two_classes_with_three_scores(self, penguins: Path) -> None:
         """A binary contract over a multiclass booster."""

@@ -31,6 +31,7 @@ def test_good_rows_pass() -> None:
         ({"wind_speed": 1e39}, "instances.0.wind_speed", "too large"),
         ({"carrier": 7}, "instances.0.carrier", "text code"),
         ({"carrier": "A"}, "instances.0.carrier", "must match"),
+        ({"carrier": "\ud800"}, "instances.0.carrier", "half of a surrogate pair"),
         ({"holiday": 1}, "instances.0.holiday", "true or false"),
         ({"wind_sped": 3}, "instances.0.wind_sped", "did you mean 'wind_speed'"),
         ({"xyzzy": 3}, "instances.0.xyzzy", "known are carrier, hour"),

@@ -6,10 +6,13 @@ import asyncio
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 
-from hotclub import package
+from hotclub import objectives, package
+from hotclub.contract import FeatureSpec
 from hotclub.predictor import Predictor
+from serving import openapi
 from tests.serving.conftest import MODEL, ROW, MemoryRegistry
 
 
@@ -52,6 +55,24 @@ def test_answer_is_the_predictor_s_own(ask, packages, rows: int) -> None:
         "engine": "pylignum",
         "unseen": {"carrier": (rows + 4) // 5},
     }
+
+
+@pytest.mark.parametrize("rows", [1, 50])
+def test_a_score_that_is_no_finite_number_is_no_answer(
+    ask, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """JSON has no NaN; the answer names model and reason."""
+    link = objectives.scores
+
+    def broken(objective: objectives.Objective, margins: Any) -> Any:
+        scores = link(objective, margins)
+        return scores * np.nan if len(scores) == rows else scores  # those of the golden rows are good
+
+    monkeypatch.setattr(objectives, "scores", broken)
+    response = ask({"instances": [ROW] * rows})
+    assert response.status_code == 500
+    assert f"{MODEL} gives no finite score for {rows} of {rows} rows" in response.json()["detail"]
+    assert response.json()["version"] == "1"
 
 
 def test_nullable_feature_may_be_left_out(ask) -> None:
@@ -100,6 +121,29 @@ def test_body_that_is_no_json(ask) -> None:
     """No JSON is 400."""
     response = ask(b"{")
     assert (response.status_code, response.json()["title"]) == (400, "Bad Request")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"\\ud800": 1}',
+        b'{"instances": [{"\\uDFFF": 1}]}',
+        b'{"entities": ["a\\ud83d"]}',
+        b'{"entities": ["\xed\xa0\x80"]}',
+        b'{"entities": ["\xff"]}',
+        '{"entities": ["1"]}'.encode("utf-16"),
+    ],
+)
+def test_what_is_no_character_is_refused(ask, body: bytes) -> None:
+    """In values and in names, which no answer could repeat; it was the service's own failure once."""
+    assert ask(body).status_code == 400
+
+
+def test_characters_beyond_the_first_plane_are_characters(ask) -> None:
+    """Both halves together are one."""
+    response = ask(b'{"instances": [{"\\ud83d\\ude00": 1}]}')
+    assert response.status_code == 422
+    assert "instances.0.\U0001f600" in [error["field"] for error in response.json()["errors"]]
 
 
 @pytest.mark.parametrize("value", [b"NaN", b"Infinity", b"1e999"])
@@ -220,3 +264,26 @@ def test_metrics_count_requests_rows_and_strange_values(serve, registry: MemoryR
             assert 'version="2"' in live[0]
 
     asyncio.run(test())
+
+
+@pytest.mark.parametrize(
+    ("pattern", "portable"),
+    [
+        (r"[A-Z0-9]{2}", True),
+        (r"(?:a|b)+(?=x)(?!y)(?<=z)(?<!w)", True),
+        (r"\(?[0-9]+\)?", True),
+        (r"a\++", True),
+        (r"(?P<code>[A-Z]+)", False),
+        (r"(?i)abc", False),
+        (r"(?#note)a", False),
+        (r"(?>a+)b", False),
+        (r"a++", False),
+        (r"a{2}+", False),
+        (r"\Aabc\Z", False),
+    ],
+)
+def test_openapi_has_patterns_that_other_languages_read(pattern: str, portable: bool) -> None:  # noqa: FBT001
+    """JSON Schema means JavaScript's; one that only Python reads would break generated clients, and is said in words."""
+    schema = openapi.feature_schema(FeatureSpec("code", "category", nullable=False, pattern=pattern))
+    assert schema.get("pattern") == (f"^(?:{pattern})$" if portable else None)
+    assert (pattern in schema.get("description", "")) is not portable

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stack import preflight, settings
+from stack import lifecycle, preflight, settings
 from stack.errors import StackError
 from stack.home import Home
 from stack.ports import EXAMPLE_SHIFT, Ports, shift_problem
@@ -132,3 +132,45 @@ def test_a_second_launcher_is_refused_and_the_lock_dies_with_its_holder(home: Ho
         first.kill()
     with preflight.only_launcher(home):
         pass
+
+
+def _refused(variable: str, value: str, words: str) -> None:
+    with pytest.raises(StackError, match=words) as caught:
+        lifecycle._require_reachable(settings.Settings(**{variable: value}))
+    assert f"HOTCLUB_{variable.upper()}" in caught.value.problem
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("postgres_url", "nonsense:hush", "no address of a PostgreSQL"),
+        ("postgres_url", "mysql://u:hush@x", "no address of a PostgreSQL"),
+        ("postgres_url", "postgresql://u:hush%zz@127.0.0.1:1/x", "no address of a PostgreSQL"),
+        ("redis_url", "nonsense", "no address of a Redis"),
+        ("redis_url", "amqp://u:hush@x", "no address of a Redis"),
+        ("redis_url", "redis://:hush@127.0.0.1:notaport/0", "no address of a Redis"),
+        ("redis_url", "redis://:hush@[::1/0", "no address of a Redis"),
+    ],
+)
+def test_an_address_of_no_server_is_refused(variable: str, value: str, words: str) -> None:
+    """Before anything starts, with the variable, and without the password."""
+    _refused(variable, value, words)
+
+
+@pytest.mark.usefixtures("services")
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("postgres_url", "postgresql://u:hush@127.0.0.1:1/x", "refuses the login"),
+        ("redis_url", "redis://:hush@127.0.0.1:1/0", "does not answer"),
+    ],
+)
+def test_a_server_that_does_not_answer_is_named(variable: str, value: str, words: str) -> None:
+    """So, too."""
+    _refused(variable, value, words)
+
+
+def test_a_redis_of_this_machine_may_have_a_socket() -> None:
+    """As the embedded one has."""
+    lifecycle._require_reachable(settings.Settings(redis_url="redis+socket:///run/redis.sock"))

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from stack import lifecycle, restart, service_definitions, started_with, startup
+from stack import autoreload, lifecycle, restart, service_definitions, started_with, startup
 from stack.errors import StackError
 from stack.progress import Progress
 from stack.service_definitions import Job, Node, Service
 from stack.service_environments import Stack
+from stack.settings import ROOT
 from stack.started_with import Change
 from stack.supervisor import ProcessState, Supervisor
 
@@ -41,9 +42,12 @@ class Tiny:
         self.value = "first"
         self.broken = False
         self.extra = False
+        self.problem = ""
         self.out = io.StringIO()
         self._trace = stack.home.root / "trace"
         monkeypatch.setattr(service_definitions, "definitions", lambda _: self.nodes())
+        # These services have no code of ours.
+        monkeypatch.setattr(autoreload, "import_problem", lambda _: self.problem)
         self.supervisor = Supervisor(stack.home, stack.secrets.supervisor_password)
 
     def nodes(self) -> list[Node]:
@@ -158,6 +162,48 @@ def test_a_service_that_does_not_come_back_fails_the_restart(tiny: Tiny) -> None
     assert tiny.states()["django"].state in {"STARTING", "BACKOFF"}
     tiny.broken = False
     assert "started django first" in tiny.restart("django")
+
+
+@pytest.mark.parametrize("names", [(), ("django",), ("worker",), ("postgres",)])
+def test_code_that_cannot_be_loaded_stops_nothing(tiny: Tiny, names: tuple[str, ...]) -> None:
+    """Services keep the code that they have, and the stack remembers what it runs with."""
+    tiny.start()
+    before = tiny.pids()
+    tiny.problem = "NameError: name 'Oder' is not defined"
+    tiny.stack = dataclasses.replace(tiny.stack, variables={"HOTCLUB_APPS": "broken"})
+    with pytest.raises(StackError, match="cannot be loaded: NameError: name 'Oder'") as caught:
+        tiny.restart(*names)
+    assert "Nothing was stopped" in caught.value.fix
+    assert tiny.pids() == before
+    assert started_with.read(tiny.stack.home) == {}
+    assert tiny.restart("other") == ["stopped other first", "started other first"]
+    tiny.problem = ""
+    assert [line for line in tiny.restart(*names) if line.startswith("started ")]
+
+
+def test_the_code_that_is_tried_is_that_of_the_apps(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the stack's own settings and no login: a wrong line is named with its file, a wrong import as Python says it."""
+    app = tmp_path / "ourshop"
+    app.mkdir()
+    (app / "__init__.py").touch()
+    (app / "ml.py").write_text("x = (\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    settings = stack.settings.model_copy(update={"apps": "ourshop", "demo": False})
+    own = dataclasses.replace(stack, settings=settings)
+    django = next(node for node in service_definitions.definitions(own) if node.name == "django")
+    with pytest.raises(StackError, match=rf"{app / 'ml.py'}, line 1"):
+        restart._require_loadable(own, [django])
+    (app / "ml.py").write_text("x = 1\n")
+    environment = {**own.django_bare(), "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    monkeypatch.setattr(type(own), "django_bare", lambda _: environment)
+    restart._require_loadable(own, [django])
+    (app / "models.py").write_text("import ourshop.missing\n")
+    with pytest.raises(StackError, match=r"No module named 'ourshop\.missing'"):
+        restart._require_loadable(own, [django])
+    other = [node for node in service_definitions.definitions(own) if node.name in ("mlflow", "serving")]
+    restart._require_loadable(own, other)
 
 
 def test_restart_takes_new_values_and_remembers_them(tiny: Tiny) -> None:

@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings
 from hotclub import contract_files, names
 from stack import settings
 from stack.errors import StackError
-from stack.settings import ROOT, Settings, passed_on
+from stack.settings import ROOT, Settings, given, passed_on
 
 PARTS = ("stack", "django_app", "dags", "data_checks", "training", "serving")
 VARIABLE = re.compile(r"HOTCLUB_[A-Z][A-Z_]*[A-Z]")
@@ -147,6 +147,18 @@ def test_home_is_relative_to_the_repository(settings: Settings) -> None:
     """Wherever `make` is called from, the state is in one place."""
     assert settings.model_copy().home.is_absolute()
     assert Settings(home=Path("var")).home == ROOT / "var"
+
+
+def test_a_home_of_no_user_is_refused() -> None:
+    """The shell leaves ``~name`` as it is where it knows no such user."""
+    with pytest.raises(StackError, match="HOTCLUB_HOME: ~nosuchuser/x begins with ~ and the name of no user"):
+        settings.load({"HOTCLUB_HOME": "~nosuchuser/x"})
+
+
+def test_a_variable_of_blanks_counts_as_not_set(settings: Settings) -> None:
+    """A folder whose name is a blank is nobody's wish."""
+    del settings  # the fixture keeps .env out
+    assert given({"HOTCLUB_HOME": "  ", "HOTCLUB_APPS": ""}) == {}
 
 
 def test_variables_of_single_services_are_passed_on_but_no_secrets() -> None:

@@ -214,6 +214,7 @@ class TestCommandLine:
         assert "MLflow does not answer" in said
 
     @pytest.mark.integration
+    @pytest.mark.usefixtures("services")  # it imports MLflow, which takes seconds
     def test_register_while_mlflow_is_away(
         self, run: Callable[..., tuple[int, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

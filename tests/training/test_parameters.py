@@ -106,7 +106,7 @@ def test_labels_that_xgboost_refuses_are_refused_before(objective: str) -> None:
     for label in (-2.0, -0.5, 0.0, 0.5, 1.0, 3.0):
         matrix = xgboost.DMatrix([[1.0], [2.0]], label=[label, 1.0])
         # A base_score of one's own: XGBoost's estimate of it has rules of its own.
-        chosen = {"objective": objective, "base_score": 0.5, **_EXTRAS.get(objective, {})}
+        chosen = {"objective": objective, "base_score": 0.5, "nthread": 1, **_EXTRAS.get(objective, {})}
         try:
             xgboost.train(chosen, matrix, 1)
         except xgboost.core.XGBoostError:

@@ -193,11 +193,12 @@ class BatchViewSet(
             tenant = self._tenant_of(request, user, slug, declared)
             version = registry.champion_with_view(declared.name)
         _refuse_needless_tenant(version.contract, tenant)
+        rows = self._rows(given, day, tenant, declared, version.contract)
         batch, created = batch_create(
             version=version,
-            rows=self._rows(given, day, tenant, declared, version.contract),
+            rows=rows,
             tenant=tenant,
-            key=self._key(given, day, tenant, version),
+            key=self._key(given, day, tenant, version, rows),
             user=user,
             clock=timezone.now,
             retry_failed=given["retry_failed"],
@@ -232,7 +233,11 @@ class BatchViewSet(
 
     @staticmethod
     def _key(
-        given: dict[str, Any], day: dt.date | None, tenant: Tenant | None, version: ModelVersionRef
+        given: dict[str, Any],
+        day: dt.date | None,
+        tenant: Tenant | None,
+        version: ModelVersionRef,
+        rows: RowSelection,
     ) -> str | None:
         """Return the key of all that is loaded of a partition's day, else the one that is given."""
         key: str | None = given.get("key")
@@ -241,7 +246,7 @@ class BatchViewSet(
         if "partition" not in given or day is None:
             return key
         source = _declared(given["model"]).policy.score_on
-        return load_key(source=source or "", day=day, tenant=tenant) or key
+        return load_key(source=source or "", day=day, tenant=tenant, rows=rows) or key
 
     @staticmethod
     def _tenant_of(request: Request, user: Any, slug: str | None, declared: ModelContract) -> Tenant | None:

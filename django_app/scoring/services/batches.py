@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import logging
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -26,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 #: Sent by name: tasks import services, not the other way round.
 CHUNK_SCORE = "django_app.scoring.tasks.chunk_score"
+#: What finding the rows may take while a caller waits. Less than the 30 s after which Airflow gives a request up.
+TIME_LIMIT = dt.timedelta(seconds=20)
 #: Begins the keys that Django makes itself; no caller may send one.
 LOAD_KEY_PREFIX = "loads-"
 
@@ -34,7 +37,7 @@ class KeyConflictError(ConflictError):
     """An idempotency key that belongs to another batch."""
 
 
-def load_key(*, source: str, day: dt.date, tenant: Tenant | None) -> str | None:
+def load_key(*, source: str, day: dt.date, tenant: Tenant | None, rows: RowSelection) -> str | None:
     """Return the idempotency key of the batch that scores all that is loaded of a day; None where nothing is.
 
     The score DAG, the reconciliation and an event that comes late all compute the same key: the first one makes the
@@ -44,8 +47,13 @@ def load_key(*, source: str, day: dt.date, tenant: Tenant | None) -> str | None:
         source: whose deliveries have the rows.
         day: their day.
         tenant: whose rows, None for every tenant's.
+        rows: which are to be scored. The key of delivered ones is that of the very loads that they were read from:
+            another load may end at any moment.
     """
-    loads = loads_of_day(source=source, day=day, tenant=tenant)
+    if rows.delivered is not None:
+        loads: Sequence[tuple[str, int]] = rows.delivered.loads
+    else:
+        loads = loads_of_day(source=source, day=day, tenant=tenant)
     if not loads:
         return None
     digest = hashlib.sha256("\n".join(f"{delivery} {number}" for delivery, number in loads).encode())
@@ -61,6 +69,7 @@ def batch_create(
     user: Any,
     clock: Clock,
     retry_failed: bool = False,
+    time_limit: dt.timedelta = TIME_LIMIT,
 ) -> tuple[Batch, bool]:
     """Write a batch and its chunks, and enqueue them after commit.
 
@@ -72,6 +81,7 @@ def batch_create(
         user: who asks, None for no user.
         clock: the time; it is accepted at the beginning, and one without rows is finished at the end.
         retry_failed: where the key's batch failed, return its successor instead, and make one where there is none.
+        time_limit: how long PostgreSQL may take to find the rows.
 
     Returns:
         The batch, and whether it is new.
@@ -79,6 +89,7 @@ def batch_create(
     Raises:
         KeyConflictError: the key's batch is about other rows.
         NoLoadedKeysError: rows were delivered for another table than the model's.
+        PlanningTooLongError: finding the rows took longer than `time_limit`; nothing was made.
     """
     now = clock()
     model_name = version.registered.model_name
@@ -99,7 +110,7 @@ def batch_create(
                 requested_by=user,
                 created_at=now,
             )
-            _chunks_create(batch=batch, rows=rows, version=version, clock=clock)
+            _chunks_create(batch=batch, rows=rows, version=version, clock=clock, time_limit=time_limit)
     except IntegrityError:
         # Another request was first with this key; any other conflict is raised.
         existing = Batch.objects.filter(tenant=tenant, model_name=model_name, key=key).first()
@@ -126,15 +137,18 @@ def _place(
 
 
 def _same(batch: Batch, rows: RowSelection) -> Batch:
-    if not rows.is_of(batch):
+    # A load has one batch, also where the version that scores now would select its rows otherwise.
+    if not batch.key.startswith(LOAD_KEY_PREFIX) and not rows.is_of(batch):
         raise KeyConflictError(
             f"the key {batch.key!r} belongs to another batch: {batch.pk}, of {batch.rows_text}"
         )
     return batch
 
 
-def _chunks_create(*, batch: Batch, rows: RowSelection, version: ModelVersionRef, clock: Clock) -> None:
-    planned = chunk_rows.planned_entities(version.contract, batch, rows)
+def _chunks_create(
+    *, batch: Batch, rows: RowSelection, version: ModelVersionRef, clock: Clock, time_limit: dt.timedelta
+) -> None:
+    planned = chunk_rows.planned_entities(version.contract, batch, rows, time_limit)
     now = clock()
     chunks = BatchChunk.objects.bulk_create(
         BatchChunk(

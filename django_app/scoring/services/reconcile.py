@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import logging
 
+from django.db import connection
+
 from django_app.conf import hotclub_settings
 from django_app.ingest.loaded_keys import loaded_rows
 from django_app.ingest.models import Delivery
@@ -25,6 +27,8 @@ logger = logging.getLogger(__name__)
 MIN_AGE = dt.timedelta(minutes=10)
 #: What was loaded longer ago is a replay's, by hand.
 MAX_AGE = dt.timedelta(days=2)
+#: What finding the rows of one batch may take: no caller waits for it.
+TIME_LIMIT = dt.timedelta(minutes=5)
 #: The largest number of batches that one sweep makes for a model.
 MAX_BATCHES = 50
 
@@ -32,8 +36,21 @@ MAX_BATCHES = 50
 def loaded_days_score(*, clock: Clock) -> int:
     """Accept a batch for each loaded day without one, of every model that follows a source; return how many.
 
-    Models without a champion wait, as does everything while the model registry does not answer.
+    Models without a champion wait, as does everything while the model registry does not answer. While another process
+    does the same, this one does nothing: the rows of a large table take minutes to find, and sweeps come faster.
     """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(hashtext('scoring.loaded_days_score'))")
+        if not cursor.fetchone()[0]:
+            return 0
+    try:
+        return _every_model_score(clock=clock)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(hashtext('scoring.loaded_days_score'))")
+
+
+def _every_model_score(*, clock: Clock) -> int:
     found = contract_files.read_readable(hotclub_settings.contracts)
     for reason in found.broken:
         logger.warning("contract cannot be read", extra={"error": reason})
@@ -73,13 +90,15 @@ def _delivery_score(*, delivery: Delivery, version: ModelVersionRef, clock: Cloc
     schema = version.contract.schema
     tenant = delivery.tenant if schema.tenant_path is not None else None
     try:
+        rows = _rows(delivery, version.contract, tenant)
         _, created = batch_create(
             version=version,
-            rows=_rows(delivery, version.contract, tenant),
+            rows=rows,
             tenant=tenant,
-            key=load_key(source=delivery.source, day=delivery.day, tenant=tenant),
+            key=load_key(source=delivery.source, day=delivery.day, tenant=tenant, rows=rows),
             user=None,
             clock=clock,
+            time_limit=TIME_LIMIT,
         )
     except Exception:  # one day that cannot be cut must not keep the others from being scored
         logger.exception(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import io
 import json
 import shutil
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from django_app.ingest.models import Delivery
+from django_app.ingest.services.loading import delivery_load
 from django_app.registry import selectors as registry
 from django_app.registry.selectors import ModelVersionRef
 from django_app.scoring import predictors
@@ -25,6 +29,9 @@ from tests.conftest import ROOT, Database
 from tests.factories import make_contract, make_package
 
 CONTRACTS = ROOT / "django_app" / "flights" / "contracts"
+#: The day of the deliveries that `load` makes, and when the first of them lands.
+DELIVERED = dt.date(2013, 11, 1)
+LANDED = dt.datetime(2013, 11, 1, 12, tzinfo=dt.UTC)
 #: The classes of `flight_length`, whose rows have no time.
 CLASSES = ("short", "medium", "long")
 #: Flights of a higher number are none of the rows of `flight_length`.
@@ -132,6 +139,7 @@ def timeless(
         cache.mkdir(exist_ok=True)
         copy.rename(cache / digest)
         predictors._load.cache_clear()
+        shutil.rmtree(tmp_path / "own-contracts", ignore_errors=True)  # of the champion before, if any
         contract_files.write(own, tmp_path / "own-contracts")
         settings.HOTCLUB_CONTRACTS = [tmp_path / "own-contracts", CONTRACTS]
         tags = {names.TAG_DIGEST: digest, names.TAG_FINGERPRINT: own.fingerprint}
@@ -149,3 +157,30 @@ def timeless(
         return ref
 
     return make
+
+
+@pytest.fixture
+def load(stage: Any) -> Callable[..., Delivery]:
+    """A function that loads flights of Newark, by number, as a delivery does."""
+
+    def go(*numbers: int, day: dt.date = DELIVERED, origin: str = "EWR", minutes: int = 0) -> Delivery:
+        landed = LANDED + dt.timedelta(minutes=minutes)
+        tenant = {"EWR": "EWR", "JFK": "JFK", "LGA": "LGA"}[origin]
+        delivery = Delivery.objects.create(
+            source="flight_schedule", tenant_id=tenant, day=day, sha256=uuid.uuid4().hex, size_bytes=1,
+            archive_path="/nowhere", status="loading", attempts=1, landed_at=landed,
+        )  # fmt: skip
+        # Without an offset: New York's own time, while the session that finds the rows again has UTC.
+        rows = [
+            {
+                "carrier": "UA", "flight_number": number, "origin": origin, "destination": "IAH",
+                "tail_number": "N14228", "scheduled_departure": f"{day} 05:15:00",
+                "scheduled_arrival": f"{day} 08:19:00", "distance": 1400,
+            }
+            for number in numbers
+        ]  # fmt: skip
+        stage(str(delivery.pk), rows)
+        assert delivery_load(delivery_id=delivery.pk, clock=lambda: landed)
+        return delivery
+
+    return go

@@ -8,9 +8,9 @@ from typing import Any
 from django_app.flights.models import Flight
 from django_app.scoring.models import Batch, Prediction
 from django_app.scoring.services import chunks
-from tests.django_app.scoring.conftest import LAST_NUMBER
+from tests.django_app.scoring.conftest import LANDED, LAST_NUMBER
 
-NOW = dt.datetime(2013, 11, 1, 12, tzinfo=dt.UTC)
+NOW = LANDED
 BATCHES = "/api/v1/batches/"
 
 

@@ -16,6 +16,7 @@ from django_app.scoring.models import Batch, Prediction, PredictionRequest
 from django_app.scoring.row_selection import RowSelection
 from django_app.scoring.services import batches, chunks, requests
 from django_app.tenants.models import Tenant
+from hotclub import objectives
 from tests.django_app.scoring.test_requests import FEATURES
 
 pytestmark = [pytest.mark.django_db, pytest.mark.integration]
@@ -296,3 +297,17 @@ def test_a_batch_that_is_given_up_says_when_and_why(batch: Batch) -> None:
     assert (batch.status, batch.error, batch.finished_at) == ("failed", "no such version", later)
     statuses = list(batch.chunks.order_by("number").values_list("status", flat=True))
     assert statuses == ["done", *["failed"] * (len(statuses) - 1)]
+
+
+def test_a_score_that_is_no_finite_number_fails_the_batch(
+    batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once and with the reason: trying again gives the same number, and nothing of the chunk is stored."""
+    chunks.predictor_for(batch)  # its golden rows are good
+    link = objectives.scores
+    monkeypatch.setattr(objectives, "scores", lambda *given: link(*given) * np.nan)
+    tasks.chunk_score(batch.chunks.order_by("number")[0].pk)
+    batch.refresh_from_db()
+    assert batch.status == "failed"
+    assert "arrival_delay gives no finite score for 100 of 100 rows" in batch.error
+    assert not Prediction.objects.filter(batch=batch).exists()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +10,6 @@ import pytest
 
 from django_app.flights.models import Flight
 from django_app.ingest.models import Delivery, LoadedKeys
-from django_app.ingest.services.loading import delivery_load
 from django_app.registry.selectors import ModelVersionRef
 from django_app.scoring.models import Batch
 from django_app.scoring.services import reconcile
@@ -31,33 +29,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.integration]
 DAY = dt.date(2013, 11, 1)
 Make = Callable[..., ModelVersionRef]
 Load = Callable[..., Delivery]
-
-
-@pytest.fixture
-def load(stage: Any) -> Load:
-    """A function that loads flights of Newark, by number, as a delivery does."""
-
-    def go(*numbers: int, day: dt.date = DAY, origin: str = "EWR", minutes: int = 0) -> Delivery:
-        landed = NOW + dt.timedelta(minutes=minutes)
-        tenant = {"EWR": "EWR", "JFK": "JFK", "LGA": "LGA"}[origin]
-        delivery = Delivery.objects.create(
-            source="flight_schedule", tenant_id=tenant, day=day, sha256=uuid.uuid4().hex, size_bytes=1,
-            archive_path="/nowhere", status="loading", attempts=1, landed_at=landed,
-        )  # fmt: skip
-        # Without an offset: New York's own time, while the session that finds the rows again has UTC.
-        rows = [
-            {
-                "carrier": "UA", "flight_number": number, "origin": origin, "destination": "IAH",
-                "tail_number": "N14228", "scheduled_departure": f"{day} 05:15:00",
-                "scheduled_arrival": f"{day} 08:19:00", "distance": 1400,
-            }
-            for number in numbers
-        ]  # fmt: skip
-        stage(str(delivery.pk), rows)
-        assert delivery_load(delivery_id=delivery.pk, clock=lambda: landed)
-        return delivery
-
-    return go
 
 
 class TestDelivered:

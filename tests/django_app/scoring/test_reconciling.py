@@ -6,6 +6,7 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from django_app.ingest.models import Delivery
@@ -16,7 +17,9 @@ from django_app.scoring.models import Batch
 from django_app.scoring.row_selection import RowSelection
 from django_app.scoring.services import batches, reconcile
 from django_app.tenants.models import Tenant
+from hotclub import names
 from hotclub.errors import RegistryError
+from tests.conftest import Database
 from tests.django_app.scoring.conftest import CONTRACTS
 
 pytestmark = pytest.mark.django_db
@@ -52,7 +55,12 @@ def _delivery(minutes: float = 11, tenant: str = "EWR", **changes: Any) -> Deliv
 
 
 def _key(tenant: str = "EWR") -> str | None:
-    return batches.load_key(source="flight_schedule", day=DAY, tenant=Tenant.objects.get(pk=tenant))
+    return batches.load_key(
+        source="flight_schedule",
+        day=DAY,
+        tenant=Tenant.objects.get(pk=tenant),
+        rows=RowSelection.all_rows(),
+    )
 
 
 def _batch(ref: ModelVersionRef, minutes_ago: float, tenant: str | None = "EWR") -> None:
@@ -213,3 +221,30 @@ def test_one_sweep_makes_a_limited_number(monkeypatch: pytest.MonkeyPatch) -> No
     assert set(Batch.objects.values_list("day", flat=True)) == {d.day for d in deliveries[:2]}
     assert reconcile.loaded_days_score(clock=_clock) == 1
     assert reconcile.loaded_days_score(clock=_clock) == 0
+
+
+def test_one_process_at_a_time(database: Database) -> None:
+    """The rows of a large table take minutes to find, and sweeps come every 20 s: the others leave it to the first."""
+    _delivery()
+    lock = "hashtext('scoring.loaded_days_score')"
+    with psycopg.connect(database.url(names.ROLE_APP), autocommit=True) as other:
+        other.execute(f"SELECT pg_advisory_lock({lock})")
+        assert reconcile.loaded_days_score(clock=_clock) == 0
+        other.execute(f"SELECT pg_advisory_unlock({lock})")
+        assert reconcile.loaded_days_score(clock=_clock) == 1
+        # It is free again.
+        assert other.execute(f"SELECT pg_try_advisory_lock({lock})").fetchone() == (True,)
+        assert reconcile.loaded_days_score(clock=_clock) == 0
+
+
+def test_finding_the_rows_may_take_longer_than_a_caller_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No request waits for the sweep."""
+    limits = []
+    create = batches.batch_create
+    monkeypatch.setattr(
+        reconcile, "batch_create", lambda **given: limits.append(given["time_limit"]) or create(**given)
+    )
+    _delivery()
+    assert reconcile.loaded_days_score(clock=_clock) == 1
+    assert limits == [reconcile.TIME_LIMIT]
+    assert limits[0] > batches.TIME_LIMIT
