@@ -89,7 +89,7 @@ def refuse_rows(node: Any) -> None:
         found = sql_functions.row_functions(part)
         if found:
             raise ContractError(
-                f"{type(part).__name__} of {' and '.join(found)} gives several rows for one; take one value by its index: "
+                f"{' and '.join(found)} gives several rows for one; take one value by its index: "
                 "'tags__0', or count: 'tags__len'"
             )
 
