@@ -93,6 +93,7 @@ WRONG_QUERIES: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
     "outer reference to many": (feature(Number(Subquery(OF_LINES.order_by("pk").values("percent")[:1]), nullable=True)), IT, ("'lines' has many rows for one",)),
     "exists of many": (feature(Boolean(Exists(OF_LINES))), IT, ("'lines' has many rows for one",)),
     "exists of many in a case": (feature(Number(Case(When(Exists(OF_LINES), then=Value(1)), default=Value(0)))), IT, ("'lines' has many rows for one",)),
+    "union of outer references to many": (feature(Number(Subquery(OF_LINES.values("percent").union(OF_LINES.values("percent")).order_by("percent")[:1]), nullable=True)), IT, ("'lines' has many rows for one", "Subquery(")),
     "label exists of many": ({"label": Exists(OF_LINES)}, "label", ("'lines' has many rows for one",)),
     "label known by exists of many": ({"label_known": Exists(OF_LINES)}, "label_known", ("'lines' has many rows for one",)),
     "rows by exists of many": ({"rows": ROWS.filter(Exists(OF_LINES))}, "rows", ("'lines' has many rows for one",)),
