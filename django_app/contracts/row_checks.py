@@ -8,7 +8,6 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db import DEFAULT_DB_ALIAS, models
 from django.db.models.manager import BaseManager
 from django.db.models.query import RawQuerySet
-from django.db.models.sql.where import ExtraWhere
 
 from django_app.contracts import joins, nullability
 from django_app.contracts.entity_keys import key_type
@@ -61,9 +60,7 @@ def _refuse_forms(rows: models.QuerySet[Any]) -> None:
             query.distinct_fields
         ),
         "extra() adds SQL that nothing can be said of; write expressions": bool(
-            query.extra
-            or query.extra_tables
-            or any(isinstance(part, ExtraWhere) for part in walk(query.where))
+            query.extra or query.extra_tables
         ),
     }
     for reason, is_so in found.items():
