@@ -125,7 +125,9 @@ def _check_expression(expression: Any) -> None:
         raise ContractError(
             f"must be of a field path or a Django expression, not of {shown(expression)}; {fix}"
         )
-    raise ContractError(f"{shown(expression)} has many rows; write Subquery(….values('price')[:1])")
+    raise ContractError(
+        f"{shown(expression)} has many rows; write Subquery(….order_by('-pk').values('price')[:1])"
+    )
 
 
 def _check_bounds(feature: Number | Age, place: str, problems: Problems) -> None:
