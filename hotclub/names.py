@@ -38,6 +38,7 @@ TAG_DIGEST: Final = "hotclub.package_digest"
 TAG_FINGERPRINT: Final = "hotclub.contract_fingerprint"
 TAG_CONTRACT_VERSION: Final = "hotclub.contract_version"
 TAG_GATES: Final = "hotclub.gates"  # one of the three below
+TAG_FAILED_GATES: Final = "hotclub.failed_gates"  # which, with value and limit, in words
 TAG_OVERRIDE: Final = "hotclub.gates_override"  # a reason, written by a person
 GATES_PASSED: Final = "passed"
 GATES_FAILED: Final = "failed"
