@@ -282,7 +282,7 @@ def test_metrics_count_requests_rows_and_strange_values(serve, registry: MemoryR
         (r"\Aabc\Z", False),
     ],
 )
-def test_openapi_has_patterns_that_other_languages_read(pattern: str, portable: bool) -> None:  # noqa: FBT001
+def test_openapi_has_patterns_that_other_languages_read(pattern: str, portable: bool) -> None:
     """JSON Schema means JavaScript's; one that only Python reads would break generated clients, and is said in words."""
     schema = openapi.feature_schema(FeatureSpec("code", "category", nullable=False, pattern=pattern))
     assert schema.get("pattern") == (f"^(?:{pattern})$" if portable else None)
