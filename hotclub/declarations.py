@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from hotclub import severities
@@ -167,7 +168,9 @@ def snake_case(name: str) -> str:
 
 def _register(cls: type[Any], table: dict[str, type[Any]], keywords: Mapping[str, Any]) -> None:
     """Enter a class under its contract name, or note why that cannot be."""
-    declared = cls.__dict__.get("name")
+    # Also of a class that it shares with others; another declaration's name is not inherited.
+    shared = takewhile(lambda each: not issubclass(each, MLModel | Source), cls.__mro__[1:])
+    declared = next((vars(each)["name"] for each in (cls, *shared) if "name" in vars(each)), None)
     name = snake_case(cls.__name__) if declared is None or declared == "" else declared
     usable = isinstance(name, str) and _NAME.fullmatch(name) is not None
     # Whoever reads it elsewhere finds a text, whatever was declared.
@@ -180,7 +183,8 @@ def _register(cls: type[Any], table: dict[str, type[Any]], keywords: Mapping[str
     known = {**models, **sources}.get(cls.name)
     if keywords:
         reason = (
-            f"{', '.join(keywords)}: a declaration takes no keywords; write them as attributes in its body"
+            f"{', '.join(keywords)}: a declaration takes no keywords; write them as attributes in its body, and what several "
+            "share into a class without MLModel or Source"
         )
     elif not usable:
         found = repr(name) if isinstance(name, str | int | float) else f"of type {type(name).__name__}"

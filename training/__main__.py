@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hotclub import command_result, contract_files, days
-from training import steps
+from training import parent_watch, steps
 from training.failures import Exit, judge
 from training.run_folder import RunFolder
 from training.settings import TrainingSettings
@@ -88,6 +88,7 @@ def _say(text: str) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; return the exit status, see `training.failures.Exit`."""
+    parent_watch.begin()
     options = _parser().parse_args(arguments)
     # XGBoost's threads, read when its library is loaded: sleep while waiting, others need the cores too.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Final
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -12,6 +15,8 @@ from hotclub.metrics import not_worse
 
 Floats = npt.NDArray[np.float64]
 CONSTANT = "constant"
+#: Scores are 32-bit floats: metrics that differ by less are equal.
+_EQUAL: Final = 1e-6
 
 
 def baselines(contract: ModelContract, fit: pa.Table, evaluation: pa.Table) -> dict[str, Floats]:
@@ -39,18 +44,19 @@ def baselines(contract: ModelContract, fit: pa.Table, evaluation: pa.Table) -> d
     return {name: scores[:, 0] for name, scores in found.items()}
 
 
-def poorer_than_constant(
+def no_better_than_constant(
     contract: ModelContract, candidate: dict[str, float], measured: dict[str, dict[str, float]]
 ) -> str:
-    """Return a sentence when a model is worse than the constant by its own metric, else the empty text."""
+    """Return a sentence when a model is not better than the constant by its own metric, else the empty text."""
     metric = contract.policy.metric
     constant = measured[CONSTANT]
     if metric not in candidate or metric not in constant:
         return ""
-    if not_worse(metric, candidate[metric], constant[metric]):
+    same = math.isclose(candidate[metric], constant[metric], rel_tol=_EQUAL, abs_tol=_EQUAL)
+    if not same and not_worse(metric, candidate[metric], constant[metric]):
         return ""
     return (
-        f"poorer than the constant baseline: {metric} {candidate[metric]:.4g}, that of always giving the same answer "
+        f"{'no better' if same else 'poorer'} than the constant baseline: {metric} {candidate[metric]:.4g}, that of always giving the same answer "
         f"is {constant[metric]:.4g}"
     )
 

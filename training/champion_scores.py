@@ -26,11 +26,13 @@ class ChampionScores:
 
     Attributes:
         version: None when there is no champion.
+        caution: why its metrics may be too good, though it was scored.
     """
 
     version: str | None
     scores: npt.NDArray[np.float64] | None
     reason: str = ""
+    caution: str = ""
 
     @property
     def failure(self) -> str | None:
@@ -65,7 +67,8 @@ def score_with_champion(
         rows = _rows(settings, contract, predictor.contract, evaluation)
         if isinstance(rows, str):
             return ChampionScores(version.version, None, rows)
-        return ChampionScores(version.version, predictor.predict(rows).scores)
+        caution = _caution(contract, predictor.contract)
+        return ChampionScores(version.version, predictor.predict(rows).scores, caution=caution)
     except RegistryNotFoundError as error:  # MLflow answers, and has lost the package
         return ChampionScores(version.version, None, _first_line(error))
     except (RegistryError, psycopg.OperationalError):
@@ -74,6 +77,22 @@ def score_with_champion(
         return ChampionScores(version.version, None, _first_line(error))
     finally:
         registry.close()
+
+
+def _caution(candidate: ModelContract, champion: ModelContract) -> str:
+    """Return that the champion's rows were cut in another way: some of these may be among those that it was fitted on."""
+    ours, its = (
+        "by time"
+        if contract.schema.event_time is not None
+        else f"by a hash of {contract.schema.split_by or 'the key'}"
+        for contract in (candidate, champion)
+    )
+    if ours == its:
+        return ""
+    return (
+        f"the champion's own rows were split {its}, these are split {ours}: it may have been fitted on some of the evaluation "
+        "rows, and its metrics here may be too good"
+    )
 
 
 def _rows(

@@ -31,9 +31,11 @@ def description(contract: ModelContract, facts: dict[str, Any], evaluation: dict
 def warnings(facts: dict[str, Any], evaluation: dict[str, Any]) -> list[str]:
     """Return what a person should know before promoting the version: one sentence each."""
     found = [facts["left_out"]["sentence"]] if facts["left_out"]["count"] else []
+    found += facts["warnings"]
     found += [finding["message"] for finding in facts["leakage"]]
-    if evaluation["poorer_than_constant"]:
-        found.append(evaluation["poorer_than_constant"])
+    found += [text for text in (evaluation["copies"], evaluation["champion"]["caution"]) if text]
+    if evaluation["no_better_than_constant"]:
+        found.append(evaluation["no_better_than_constant"])
     return found
 
 

@@ -15,6 +15,7 @@ from hotclub.callbacks import ProgressCallback
 from hotclub.columns import feature_schema
 from hotclub.contract import ModelContract
 from hotclub.engines import XGBoostEngine
+from hotclub.errors import HotclubError
 from hotclub.matrix import MatrixBuilder, vocabulary_of
 from hotclub.predictor import Predictor
 from training import labels
@@ -87,6 +88,7 @@ def fit(
     Raises:
         RefusedDataError: a feature or label is infinite, too large, or none that the objective takes.
         ContractError: the contract declares a parameter that no model may have.
+        HotclubError: a metric or gain of the fit is not finite.
 
     Returns:
         The booster in UBJSON with only its best iterations, the vocabulary, and facts about the fit.
@@ -128,6 +130,11 @@ def _facts(
     # Of several metrics the last one stops.
     stopped_by, values = list(watched["stopping"].items())[-1]
     gain = kept.get_score(importance_type="total_gain")
+    if not np.isfinite([values[rounds - 1], *gain.values()]).all():
+        raise HotclubError(
+            f"the fit overflowed: {stopped_by} or the gain of a feature is infinite or not a number. Look at the largest "
+            "labels and features with inspectml, and at parameters in ml.py"
+        )
     return {
         "rounds": rounds,
         "early_stopping_metric": stopped_by,

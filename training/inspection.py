@@ -17,9 +17,10 @@ import pyarrow.parquet as pq
 
 from hotclub import names
 from hotclub.contract import FeatureSpec, ModelContract
-from training import labels, leakage, steps
+from training import labels, leakage, row_warnings, steps
 from training.errors import RefusedDataError
 from training.event_times import LeftOut, leave_out_far_rows
+from training.findings import Finding
 from training.single_feature import METRIC, Association
 from training.splits import Splits, cut, declared_boundaries, split_rows
 
@@ -56,7 +57,7 @@ def report(run: steps.Run, table: pa.Table, facts: dict[str, Any]) -> dict[str, 
     declared = declared_boundaries(contract, kept, run.stopping_from, run.evaluation_from)
     splits = cut(contract, kept, declared)
     _tried(problems, lambda: _check(run, kept), None)
-    nothing: tuple[list[leakage.Finding], dict[str, Association]] = ([], {})
+    nothing: tuple[list[Finding], dict[str, Association]] = ([], {})
     findings, scores = _tried(problems, lambda: _leakage(contract, splits, facts), nothing)
     filled = facts["filled"]
     return {
@@ -76,6 +77,7 @@ def report(run: steps.Run, table: pa.Table, facts: dict[str, Any]) -> dict[str, 
         "splits": {name: labels.describe(contract, rows) for name, rows in splits.named().items()},
         "split_by": _split_by(contract),
         "problems": problems,
+        "warnings": row_warnings.find(contract, splits, declared),
         "histograms": {spec.name: _histogram(spec, kept[spec.name]) for spec in contract.features},
     }
 
@@ -98,7 +100,7 @@ def _check(run: steps.Run, table: pa.Table) -> None:
 
 def _leakage(
     contract: ModelContract, splits: Splits, facts: dict[str, Any]
-) -> tuple[list[leakage.Finding], dict[str, Association]]:
+) -> tuple[list[Finding], dict[str, Association]]:
     for name, rows in splits.named().items():
         labels.check_values(contract, name, rows)
     return leakage.find(contract, splits, facts["filled"])

@@ -40,6 +40,7 @@ def page(found: dict[str, Any]) -> str:
     body = [
         f"<h1>{title}</h1>",
         *(f"<p>{escape(line)}</p>" for line in inspection_text.heading(found)),
+        *(f'<p class="warning">WARNING: {escape(text)}</p>' for text in inspection_text.warnings(found)),
         *_problems(found),
         "<h2>Leakage</h2>",
         *_findings(found),

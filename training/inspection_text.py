@@ -13,7 +13,7 @@ _MAX_WIDTH: Final = 44
 def table(found: dict[str, Any]) -> str:
     """Return an inspection as text: rows, label, features, findings, splits and problems."""
     parts = [
-        "\n".join(heading(found)),
+        "\n".join([*heading(found), *(f"WARNING: {text}" for text in warnings(found))]),
         "Label\n" + aligned(("", "rows or value", "share"), label_rows(found)),
         "Features\n" + aligned(feature_heads(found), feature_rows(found)),
         "Leakage\n" + "\n".join(findings(found) or ["  nothing found"]),
@@ -34,9 +34,13 @@ def heading(found: dict[str, Any]) -> list[str]:
         lines.append(f"event times from {found['first_event'][:16]} to {found['last_event'][:16]} UTC")
     else:
         lines.append("rows without a time")
-    if found["left_out"]["count"]:
-        lines.append(f"WARNING: {found['left_out']['sentence']}")
     return lines
+
+
+def warnings(found: dict[str, Any]) -> list[str]:
+    """Return what is doubtful about the rows, a sentence each."""
+    left_out = [found["left_out"]["sentence"]] if found["left_out"]["count"] else []
+    return [*left_out, *found["warnings"]]
 
 
 def label_rows(found: dict[str, Any]) -> list[tuple[str, ...]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -16,7 +18,10 @@ from hotclub.metrics import METRICS
 from training.errors import RefusedDataError
 from training.splits import Boundaries, Splits, advice
 
-_MAX_SHOWN = 5
+_MAX_SHOWN: Final = 5
+_MAX_CLASSES_SHOWN: Final = 12
+#: XGBoost adds up squared distances from the middle over rows and rounds, in 32-bit floats: from here on they overflow.
+_MAX_DISTANCE: Final = 1e15
 
 
 def check(contract: ModelContract, table: pa.Table, splits: Splits, at: Boundaries | None) -> dict[str, Any]:
@@ -90,7 +95,7 @@ def _check_labels(contract: ModelContract, split_name: str, rows: pa.Table) -> N
     if contract.schema.classes and (other := int((label == -1).sum())):
         raise RefusedDataError(
             f"the {split_name} split has {_rows(other)} whose label is none of the classes "
-            f"({', '.join(contract.schema.classes)}). Add the value to classes in ml.py, or leave those rows out"
+            f"({_listed(contract.schema.classes)}). Add the value to classes in ml.py, or leave those rows out"
         )
     objective = objectives.find(contract.schema.task, contract.policy.parameters)
     if contract.schema.task == "multiclass":
@@ -105,6 +110,19 @@ def _check_labels(contract: ModelContract, split_name: str, rows: pa.Table) -> N
         raise RefusedDataError(
             f"the {split_name} split has {_rows(len(wrong))} whose label is not {wanted} (a finite 32-bit float), "
             f"which {name} needs: {shown}. Change label or label_known in ml.py, or the objective"
+        )
+    if contract.schema.task == "regression":
+        _check_distances(split_name, rows, label)
+
+
+def _check_distances(split_name: str, rows: pa.Table, label: npt.NDArray[np.float64]) -> None:
+    distance = np.abs(label - np.median(label)) if len(label) else label
+    if distance.sum() > _MAX_DISTANCE:
+        place = int(distance.argmax())
+        raise RefusedDataError(
+            f"the {split_name} split has a label of {label[place]:g} (entity {rows[names.COLUMN_ENTITY][place].as_py()}), so "
+            "far from the others that sums of its square overflow a 32-bit float. Correct the row, leave it out of rows "
+            "in ml.py, or give the label another unit"
         )
 
 
@@ -138,11 +156,11 @@ def _problem(metric: str, name: str, facts: dict[str, Any]) -> str | None:
     absent = [label for label, rows in facts["classes"].items() if not rows]
     if absent:
         # Not fitted, it is never answered; not held out, nobody knows how well it is answered.
-        return f"has no row of class {', '.join(absent)}"
+        return f"has no row of class {_listed(absent)}"
     needed = METRICS[metric].rows_per_class
     few = [f"{label} ({rows})" for label, rows in facts["classes"].items() if rows < needed]
     if few and name != "train":
-        return f"has too few rows of class {', '.join(few)}: {metric} needs at least {needed} of each class"
+        return f"has too few rows of class {_listed(few)}: {metric} needs at least {needed} of each class"
     return None
 
 
@@ -153,8 +171,22 @@ def _words(facts: dict[str, Any]) -> str:
     if "lowest" in facts:
         parts.append(f"labels from {facts['lowest']:g} to {facts['highest']:g}")
     else:
-        parts.append("by class " + ", ".join(f"{label}: {rows}" for label, rows in facts["classes"].items()))
+        parts.append(_by_class(facts["classes"]))
     return ", ".join(parts)
+
+
+def _by_class(counts: dict[str, int]) -> str:
+    """Return the rows of each class; of very many classes, of those with the fewest."""
+    if len(counts) <= _MAX_CLASSES_SHOWN:
+        return "by class " + ", ".join(f"{label}: {rows}" for label, rows in counts.items())
+    rarest = sorted(counts.items(), key=lambda entry: entry[1])[:_MAX_SHOWN]
+    shown = ", ".join(f"{label}: {rows}" for label, rows in rarest)
+    return f"the rarest of {len(counts):,} classes {shown}"
+
+
+def _listed(values: Sequence[str]) -> str:
+    more = len(values) - _MAX_CLASSES_SHOWN
+    return ", ".join(values[:_MAX_CLASSES_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _rows(count: int) -> str:

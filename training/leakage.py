@@ -8,7 +8,6 @@ reason (`leakage_accepted` in ml.py).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -16,16 +15,20 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hotclub import names, severities
+from hotclub import names
 from hotclub.contract import FeatureSpec, ModelContract
-from hotclub.severities import Severity
+from training import empty_features, known_later
 from training.errors import RefusedDataError
+from training.findings import Finding, critical, warning
+from training.label_means import label_means, means_of_label
 from training.single_feature import Association, association
 from training.splits import Splits
 
 #: From here on a feature alone predicts nearly everything. Strong and honest features stay below: in the diamonds' data
 #: a stone's weight alone explains the price with an R2 of 0.93.
 SUSPICIOUS_SCORE: Final = 0.995
+#: From here on a person should think about it.
+STRONG_SCORE: Final = 0.98
 SUSPICIOUS_CORRELATION: Final = 0.9995
 #: Where one class is nearly all rows, always answering it is that accurate too: most of the other rows must be right.
 _MAX_SHARE_OF_ERRORS: Final = 0.1
@@ -33,31 +36,9 @@ _MIN_OTHER_ROWS: Final = 5
 #: Fewer rows may agree with the label, or all be null, by chance.
 _MIN_ROWS: Final = 20
 _FIRST_ROWS: Final = 1000
-_FILLED: Final = 0.95
-_EMPTY: Final = 0.05
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something about one feature.
-
-    Attributes:
-        severity: critical stops the training, a warning is shown.
-        feature: its name.
-        check: which rule found it.
-        number: what was measured, in the unit of the rule.
-        message: a sentence, with the number.
-    """
-
-    severity: Severity
-    feature: str
-    check: str
-    number: float
-    message: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it for a JSON file."""
-        return asdict(self)
+#: A value of a quantity is rare when this share of the rows has it at most.
+_RARE: Final = 0.01
+_EQUAL_IN_PART: Final = 0.2
 
 
 class LeakageError(RefusedDataError):
@@ -73,26 +54,41 @@ def find(
         contract: its features and what was accepted of them.
         splits: the rows; a feature alone is fitted on the train split and measured on the stopping split.
         filled: of a snapshot: the numbers of rows with and without a label (`known`, `unknown`), and per feature how
-            many of each have a value (`features`).
+            many of each have a value (`features`), and the value that every unlabelled row has (`single`).
     """
+    filled = filled or {}
     findings: list[Finding] = []
     scores: dict[str, Association] = {}
     every = pa.concat_tables(splits.named().values())
+    total = max(every.num_rows, filled.get("known", 0) + filled.get("unknown", 0))
+    means = label_means(contract, every)
     for spec in contract.features:
-        found = _plain(spec, every[spec.name])
-        if found is None:
-            scores[spec.name] = association(contract, spec, splits.train, splits.stopping)
-            found = (
-                _equals_label(contract, spec, every)
-                or _predicts_alone(contract, spec, scores[spec.name], splits.stopping)
-                or _known_afterwards(spec, filled or {})
-            )
-        else:
+        found = empty_features.without_values(spec, every[spec.name])
+        if found is not None:
             # What is null in every labelled row may be filled in the others; what is constant may be null there.
-            found = _known_afterwards(spec, filled or {}) or found
+            found = known_later.find(contract, spec, every[spec.name], filled) or found
+        else:
+            alone = scores[spec.name] = association(contract, spec, splits.train, splits.stopping)
+            found = _most_serious(
+                [
+                    _equals_label(contract, spec, every),
+                    _predicts_alone(contract, spec, alone, splits.stopping),
+                    means_of_label(spec, every, means),
+                    known_later.find(contract, spec, every[spec.name], filled, alone),
+                    empty_features.row_number(contract, spec, splits, every, total, alone),
+                    empty_features.unseen(spec, splits),
+                    _equals_label_in_part(contract, spec, every),
+                ]
+            )
         if found is not None:
             findings.append(_accepted(contract, found))
     return findings, scores
+
+
+def _most_serious(found: Sequence[Finding | None]) -> Finding | None:
+    """Return the first critical finding, else the first of all: one for each feature."""
+    there = [finding for finding in found if finding is not None]
+    return next((finding for finding in there if finding.is_critical), there[0] if there else None)
 
 
 def refuse_critical(findings: Sequence[Finding]) -> None:
@@ -101,10 +97,10 @@ def refuse_critical(findings: Sequence[Finding]) -> None:
     Raises:
         LeakageError: names every such feature, with its number and the fix.
     """
-    critical = [finding for finding in findings if finding.severity == severities.CRITICAL]
-    if critical:
-        listed = "; ".join(finding.message for finding in critical)
-        example = f'leakage_accepted = {{"{critical[0].feature}": "..."}}'
+    serious = [finding for finding in findings if finding.is_critical]
+    if serious:
+        listed = "; ".join(finding.message for finding in serious)
+        example = f'leakage_accepted = {{"{serious[0].feature}": "..."}}'
         raise LeakageError(
             f"features look as if they knew the label: {listed}. Remove them from features in ml.py; one that is really "
             f"known when predictions are made is accepted with a reason: {example}"
@@ -113,22 +109,9 @@ def refuse_critical(findings: Sequence[Finding]) -> None:
 
 def _accepted(contract: ModelContract, found: Finding) -> Finding:
     reason = contract.policy.leakage_accepted.get(found.feature)
-    if reason is None or found.severity != severities.CRITICAL:
+    if reason is None or not found.is_critical:
         return found
-    message = f"{found.message} (accepted: {reason})"
-    return Finding(severities.WARNING, found.feature, found.check, found.number, message)
-
-
-def _plain(spec: FeatureSpec, column: pa.ChunkedArray) -> Finding | None:
-    """Return that a feature is null in all rows, or has one value in all of them."""
-    if column.null_count == len(column):
-        message = f"{spec.name} is null in all {len(column):,} labelled rows"
-        return Finding(severities.WARNING, spec.name, "all_null", 1.0, message)
-    values = pc.unique(column.slice(0, _FIRST_ROWS))
-    if len(values) == 1 and len(values := pc.unique(column)) == 1:
-        message = f"{spec.name} is constant: {values[0].as_py()!r} in all {len(column):,} labelled rows"
-        return Finding(severities.WARNING, spec.name, "constant", 1.0, message)
-    return None
+    return warning(found.feature, found.check, found.number, f"{found.message} (accepted: {reason})")
 
 
 def _equals_label(contract: ModelContract, spec: FeatureSpec, rows: pa.Table) -> Finding | None:
@@ -153,7 +136,7 @@ def _equals_label(contract: ModelContract, spec: FeatureSpec, rows: pa.Table) ->
     if words is None:
         return None
     message = f"{spec.name} {words} in all {len(label):,} rows in which it has a value"
-    return Finding(severities.CRITICAL, spec.name, "equals_label", 1.0, message)
+    return critical(spec.name, "equals_label", 1.0, message)
 
 
 def _one_to_one(column: pa.ChunkedArray, label: npt.NDArray[np.float64]) -> bool:
@@ -180,8 +163,8 @@ def _predicts_alone(
     for words, correlation in curves.items():
         if correlation is not None and abs(correlation) >= SUSPICIOUS_CORRELATION:
             message = f"{spec.name} {words} {correlation:.5f}"
-            return Finding(severities.CRITICAL, spec.name, "correlates", correlation, message)
-    if found.score is None or found.score < SUSPICIOUS_SCORE:
+            return critical(spec.name, "correlates", correlation, message)
+    if found.score is None or found.score < STRONG_SCORE:
         return None
     if contract.schema.task == "multiclass":
         counts = np.bincount(label.astype(int))
@@ -189,22 +172,27 @@ def _predicts_alone(
         errors = (1 - found.score) * len(label)
         if others < _MIN_OTHER_ROWS or errors > _MAX_SHARE_OF_ERRORS * others:
             return None
-    message = f"{spec.name} alone predicts nearly everything: {found.metric} {found.score:.4f} on the stopping split"
-    return Finding(severities.CRITICAL, spec.name, "predicts_alone", found.score, message)
+    measured = f"{found.metric} {found.score:.4f} on the stopping split"
+    if found.score >= SUSPICIOUS_SCORE:
+        message = f"{spec.name} alone predicts nearly everything: {measured}"
+        return critical(spec.name, "predicts_alone", found.score, message)
+    message = f"{spec.name} alone predicts very well: {measured}. Make sure that it is known when predictions are made"
+    return warning(spec.name, "strong_alone", found.score, message)
 
 
-def _known_afterwards(spec: FeatureSpec, filled: Mapping[str, Any]) -> Finding | None:
-    """Return that a feature has a value where the label is known and none where it is not: it came with the label."""
-    known, unknown = filled.get("known", 0), filled.get("unknown", 0)
-    if known < _MIN_ROWS or unknown < _MIN_ROWS or spec.name not in filled["features"]:
+def _equals_label_in_part(contract: ModelContract, spec: FeatureSpec, rows: pa.Table) -> Finding | None:
+    """Return that a quantity is the label in many rows, as where the others have a default or were corrected since."""
+    if contract.schema.task != "regression" or spec.type != "number":
         return None
-    with_label, without = (
-        count / rows for count, rows in zip(filled["features"][spec.name], (known, unknown), strict=True)
-    )
-    if with_label < _FILLED or without > _EMPTY:
+    label, values = rows[names.COLUMN_LABEL].to_numpy(), rows[spec.name].to_numpy()
+    _, places, counts = np.unique(label, return_inverse=True, return_counts=True)
+    # Of labels with few values, many are equal by chance.
+    rare = counts[places.reshape(-1)] <= _RARE * len(label)
+    share = float((values == label)[rare].mean()) if rare.sum() >= _MIN_ROWS else 0.0
+    if share < _EQUAL_IN_PART:
         return None
     message = (
-        f"{spec.name} comes with the label: it has a value in {with_label:.1%} of the {known:,} rows whose label is "
-        f"known, and in {without:.1%} of the {unknown:,} others"
+        f"{spec.name} equals the label to the last digit in {share:.0%} of the rows. Make sure that it is known when "
+        "predictions are made"
     )
-    return Finding(severities.CRITICAL, spec.name, "known_afterwards", with_label - without, message)
+    return warning(spec.name, "equals_label_in_part", share, message)

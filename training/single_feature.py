@@ -127,11 +127,17 @@ def _correlations(rows: pa.Table, spec: FeatureSpec) -> tuple[float | None, floa
     values, label = values[known], label[known]
     if len(values) < 3 or np.ptp(values) == 0 or np.ptp(label) == 0:
         return None, None
-    return _pearson(values, label), _pearson(_ranks(values), _ranks(label))
+    return _pearson(values, label), rank_correlation(values, label)
+
+
+def rank_correlation(one: Floats, other: Floats) -> float | None:
+    """Return Spearman's correlation; None where it is not defined."""
+    return _pearson(_ranks(one), _ranks(other))
 
 
 def _pearson(one: Floats, other: Floats) -> float | None:
-    found = float(np.corrcoef(one, other)[0, 1])
+    with np.errstate(all="ignore"):  # values that are all one have no correlation, very large ones overflow
+        found = float(np.corrcoef(one, other)[0, 1])
     return found if np.isfinite(found) else None
 
 

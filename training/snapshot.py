@@ -62,6 +62,8 @@ class Counts:
         known: rows with a label.
         unknown: rows without one.
         features: per feature, in how many rows with and without a label it has a value.
+        single: per feature, the value that all filled rows without a label have, as text; features with several are left
+            out.
         unreadable: rows with a label whose event time is infinite or of a year that Python does not have.
         examples: entity and event time of some of those, as text.
     """
@@ -69,13 +71,19 @@ class Counts:
     known: int
     unknown: int
     features: dict[str, tuple[int, int]]
+    single: dict[str, str] = field(default_factory=dict)
     unreadable: int = 0
     examples: tuple[tuple[str, str], ...] = ()
 
     def facts(self) -> dict[str, Any]:
         """Return what a snapshot's JSON keeps."""
         return {
-            "filled": {"known": self.known, "unknown": self.unknown, "features": self.features},
+            "filled": {
+                "known": self.known,
+                "unknown": self.unknown,
+                "features": self.features,
+                "single": self.single,
+            },
             "unreadable_times": {"count": self.unreadable, "examples": self.examples},
         }
 
@@ -168,19 +176,42 @@ def _count(connection: psycopg.Connection, contract: ModelContract, reading: Rea
             for known in ("NOT NULL", "NULL")
         ]
     where = sql.SQL(" AND ").join([sql.SQL("true"), *_conditions(contract, reading)])
-    query = sql.SQL("SELECT {} FROM {} WHERE {}").format(sql.SQL(", ").join(parts), rows, where)
-    known, unknown, *filled = connection.execute(query).fetchone() or ()
+    # One array: a query may have 1,664 columns, and there are two numbers for each feature.
+    query = sql.SQL("SELECT ARRAY[{}] FROM {} WHERE {}").format(sql.SQL(", ").join(parts), rows, where)
+    ((known, unknown, *filled),) = connection.execute(query).fetchone() or ((0, 0),)
     features = {
         name: (filled[2 * place], filled[2 * place + 1]) for place, name in enumerate(contract.feature_names)
     }
+    single = _single_values(connection, contract, rows, where) if unknown else {}
     if not timed:
-        return Counts(known, unknown, features)
+        return Counts(known, unknown, features, single)
     unreadable = sql.SQL(
         "SELECT entity::text, event_time::text, count(*) OVER () FROM {} WHERE label IS NOT NULL AND {} LIMIT {}"
     ).format(rows, _unreadable(), sql.Literal(_MAX_EXAMPLES))
     found = connection.execute(unreadable).fetchall()
     examples = tuple((entity, time) for entity, time, _ in found)
-    return Counts(known, unknown, features, found[0][2] if found else 0, examples)
+    return Counts(known, unknown, features, single, found[0][2] if found else 0, examples)
+
+
+def _single_values(
+    connection: psycopg.Connection, contract: ModelContract, rows: sql.Composable, where: sql.Composable
+) -> dict[str, str]:
+    """Return the value of each feature that has one alone among the rows without a label."""
+    ends = [
+        sql.SQL('{}({}::text COLLATE "C")').format(sql.SQL(end), sql.Identifier(name))
+        for name in contract.feature_names
+        for end in ("min", "max")
+    ]
+    query = sql.SQL("SELECT ARRAY[{}] FROM {} WHERE label IS NULL AND {}").format(
+        sql.SQL(", ").join(ends), rows, where
+    )
+    (found,) = connection.execute(query).fetchone() or ([],)
+    lowest, highest = found[::2], found[1::2]
+    return {
+        name: low
+        for name, low, high in zip(contract.feature_names, lowest, highest, strict=True)
+        if low is not None and low == high
+    }
 
 
 def _copy(

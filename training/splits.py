@@ -10,6 +10,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -18,6 +19,7 @@ from hotclub.contract import ModelContract
 from hotclub.errors import HotclubError
 from hotclub.metrics import METRICS
 from training.errors import RefusedDataError
+from training.event_times import MAX_SHARE
 from training.hashing import SPLIT_SALT, row_fractions
 
 #: Without a time: a row whose hash is below the first is held out, below the second it stops the fit.
@@ -25,6 +27,8 @@ EVALUATION_BELOW: Final = 0.2
 STOPPING_BELOW: Final = 0.4
 #: With a time: the two newer splits take at most this share of the time that the rows span, so that most is fitted.
 MAX_NEWER_SHARE: Final = 0.5
+#: So many rows are loaded for each that a fifth needs.
+_ROWS_PER_NEEDED_ROW: Final = 8
 _DAY: Final = dt.timedelta(days=1)
 
 
@@ -147,7 +151,8 @@ def _span(table: pa.Table) -> dt.timedelta:
 
 
 def _in_days(span: dt.timedelta) -> str:
-    return f"{span / _DAY:.3g} days"
+    days = span / _DAY
+    return f"{days:,.0f} days" if days >= 100 else f"{days:.3g} days"
 
 
 def cut(contract: ModelContract, table: pa.Table, at: Boundaries | None) -> Splits:
@@ -179,18 +184,49 @@ def split_rows(contract: ModelContract, table: pa.Table, at: Boundaries | None) 
             raise SplitError(
                 f"the {name} split has {rows.num_rows} rows of {table.num_rows:,}, and {contract.policy.metric} needs "
                 f"at least {needed} ({_described(contract, table, at)}): {advice(contract, table, name, at)}"
+                f"{_enough(contract, needed, at)}"
             )
     return splits
 
 
 def _described(contract: ModelContract, table: pa.Table, at: Boundaries | None) -> str:
     if at is not None:
-        return f"stopping begins at {at.stopping:%Y-%m-%d %H:%M}, evaluation at {at.evaluation:%Y-%m-%d %H:%M} UTC"
+        begins = f"stopping begins at {at.stopping:%Y-%m-%d %H:%M}, evaluation at {at.evaluation:%Y-%m-%d %H:%M} UTC"
+        return begins + _longest_gap(table, at)
     described = "a fifth of the keys is held out by hash, a fifth stops the fit"
     if contract.schema.split_by is None:
         return described
     values = pc.count_distinct(table[names.COLUMN_SPLIT]).as_py()
     return f"{described}; split_by = {contract.schema.split_by!r} has {values:,} different values"
+
+
+def _enough(contract: ModelContract, needed: int, at: Boundaries | None) -> str:
+    if at is not None or contract.schema.split_by is not None:
+        return ""
+    # A fifth is a fifth on average: with fewer, chance would often leave too few.
+    return f", {needed * _ROWS_PER_NEEDED_ROW:,} are enough in most cases"
+
+
+def _longest_gap(table: pa.Table, at: Boundaries) -> str:
+    """Return where the longest time without rows is, if a whole split fits in: few rows after it may be errors."""
+    times = np.sort(pc.cast(table[names.COLUMN_EVENT_TIME], pa.int64()).to_numpy())
+    place = int(np.diff(times).argmax()) if len(times) > 1 else 0
+    gap = (
+        dt.timedelta(microseconds=int(times[place + 1] - times[place])) if len(times) > 1 else dt.timedelta()
+    )
+    if gap <= at.evaluation - at.stopping:
+        return ""
+    begin, end = (pa.scalar(int(times[index]), pa.timestamp("us", "UTC")) for index in (place, place + 1))
+    later = table.filter(
+        pc.greater_equal(table[names.COLUMN_EVENT_TIME], end.cast(table[names.COLUMN_EVENT_TIME].type))
+    )
+    entity = later[names.COLUMN_ENTITY][0].as_py()
+    few = later.num_rows <= MAX_SHARE * table.num_rows
+    return (
+        f"; the longest time without rows is {_in_days(gap)}, {begin.as_py():%Y-%m-%d} to {end.as_py():%Y-%m-%d}, with "
+        f"{later.num_rows:,} of {table.num_rows:,} rows after it, such as entity {entity}"
+        f"{': correct the times of these, if they are wrong' if few else ''}"
+    )
 
 
 def advice(contract: ModelContract, table: pa.Table, name: str, at: Boundaries | None) -> str:

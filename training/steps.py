@@ -6,6 +6,8 @@ import datetime as dt
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -13,11 +15,14 @@ from hotclub import names, package, parameters
 from hotclub.callbacks import ProgressCallback
 from hotclub.contract import FeatureSpec, ModelContract
 from hotclub.errors import HotclubError
-from training import labels, snapshot
+from training import labels, row_warnings, snapshot
+from training.errors import RefusedDataError
 from training.event_times import LeftOut, leave_out_far_rows
 from training.run_folder import RunFolder, fit_lock
 from training.settings import TrainingSettings
 from training.splits import Boundaries, SplitError, Splits, boundaries, refuse_days, split_rows
+
+FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -124,9 +129,22 @@ def _prepare(run: Run) -> Prepared:
     facts = run.folder.read("snapshot")
     table = pq.read_table(run.folder.snapshot)
     table, left_out = leave_out_far_rows(run.contract, table, facts.get("unreadable_times"))
-    at = run.boundaries(table)
-    splits = split_rows(run.contract, table, at)
-    return Prepared(splits, at, labels.check(run.contract, table, splits, at), left_out)
+    try:
+        at = run.boundaries(table)
+        splits = split_rows(run.contract, table, at)
+        found = labels.check(run.contract, table, splits, at)
+    except RefusedDataError as error:
+        more = [left_out.sentence(), _sample_sentence(facts)]
+        raise type(error)(". ".join([str(error), *(text for text in more if text)])) from error
+    return Prepared(splits, at, found, left_out)
+
+
+def _sample_sentence(facts: dict[str, Any]) -> str:
+    """Return that too few rows may be those of a sample, which its caller can enlarge."""
+    known = facts.get("filled", {}).get("known", 0)
+    if facts["sample"] is None or facts["rows"] >= known:
+        return ""
+    return f"These are {facts['rows']:,} rows of a sample (--sample), of {known:,} with a label: ask for a larger one"
 
 
 def fit(run: Run) -> dict[str, Any]:
@@ -136,8 +154,11 @@ def fit(run: Run) -> dict[str, Any]:
     prepared = _prepare(run)
     if prepared.left_out.count:
         run.progress(f"WARNING: {prepared.left_out.sentence()}")
-    findings = _leakage(run, prepared.splits)
     splits, at = prepared.splits, prepared.at
+    doubts = row_warnings.find(run.contract, splits, at)
+    for doubt in doubts:
+        run.progress(f"WARNING: {doubt}")
+    findings = _leakage(run, splits)
     run.progress(f"fitting on {splits.train.num_rows} rows, stopping on {splits.stopping.num_rows}")
     with fit_lock(run.settings.snapshots):
         model, vocabulary, facts = fitting.fit(
@@ -153,6 +174,7 @@ def fit(run: Run) -> dict[str, Any]:
             "digest": digest,
             "splits": prepared.found,
             "left_out": prepared.left_out.facts(),
+            "warnings": doubts,
             "leakage": findings,
         },
     )
@@ -190,9 +212,11 @@ def evaluate(run: Run) -> dict[str, Any]:
     champion, failure = _champion(run, rows)
     verdicts = gates.verdicts(run.contract, candidate, champion["metrics"], champion_failure=failure)
     measured = _baseline_metrics(run.contract, prepared.splits)
-    poorer = baselines.poorer_than_constant(run.contract, candidate, measured)
-    if poorer:
-        run.progress(f"WARNING: {poorer}")
+    constant = baselines.no_better_than_constant(run.contract, candidate, measured)
+    copied = _copies(run, prepared.splits, facts["leakage"], label, prediction.scores)
+    for doubt in (constant, copied, champion["caution"]):
+        if doubt:
+            run.progress(f"WARNING: {doubt}")
     _write_scores(run, rows, prediction.scores)
     _draw(run, facts, label, prediction.scores)
     found = prepared.found["evaluation"]
@@ -208,7 +232,8 @@ def evaluate(run: Run) -> dict[str, Any]:
         "gates": verdicts,
         "gates_outcome": outcome,
         "passed": outcome == names.GATES_PASSED,
-        "poorer_than_constant": poorer,
+        "no_better_than_constant": constant,
+        "copies": copied,
         "leakage": facts["leakage"],
         "left_out": facts["left_out"],
         "unseen": prediction.unseen,
@@ -216,6 +241,22 @@ def evaluate(run: Run) -> dict[str, Any]:
     }
     run.folder.write_text("description.md", description(run.contract, facts, evaluation))
     return run.folder.write("evaluation", evaluation)
+
+
+def _copies(
+    run: Run, splits: Splits, findings: list[dict[str, Any]], label: FloatArray, scores: FloatArray
+) -> str:
+    """Return a sentence where evaluation rows are copies of fitted ones, with the metric of the others."""
+    from hotclub import quality  # noqa: PLC0415  # see fit
+
+    own = [f["feature"] for f in findings if f["check"] in ("row_number", "follows_the_key", "unseen")]
+    found = row_warnings.copies(run.effective, splits, own)
+    if found is None:
+        return ""
+    others = ~found.is_copy
+    task, metric = run.contract.schema.task, [run.contract.policy.metric]
+    of_others = quality.measure(task, label[others], scores[others], metric) if others.any() else {}
+    return found.sentence(run.contract, quality.measure(task, label, scores, metric), of_others)
 
 
 def _champion(run: Run, rows: pa.Table) -> tuple[dict[str, Any], str | None]:
@@ -231,7 +272,13 @@ def _champion(run: Run, rows: pa.Table) -> tuple[dict[str, Any], str | None]:
     )
     label = rows[names.COLUMN_LABEL].to_numpy()
     metrics = None if found.scores is None else quality.measure(run.contract.schema.task, label, found.scores)
-    content = {"version": found.version, "metrics": metrics, "reason": found.reason, "asked": asked}
+    content = {
+        "version": found.version,
+        "metrics": metrics,
+        "reason": found.reason,
+        "caution": found.caution,
+        "asked": asked,
+    }
     return content, found.failure
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from django.apps import apps
 
 from django_app.contracts import row_checks
+from django_app.contracts.attribute_checks import check_readable
 from django_app.contracts.declaration_checks import check_model
 from django_app.contracts.declaration_problems import Problems, label_of
 from django_app.contracts.entity_keys import key_type
@@ -40,6 +41,7 @@ def compile_model(
         ContractError: the declaration cannot be a contract; the message names the attribute and the fix.
     """
     problems = Problems(cls)
+    check_readable(cls, declarations.MLModel, problems)
     with problems.of("name"):
         app_label_of(cls)
     with problems.of("name"):

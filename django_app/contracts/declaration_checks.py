@@ -5,14 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from functools import cache
 from typing import Any, Final
-from zoneinfo import ZoneInfo, available_timezones
 
 from django_app.contracts import feature_checks, number_checks
+from django_app.contracts.attribute_checks import check_attributes
 from django_app.contracts.declaration_problems import Problems, label_of
 from django_app.contracts.schedule_checks import check_schedule
 from django_app.contracts.shown_values import shown
+from django_app.contracts.text_checks import check_text
+from django_app.contracts.timezone_checks import check_timezone
 from hotclub import parameters
 from hotclub.declarations import Feature, MLModel
 from hotclub.errors import ContractError
@@ -32,9 +33,9 @@ def check_model(cls: type[MLModel]) -> None:
         DeclarationError: with every problem: the attribute, what was found, and the fix.
     """
     problems = Problems(cls)
-    _check_names(cls, problems)
+    check_attributes(cls, MLModel, _REQUIRED, problems)
     with problems.of("timezone"):
-        _check_timezone(cls.timezone)
+        check_timezone(cls.timezone)
     _check_time(cls, problems)
     with problems.of("schedule"):
         check_schedule(cls.schedule)
@@ -60,44 +61,6 @@ def usable_features(cls: type[MLModel]) -> dict[str, Feature]:
         for name, feature in declared.items()
         if isinstance(name, str) and isinstance(feature, feature_checks.KINDS)
     }
-
-
-def _check_names(cls: type[MLModel], problems: Problems) -> None:
-    """Note what is missing, and what is no setting."""
-    for name in _REQUIRED:
-        if not hasattr(cls, name):
-            hint = (
-                "set it to a field path, or to None where rows have no time"
-                if name == "event_time"
-                else "set it"
-            )
-            problems.add(name, f"is missing; {hint}")
-    known = set(MLModel.__annotations__)
-    for name in vars(cls):
-        if not name.startswith("_") and name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
-            problems.add(name, f"is not a setting of MLModel; {hint}")
-    doc: Any = cls.__doc__
-    if doc is not None and not isinstance(doc, str):
-        problems.add("__doc__", f"{shown(doc)} must be a text")
-
-
-@cache
-def _timezones() -> set[str]:
-    """Return the names of the IANA database; finding them reads its whole folder."""
-    return available_timezones()
-
-
-def _check_timezone(zone: Any) -> None:
-    example = "a zone of the IANA database by its name, such as 'Europe/Paris'"
-    if isinstance(zone, ZoneInfo):
-        raise ContractError(f"{shown(zone)} must be {example}: write {zone.key!r}")
-    known = _timezones()
-    if isinstance(zone, str) and zone in known:
-        return
-    near = get_close_matches(zone, known, n=1) if isinstance(zone, str) else []
-    raise ContractError(f"{shown(zone)} must be {example}{f'; did you mean {near[0]!r}?' if near else ''}")
 
 
 def _check_time(cls: type[MLModel], problems: Problems) -> None:
@@ -227,3 +190,6 @@ def _check_leakage(cls: type[MLModel], problems: Problems) -> None:
                 f"leakage_accepted[{name!r}]",
                 f"{shown(reason)} must be a text: the reason why this feature may look as if it knew the label",
             )
+        else:
+            with problems.of(f"leakage_accepted[{name!r}]"):
+                check_text(reason)

@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-import re
+import datetime as dt
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
+from django.contrib.postgres.aggregates import StringAgg
 from django.core.exceptions import FieldError
 from django.db import models
-from django.db.models import Case, Func, Lookup
-from django.db.models.expressions import CombinedExpression, RawSQL
-from django.db.models.functions import Cast, Extract, Now, Random
+from django.db.models import Aggregate, Case, Func, Lookup, Value, Window
+from django.db.models.expressions import CombinedExpression
+from django.db.models.functions import (
+    Cast,
+    ConcatPair,
+    Extract,
+    FirstValue,
+    Lag,
+    LastValue,
+    Lead,
+    Now,
+    NthValue,
+    Ntile,
+    Random,
+    RowNumber,
+)
 from django.db.models.functions.datetime import TruncBase
+from django.db.models.lookups import IExact, PatternLookup, Regex
+from django.db.models.sql.where import ExtraWhere
 
+from django_app.contracts import sql_functions
 from hotclub.errors import ContractError
 
-#: Functions of PostgreSQL that give another value at every read, whichever class calls them.
-_UNSTABLE = frozenset(
-    [
-        "NOW",
-        "CURRENT_TIMESTAMP",
-        "CURRENT_DATE",
-        "CURRENT_TIME",
-        "LOCALTIME",
-        "LOCALTIMESTAMP",
-        "STATEMENT_TIMESTAMP",
-        "CLOCK_TIMESTAMP",
-        "TRANSACTION_TIMESTAMP",
-        "RANDOM",
-        "GEN_RANDOM_UUID",
-        "UUIDV7",
-    ]
-)
+#: Windows that number rows, or take the value of one by its place.
+_BY_POSITION: Final = (FirstValue, Lag, LastValue, Lead, NthValue, Ntile, RowNumber)
 
 
 def walk(node: Any) -> Iterator[Any]:
@@ -42,19 +44,25 @@ def walk(node: Any) -> Iterator[Any]:
         if child is not None:
             yield from walk(child)
     if isinstance(node, models.sql.Query):
-        yield from walk(node.where)
-        for annotation in node.annotations.values():
-            yield from walk(annotation)
+        for part in _parts_of_query(node):
+            yield from walk(part)
 
 
-def _words(part: Any) -> set[str]:
-    """Return what a function is called in SQL, in capitals: by its class, by hand, in a template or in raw SQL."""
-    if isinstance(part, RawSQL):
-        return set(re.findall(r"\w+", part.sql.upper()))
-    if not isinstance(part, Func):
-        return set()
-    called = part.extra.get("function", part.function), part.extra.get("template", part.template)
-    return set(re.findall(r"\w+", " ".join(map(str, called)).upper()))
+def _parts_of_query(query: models.sql.Query) -> Iterator[Any]:
+    """Yield what a query is made of: its filter, values, order, conditions of joins, and the queries of a union."""
+    yield from conditions_of(query)
+    yield from query.annotations.values()
+    yield from query.order_by
+    yield from query.combined_queries
+
+
+def conditions_of(query: models.sql.Query) -> Iterator[Any]:
+    """Yield the filter of a query, and the conditions of its joins."""
+    yield query.where
+    for join in query.alias_map.values():
+        relation = getattr(join, "filtered_relation", None)
+        if relation is not None and relation.resolved_condition is not None:
+            yield relation.resolved_condition
 
 
 def kind_of(node: Any) -> str:
@@ -89,10 +97,15 @@ def refuse_unstable(node: Any, where: str) -> None:
             without one, the current time, or a random number.
     """
     for part in walk(node):
-        if isinstance(part, Now | Random) or _words(part) & _UNSTABLE:
+        if isinstance(part, Now | Random) or sql_functions.words_of(part) & sql_functions.UNSTABLE:
             raise ContractError(
                 f"{where}: {type(part).__name__}() gives another value at every read; a view of features must not"
             )
+        if isinstance(part, ExtraWhere) or (isinstance(part, models.sql.Query) and part.extra):
+            raise ContractError(f"{where}: extra() adds SQL that nothing can be said of; write expressions")
+        _refuse_no_order(part, where)
+        _refuse_moment_of_import(part, where)
+        _refuse_text_of_moment(part, where)
         if isinstance(part, Extract | TruncBase) and part.tzinfo is None:
             if kind_of(part.get_source_expressions()[0]) == "datetime":
                 raise ContractError(
@@ -103,6 +116,45 @@ def refuse_unstable(node: Any, where: str) -> None:
             _refuse_cast(part, where)
         elif isinstance(part, Case | Func | Lookup | CombinedExpression):
             _refuse_mixture(part, where)
+
+
+def _refuse_no_order(part: Any, where: str) -> None:
+    """Refuse what depends on the order of rows, and is given none."""
+    taken = part.get_source_expressions()[0] if isinstance(part, Window) else part
+    kinds: Any = _BY_POSITION if isinstance(part, Window) else StringAgg
+    if isinstance(taken, kinds) and not getattr(part, "order_by", None):
+        raise ContractError(
+            f"{where}: {type(taken).__name__} without an order gives another value at every read; write order_by='pk' or another "
+            "order in it"
+        )
+
+
+def _refuse_moment_of_import(part: Any, where: str) -> None:
+    """Refuse a moment that nobody writes by hand: one that was taken when ``ml.py`` was imported."""
+    value = part.value if isinstance(part, Value) else part.rhs if isinstance(part, Lookup) else None
+    for moment in value if isinstance(value, list | tuple) else (value,):
+        # The last moment of a day ends in 999999.
+        if isinstance(moment, dt.datetime) and moment.microsecond not in (0, 999_999):
+            raise ContractError(
+                f"{where}: {moment.isoformat(sep=' ')} was taken when ml.py was imported, so that the contract would change with "
+                f"every import; write a fixed moment, such as datetime({moment.year}, {moment.month}, {moment.day}, tzinfo=UTC)"
+            )
+
+
+def _refuse_text_of_moment(part: Any, where: str) -> None:
+    """Refuse a moment as a text or in a function by hand: PostgreSQL writes and reads it in the session's zone."""
+    if isinstance(part, PatternLookup | Regex | IExact | ConcatPair):
+        found = part.get_source_expressions()
+    elif isinstance(part, Func) and not isinstance(part, Aggregate) and not sql_functions.is_djangos(part):
+        known = sql_functions.names_zone(part) or kind_of(part) == "datetime"
+        found = [] if known else [e for e in part.get_source_expressions() if not sql_functions.names_zone(e)]
+    else:
+        found = []
+    if sql_functions.casts_to_moment(part) or any(kind_of(each) == "datetime" for each in found):
+        raise ContractError(
+            f"{where}: {type(part).__name__} of a moment depends on the session's time zone; take a part of it: "
+            'Extract…(..., tzinfo=ZoneInfo("…")), or a date: TruncDate(..., tzinfo=ZoneInfo("…"))'
+        )
 
 
 def _refuse_cast(part: Cast, where: str) -> None:

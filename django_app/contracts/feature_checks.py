@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.manager import BaseManager
 
 from django_app.contracts.declaration_problems import Problems
 from django_app.contracts.number_checks import check_number
 from django_app.contracts.shown_values import shown
+from django_app.contracts.text_checks import check_text
 from hotclub import names
 from hotclub.declarations import Age, Boolean, Category, Feature, MLModel, Number, Unusable
 from hotclub.errors import ContractError
@@ -20,6 +22,8 @@ from hotclub.errors import ContractError
 #: Seconds in each unit of an `Age`.
 SECONDS: Final[Mapping[str, int]] = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
+#: A view has at most 1,664 columns.
+_MAX_FEATURES: Final = 1600
 KINDS: Final = (Number, Category, Boolean, Age)
 
 
@@ -36,6 +40,10 @@ def check_features(cls: type[MLModel], problems: Problems) -> None:
         )
     if not features:
         raise ContractError("is empty; declare at least one feature")
+    if len(features) > _MAX_FEATURES:
+        raise ContractError(
+            f"{len(features):,} are more than {_MAX_FEATURES:,}, as many as a view of PostgreSQL has room for; leave some out"
+        )
     for name, feature in features.items():
         place = f"features[{shown(name)}]"
         with problems.of(place):
@@ -83,7 +91,7 @@ def _check_settings(feature: Feature, place: str, problems: Problems) -> None:
     for name in ("unit", "doc", "group"):
         if name != "unit" or isinstance(feature, Number):
             with problems.of(f"{place}.{name}"):
-                _check_text(getattr(feature, name, ""))
+                check_text(getattr(feature, name, ""))
     if isinstance(feature, Age) and (not isinstance(feature.unit, str) or feature.unit not in SECONDS):
         problems.add(f"{place}.unit", f"must be one of {', '.join(SECONDS)}, got {shown(feature.unit)}")
     if isinstance(feature, Number | Age):
@@ -97,6 +105,8 @@ def is_expression(expression: Any) -> bool:
     """Return whether a feature may be of this: a field path or one value of a row."""
     if isinstance(expression, str):
         return expression != ""
+    if isinstance(expression, Q) and not expression:
+        return False
     return hasattr(expression, "resolve_expression") and not isinstance(
         expression, type | BaseManager | QuerySet
     )
@@ -118,15 +128,6 @@ def _check_expression(expression: Any) -> None:
     raise ContractError(f"{shown(expression)} has many rows; write Subquery(….values('price')[:1])")
 
 
-def _check_text(text: Any) -> None:
-    if not isinstance(text, str):
-        raise ContractError(f"must be a text, got {shown(text)}")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise ContractError(f"must be a text that UTF-8 can hold: {error.reason}") from error
-
-
 def _check_bounds(feature: Number | Age, place: str, problems: Problems) -> None:
     usable = True
     for name in ("minimum", "maximum"):
@@ -142,12 +143,29 @@ def _check_bounds(feature: Number | Age, place: str, problems: Problems) -> None
         problems.add(f"{place}.minimum", f"{low:g} is more than maximum, {high:g}; exchange them")
 
 
+def check_choices(feature: Category, choices: Iterable[str]) -> None:
+    """Check that a category's pattern takes the choices of its field.
+
+    Raises:
+        ContractError: it refuses one, so that rows with it could not be trained on.
+    """
+    if not isinstance(feature.pattern, str):
+        return
+    with suppress(re.error):  # reported with the pattern
+        refused = next((value for value in choices if not re.fullmatch(feature.pattern, value)), None)
+        if refused is not None:
+            raise ContractError(
+                f"the field's own choice {shown(refused)} does not match the pattern {shown(feature.pattern)}; change the pattern, "
+                "or leave it out"
+            )
+
+
 def _check_pattern(pattern: Any) -> None:
     if pattern is None:
         return
     if not isinstance(pattern, str):
         raise ContractError(f"must be a regular expression as a text, got {shown(pattern)}")
-    _check_text(pattern)
+    check_text(pattern)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what a future Python would read otherwise is read today

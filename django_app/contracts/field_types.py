@@ -35,6 +35,8 @@ _KINDS: Final = tuple(
         (r"interval", "duration"),
         (r"inet|cidr", "address"),
         (r"bytea", "binary"),
+        (r"hstore", "hstore"),
+        (r"(int4|int8|num|date|ts|tstz)range", "range"),
     )
 )
 NUMBERS: Final = ("integer", "float", "decimal")
@@ -51,14 +53,18 @@ def type_of(node: Any) -> str:
         field: Any = node.output_field
     except (FieldError, AttributeError) as error:
         raise ContractError(
-            f"Django cannot tell its type ({error}); give it an output_field=, such as FloatField()"
+            f"Django cannot tell its type ({error}); give it an output_field=, such as TextField() or FloatField()"
         ) from error
     if isinstance(field, models.GeneratedField):
         field = field.output_field
     column = field.db_type(connections[DEFAULT_DB_ALIAS]) if field is not None else None
+    if type(field) is models.Field:
+        raise ContractError(
+            "Django cannot tell its type; give it an output_field=, such as TextField() or FloatField()"
+        )
     if column is None:
         raise ContractError(f"a {type(field).__name__} is no single column; name one of its fields")
-    return next((kind for pattern, kind in _KINDS if pattern.match(column)), column)
+    return next((kind for pattern, kind in _KINDS if pattern.match(column.lower())), column)
 
 
 def is_foreign_key(node: Any) -> bool:
@@ -82,12 +88,33 @@ def as_declared(feature: Feature, expression: Any, node: Any) -> Any:
     kind = type_of(node)
     if isinstance(node, KeyTransform) and kind == "json" and not isinstance(feature, Age):
         return value_of_key(node, {Category: "text", Boolean: "boolean"}.get(_declared(feature), "float"))
+    refuse_conversion(node)
     allowed = _ALLOWED[_declared(feature)]
     if kind in allowed and not (isinstance(feature, Number) and is_foreign_key(node)):
         return expression
     if is_foreign_key(node) and kind not in _MOMENTS:
         kind = "foreign key"
     raise ContractError(_refusal(_declared(feature), kind, _path(feature)))
+
+
+def refuse_conversion(node: Any) -> None:
+    """Refuse values that are others in Python than in the database, whose values alone a view has.
+
+    Raises:
+        ContractError: they are of a project's own field class with a ``from_db_value``; with what to write.
+    """
+    field: Any = node.output_field
+    method = getattr(type(field), "from_db_value", None)
+    if field.is_relation or method is None or method.__module__.startswith("django."):
+        return
+    path = repr(node.target.name) if isinstance(node, Col) else "…"
+    wanted = {"integer": "IntegerField", "float": "FloatField", "decimal": "FloatField"}.get(
+        type_of(node), "TextField"
+    )
+    raise ContractError(
+        f"{type(field).__name__}.from_db_value changes values in Python, and a view has those of the database; if they are "
+        f"meant, write Cast({path}, {wanted}()), and arithmetic with it where needed"
+    )
 
 
 def value_of_key(node: KeyTransform, kind: str) -> Any:
@@ -149,6 +176,8 @@ def _better(kind: str, path: str) -> str:
         "json": f"a key of it: '{name}__key'",
         "array": f"one of its values by index: '{name}__0', or its length: '{name}__len'",
         "address": f'Category(Func({path}, function="HOST", output_field=TextField()))',
+        "hstore": f"a key of it: '{name}__key'",
+        "range": f"its lower or upper bound: '{name}__startswith' or '{name}__endswith'",
         "binary": "a Boolean of a condition on it",
         "datetime without a zone": "a DateTimeField of Django, which has one",
     }.get(kind, f"a Cast of it: Cast({path}, TextField()) or Cast({path}, FloatField())")

@@ -13,11 +13,12 @@ from django.db.models.fields.reverse_related import ForeignObjectRel
 from django.db.models.sql.constants import INNER
 from django.db.models.sql.where import WhereNode
 
+from django_app.contracts import expressions, sql_functions
 from hotclub.errors import ContractError
 
 #: Aggregates that are the same when each row comes twice.
 _SAME_FOR_COPIES: Final = (Max, Min, postgres.BoolAnd, postgres.BoolOr, postgres.BitAnd, postgres.BitOr)
-_FIX: Final = "aggregate it in a Subquery: Subquery(Line.objects.filter(order=OuterRef('pk')).values('order').annotate(n=Count('pk')).values('n'))"
+FIX: Final = "aggregate it in a Subquery: Subquery(Line.objects.filter(order=OuterRef('pk')).values('order').annotate(n=Count('pk')).values('n'))"
 
 
 def multiplying(query: models.sql.Query) -> list[str]:
@@ -37,9 +38,9 @@ def _is_multiplying(join: Any) -> bool:
     field: Any = relation.field
     if field.unique:
         return False
-    return not any(
-        tuple(constraint.fields) == (field.name,) for constraint in field.model._meta.total_unique_constraints
-    )
+    meta = field.model._meta
+    together = [*meta.unique_together, *(constraint.fields for constraint in meta.total_unique_constraints)]
+    return not any(tuple(names) == (field.name,) for names in together)
 
 
 def names_of(query: models.sql.Query, aliases: list[str] | None = None) -> str:
@@ -72,7 +73,45 @@ def refuse_many(query: models.sql.Query, node: Any) -> None:
     for column in _columns(node, inside_aggregates=False):
         outside |= _above(query, column.alias) & many
     if outside:
-        raise ContractError(f"{names_of(query, sorted(outside))} has many rows for one; {_FIX}")
+        raise ContractError(f"{names_of(query, sorted(outside))} has many rows for one; {FIX}")
+
+
+def refuse_rows(node: Any) -> None:
+    """Refuse a function that gives several rows for one, such as ``unnest()``.
+
+    Args:
+        node: the expression; in a subquery of it such a function is right.
+
+    Raises:
+        ContractError: there is one.
+    """
+    for part in _parts(node):
+        found = sql_functions.row_functions(part)
+        if found:
+            raise ContractError(
+                f"{type(part).__name__} of {' and '.join(found)} gives several rows for one; take one value by its index: "
+                "'tags__0', or count: 'tags__len'"
+            )
+
+
+def refuse_content_types(query: models.sql.Query) -> None:
+    """Refuse a GenericRelation: its join holds the number of a content type, which each database gives anew.
+
+    Raises:
+        ContractError: there is one.
+    """
+    for part in expressions.walk(query):
+        if isinstance(part, models.sql.Query):
+            for join in part.alias_map.values():
+                relation: Any = getattr(join, "join_field", None)
+                field = getattr(relation, "field", relation)
+                # Its class cannot be imported in a project without content types.
+                if hasattr(field, "content_type_field_name"):
+                    raise ContractError(
+                        f"{field.name!r} is a GenericRelation, joined by the number that this database gave to the content "
+                        "type, and another database gives another; write a Subquery that filters by content_type__app_label, "
+                        "content_type__model and object_id=OuterRef('pk')"
+                    )
 
 
 def refuse_losing(query: models.sql.Query, rows: models.sql.Query, node: Any) -> None:
@@ -94,6 +133,11 @@ def refuse_losing(query: models.sql.Query, rows: models.sql.Query, node: Any) ->
         for alias in _above(query, column.alias) - meant:
             join: Any = query.alias_map[alias]
             key: Any = getattr(join, "join_field", None)
+            if join.join_type == INNER and getattr(join, "filtered_relation", None) is not None:
+                raise ContractError(
+                    f"rows whose {key.name!r} does not fit the condition of the FilteredRelation would be left out; read the value "
+                    "in a Subquery, or write Case(When(…))"
+                )
             # A ForeignObject has no constraint at all.
             unsure = isinstance(key, models.ForeignObject) and not getattr(key, "db_constraint", False)
             if unsure and join.join_type == INNER:
@@ -114,6 +158,20 @@ def refuse_multiplied(query: models.sql.Query, node: Any) -> None:
         ContractError: it is so; with the relation and the fix.
     """
     many = multiplying(query)
+    # Groups and their aggregates are made before windows, and distinct() after them.
+    if many and not query.group_by and any(isinstance(part, Window) for part in _parts(node)):
+        raise ContractError(
+            f"a Window sees each row once for each row of {names_of(query)}, which is joined too; {FIX}"
+        )
+    if (
+        query.group_by
+        and not isinstance(node, Window)
+        and any(isinstance(part, Window) for part in _parts(node))
+    ):
+        raise ContractError(
+            f"a Window inside of {type(node).__name__} cannot stand beside a joined aggregate, because PostgreSQL would group by "
+            f"it; leave the aggregate's join out: {FIX}"
+        )
     for aggregate in _aggregates(node) if many else ():
         if isinstance(aggregate, _SAME_FOR_COPIES) or getattr(aggregate, "distinct", False):
             continue
@@ -124,7 +182,7 @@ def refuse_multiplied(query: models.sql.Query, node: Any) -> None:
             others = [alias for alias in many if alias not in own] or many
             raise ContractError(
                 f"{type(aggregate).__name__} counts rows once for each row of {names_of(query, others)}, which is joined "
-                f"too; {_FIX}"
+                f"too; {FIX}"
             )
 
 
@@ -144,7 +202,7 @@ def _is_chain(query: models.sql.Query, aliases: list[str]) -> bool:
 
 def _children(node: Any) -> Iterator[Any]:
     if isinstance(node, Subquery | models.sql.Query):
-        return  # a query of its own has joins of its own
+        return  # a query of its own has joins and aggregates of its own
     if isinstance(node, WhereNode):
         yield from node.children
         return
@@ -152,10 +210,21 @@ def _children(node: Any) -> Iterator[Any]:
         yield from (child for child in node.get_source_expressions() if child is not None)
 
 
+def _parts(node: Any) -> Iterator[Any]:
+    yield node
+    for child in _children(node):
+        yield from _parts(child)
+
+
 def _columns(node: Any, *, inside_aggregates: bool) -> Iterator[Col]:
-    """Yield the columns of an expression; those of aggregates only where asked for, or where a window is over them."""
+    """Yield the columns of an expression; those of aggregates only where asked for, or where a window is over them.
+
+    Of a subquery they are those that an OuterRef in it names.
+    """
     if isinstance(node, Col):
         yield node
+    elif isinstance(node, Subquery | models.sql.Query):
+        yield from node.get_external_cols()
     elif isinstance(node, Window):
         for child in _children(node):
             yield from _columns(child, inside_aggregates=True)

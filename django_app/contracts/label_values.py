@@ -14,6 +14,7 @@ from django.utils.functional import Promise
 
 from django_app.contracts.field_types import NUMBERS, is_foreign_key
 from django_app.contracts.shown_values import shown
+from django_app.contracts.text_checks import check_text
 from hotclub.declarations import MLModel
 from hotclub.errors import ContractError
 
@@ -44,8 +45,13 @@ class _Class:
     is_pair: bool
 
 
-def check_type(task: str, kind: str) -> None:
+def check_type(task: str, kind: str, node: Any) -> None:
     """Check that a label of a type can be predicted by a task.
+
+    Args:
+        task: of the model.
+        kind: the type that the label gives.
+        node: the resolved label.
 
     Raises:
         ContractError: it cannot; with what to write instead.
@@ -58,6 +64,11 @@ def check_type(task: str, kind: str) -> None:
         raise ContractError(
             f"a {kind} is no value for a model; write a number, such as the time since another: "
             'Extract(F("returned_at") - F("placed_at"), "epoch")'
+        )
+    if task == "regression" and is_foreign_key(node):
+        raise ContractError(
+            f"{node.target.name!r} is a foreign key, whose number says nothing of what it names; predict a field of that row, or "
+            "name the keys in classes of a multiclass model"
         )
     if task == "regression" and kind not in NUMBERS:
         fix = (
@@ -95,7 +106,7 @@ def label_classes(cls: type[MLModel], kind: str, node: Any) -> LabelClasses:
     if not declared:
         declared = _choices_of(node, kind, cls.task)
     if not declared:
-        _require_none(cls.task, kind)
+        _require_none(cls.task, "foreign key" if is_foreign_key(node) else kind)
         return LabelClasses((), None)
     _check_count(cls.task, declared)
     values = _values(declared, kind)
@@ -157,6 +168,12 @@ def _name(name: Any) -> str:
             name = str(name)
     if not isinstance(name, str) or not name.strip():
         raise ContractError(f"{shown(name)} is the name of a class, and must be a text that is not empty")
+    check_text(str(name))
+    if name != name.strip():
+        raise ContractError(
+            f"{shown(name)} is the name of a class and has blanks around it, which nobody sees in an answer; write pairs of the "
+            "value and a name without them"
+        )
     return str(name)
 
 
@@ -172,12 +189,13 @@ def choices_of(node: Any) -> list[tuple[Any, str]]:
 def _choices_of(node: Any, kind: str, task: str) -> list[_Class]:
     """Return the classes that a label's field names, where they say what the task needs."""
     choices = choices_of(node)
-    if (
-        not choices
-        or kind not in ("text", "integer")
-        or (task == "binary" and kind == "integer" and len(choices) != 2)
-    ):
+    if not choices or kind not in ("text", "integer"):
         return []
+    if task == "binary" and len(choices) != 2:
+        raise ContractError(
+            f"a binary model has two classes, and the label's field has {len(choices)} choices; set task = 'multiclass', or let "
+            "the label be a condition, such as Q(stars__gte=4)"
+        )
     return [_Class(value, _name(name), is_pair=True) for value, name in choices]
 
 
@@ -186,7 +204,7 @@ def _require_none(task: str, kind: str) -> None:
         raise ContractError(
             "a multiclass model names its three or more classes; write the label's values: classes = ('red', 'green', 'blue')"
         )
-    if kind in ("text", "uuid"):
+    if kind in ("text", "uuid", "foreign key"):
         raise ContractError(
             f"the label is a {kind}; name its two values, the one that is predicted last: {_EXAMPLE}"
         )

@@ -6,24 +6,28 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any, Final
 
-from django.contrib.postgres.fields import array
+from django.contrib.postgres.aggregates import Corr, RegrIntercept, RegrR2, RegrSlope
+from django.contrib.postgres.fields import array, hstore
+from django.contrib.postgres.fields.ranges import RangeEndsWith, RangeStartsWith
 from django.db import models
 from django.db.models import (
     Aggregate,
-    Avg,
     Case,
-    Count,
-    Max,
-    Min,
-    StdDev,
     Subquery,
-    Sum,
     Transform,
     Value,
-    Variance,
     Window,
 )
-from django.db.models.expressions import Col, CombinedExpression, Exists, ExpressionWrapper, Ref
+from django.db.models.expressions import (
+    BaseExpression,
+    Col,
+    CombinedExpression,
+    Exists,
+    ExpressionWrapper,
+    Ref,
+    WindowFrame,
+    WindowFrameExclusion,
+)
 from django.db.models.fields.json import KeyTransform
 from django.db.models.functions import (
     Cast,
@@ -33,6 +37,7 @@ from django.db.models.functions import (
     Lag,
     Lead,
     Least,
+    NthValue,
     NullIf,
 )
 from django.db.models.functions.datetime import TruncBase
@@ -40,11 +45,16 @@ from django.db.models.lookups import IsNull, Lookup
 from django.db.models.sql.constants import LOUTER
 from django.db.models.sql.where import AND, OR, WhereNode
 
-#: Null where one of their parts is null, and not otherwise.
+from django_app.contracts import sql_functions
+
+#: Null where one of their parts is null, and not otherwise; functions are known by `sql_functions.is_strict`.
 _STRICT: Final = (Cast, Extract, TruncBase, CombinedExpression, ExpressionWrapper, Transform, Ref)
 #: Null only where all of their parts are null.
 _FIRST_KNOWN: Final = (Coalesce, Greatest, Least)
-_Columns = frozenset[tuple[str, str | None]]
+#: Null for a single row, or where all of its values are the same.
+_OF_A_LINE: Final = (Corr, RegrIntercept, RegrR2, RegrSlope)
+#: Aliases with columns, and whole expressions.
+_Columns = frozenset[Any]
 _NONE: Final[_Columns] = frozenset()
 
 
@@ -72,21 +82,33 @@ def is_ruled_out(query: models.sql.Query, name: str) -> bool:
 def _reason(query: models.sql.Query, node: Any, known: _Columns) -> str:  # noqa: PLR0911  # one return for each kind
     if isinstance(node, Col):
         return _of_column(query, node, known)
+    if node in known:
+        return ""
     if isinstance(node, Value):
         return "Value(None) is null" if node.value is None else ""
     if isinstance(node, WhereNode):
         return _of_condition(query, node, known)
-    if isinstance(node, Exists | Count | IsNull):
+    if isinstance(node, Exists | IsNull):
         return ""
     if isinstance(node, Subquery):
         return "a Subquery may find no row"
-    if isinstance(node, KeyTransform):
-        return f"the key {node.key_name!r} of a JSONField may be missing"
-    if isinstance(node, array.IndexTransform):  # type: ignore[attr-defined]  # it is there, the stubs leave it out
-        return "an array may be shorter than the index"
+    if missing := _missing_part(node):
+        return missing
     if isinstance(node, Aggregate):
         return _of_aggregate(query, node, known)
     return _of_parts(query, node, known)
+
+
+def _missing_part(node: Any) -> str:
+    """Return why a part of a field's value may be missing."""
+    if isinstance(node, KeyTransform | hstore.KeyTransform):
+        key: Any = node  # the stubs lack the attribute of one of them
+        return f"the key {key.key_name!r} of the field may be missing"
+    if isinstance(node, array.IndexTransform):  # type: ignore[attr-defined]  # it is there, the stubs leave it out
+        return "an array may be shorter than the index"
+    if isinstance(node, RangeStartsWith | RangeEndsWith):
+        return "a range may be empty or without a bound"
+    return ""
 
 
 def _of_parts(query: models.sql.Query, node: Any, known: _Columns) -> str:
@@ -95,14 +117,13 @@ def _of_parts(query: models.sql.Query, node: Any, known: _Columns) -> str:
     if isinstance(node, Case):
         return _of_case(query, node, known)
     if isinstance(node, Window):
-        moved = node.get_source_expressions()[0]
-        return f"{type(moved).__name__} without default is null at the edge" if _is_edge(moved) else ""
+        return _of_window(node) or reason_of(_parts(node)[0])
     if isinstance(node, NullIf):
         return "NullIf is null where both are equal"
     if isinstance(node, _FIRST_KNOWN):
         reasons = [reason_of(part) for part in _parts(node)]
         return reasons[0] if all(reasons) else ""
-    if isinstance(node, (*_STRICT, Lookup)):
+    if isinstance(node, (*_STRICT, Lookup)) or sql_functions.is_strict(node):
         return _first(map(reason_of, _parts(node)))
     return ""
 
@@ -128,8 +149,31 @@ def _first(reasons: Iterable[str]) -> str:
     return next((text for text in reasons if text), "")
 
 
-def _is_edge(node: Any) -> bool:
-    return isinstance(node, Lag | Lead) and len(node.get_source_expressions()) < 3
+def _of_window(node: Any) -> str:
+    """Return why a window has no row to take a value from."""
+    taken = _parts(node)[0]
+    name = type(taken).__name__
+    if isinstance(taken, NthValue) or (
+        isinstance(taken, Lag | Lead) and len(taken.get_source_expressions()) < 3
+    ):
+        return f"{name} without default is null at the edge"
+    if isinstance(node.frame, WindowFrame) and _leaves_row_out(node.frame) and not _is_count(taken):
+        return f"{name} is null at the edge, where no row is in its frame"
+    return ""
+
+
+def _leaves_row_out(frame: Any) -> bool:
+    """Return whether a frame may have no row at all: the row itself is outside of it."""
+    start, end = frame.start.value, frame.end.value
+    excluded = getattr(frame, "exclusion", None) in (
+        WindowFrameExclusion.CURRENT_ROW,
+        WindowFrameExclusion.GROUP,
+    )
+    return excluded or (start or 0) > 0 or (end or 0) < 0
+
+
+def _is_count(node: Any) -> bool:
+    return isinstance(node, Aggregate) and str(node.function).upper() in ("COUNT", "REGR_COUNT")
 
 
 def _of_column(query: models.sql.Query, node: Col, known: _Columns) -> str:
@@ -158,6 +202,8 @@ def _missing_row(query: models.sql.Query, alias: str | None, known: _Columns) ->
 
 
 def _is_always_there(join: Any, field: Any, known: _Columns) -> bool:
+    if getattr(join, "filtered_relation", None) is not None:
+        return False
     # Without a constraint in the database, what the key names may be missing.
     if not isinstance(field, models.ForeignKey) or not getattr(field, "db_constraint", True):
         return False
@@ -166,11 +212,11 @@ def _is_always_there(join: Any, field: Any, known: _Columns) -> bool:
 
 def _of_aggregate(query: models.sql.Query, node: Aggregate, known: _Columns) -> str:
     name = type(node).__name__
-    if not isinstance(node, Avg | Max | Min | StdDev | Sum | Variance):
+    if _is_count(node):
         return ""
     if node.filter is not None:
         return f"{name} with a filter is null where no row passes"
-    if isinstance(node, StdDev | Variance) and str(node.function).endswith("_SAMP"):
+    if isinstance(node, _OF_A_LINE) or str(node.function).endswith("_SAMP"):
         return f"{name} of a single row is null"
     inner = _first(_reason(query, part, known) for part in _parts(node))
     return f"{name} of no rows is null: {inner}; or set its default=" if inner else ""
@@ -225,9 +271,11 @@ def _proven_unless(node: Any) -> _Columns:
 
 
 def _strict_columns(node: Any) -> _Columns:
-    """Return the columns whose null makes an expression null."""
+    """Return the columns whose null makes an expression null, and the expression itself where it is none of them."""
     if isinstance(node, Col):
         return frozenset({(node.alias, node.target.column)})
-    if isinstance(node, _STRICT):
-        return _NONE.union(*(_strict_columns(part) for part in _parts(node)))
-    return _NONE
+    if isinstance(node, Ref):
+        return _strict_columns(_parts(node)[0])
+    if isinstance(node, _STRICT) or sql_functions.is_strict(node):
+        return frozenset({node}).union(*(_strict_columns(part) for part in _parts(node)))
+    return frozenset({node}) if isinstance(node, BaseExpression) else _NONE

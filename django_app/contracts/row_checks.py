@@ -8,9 +8,11 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db import DEFAULT_DB_ALIAS, models
 from django.db.models.manager import BaseManager
 from django.db.models.query import RawQuerySet
+from django.db.models.sql.where import ExtraWhere
 
 from django_app.contracts import joins, nullability
 from django_app.contracts.entity_keys import key_type
+from django_app.contracts.expressions import walk
 from django_app.contracts.shown_values import shown
 from hotclub.errors import ContractError
 
@@ -59,7 +61,9 @@ def _refuse_forms(rows: models.QuerySet[Any]) -> None:
             query.distinct_fields
         ),
         "extra() adds SQL that nothing can be said of; write expressions": bool(
-            query.extra or query.extra_tables
+            query.extra
+            or query.extra_tables
+            or any(isinstance(part, ExtraWhere) for part in walk(query.where))
         ),
     }
     for reason, is_so in found.items():
@@ -121,10 +125,19 @@ def is_unique(field: models.Field[Any, Any]) -> bool:
         return True
     return any(
         isinstance(constraint, models.UniqueConstraint)
-        and tuple(constraint.fields) == (field.name,)
         and constraint.condition is None
+        and _is_over(constraint, field.name)
         for constraint in meta.constraints
     )
+
+
+def _is_over(constraint: models.UniqueConstraint, name: str) -> bool:
+    """Return whether a constraint is over one field: where its small letters are unique, it is unique too."""
+    if tuple(constraint.fields) == (name,):
+        return True
+    return len(constraint.expressions) == 1 and {
+        getattr(part, "name", "") for part in walk(constraint.expressions[0]) if isinstance(part, models.F)
+    } == {name}
 
 
 def check_tenant(model: type[models.Model], path: str) -> None:

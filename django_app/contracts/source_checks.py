@@ -7,16 +7,15 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from difflib import get_close_matches
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
 
 from django.apps import apps
 from django.db import models
 
 from django_app.contracts import expectation_checks
+from django_app.contracts.attribute_checks import check_attributes, check_readable
 from django_app.contracts.column_defaults import missing_for_new_rows
-from django_app.contracts.declaration_problems import Problems, label_of
+from django_app.contracts.declaration_problems import Problems
 from django_app.contracts.expectation_checks import FileColumns
 from django_app.contracts.shown_values import shown
 from django_app.contracts.source_columns import (
@@ -26,6 +25,7 @@ from django_app.contracts.source_columns import (
     field_of,
     target_field,
 )
+from django_app.contracts.timezone_checks import check_timezone
 from hotclub import declarations, names, severities
 from hotclub.contract import ColumnSpec
 from hotclub.declarations import Check, Source
@@ -48,11 +48,12 @@ def check_source(cls: type[Source]) -> None:
         DeclarationError: with every problem: the attribute, what was found, and the fix.
     """
     problems = Problems(cls)
+    check_readable(cls, Source, problems)
     with problems.of("name"):
         _check_name(cls)
-    _check_attributes(cls, problems)
+    check_attributes(cls, Source, _REQUIRED, problems)
     with problems.of("timezone"):
-        _check_timezone(cls.timezone)
+        check_timezone(cls.timezone)
     with problems.of("ambiguous_times"):
         _check_ambiguous_times(cls.ambiguous_times)
     model = None
@@ -110,34 +111,6 @@ def _check_name(cls: type[Source]) -> None:
             f"{shown(name)} must be a text of lower case letters, digits and _, starting with a letter, "
             "at most 40 characters"
         )
-    doc: Any = cls.__doc__
-    if doc is not None and not isinstance(doc, str):
-        raise ContractError(f"{label_of(cls)}.__doc__: {shown(doc)} must be a text")
-
-
-def _check_attributes(cls: type[Source], problems: Problems) -> None:
-    """Note what is missing, and what is no setting, also of classes that it inherits from."""
-    for name in _REQUIRED:
-        if not hasattr(cls, name):
-            problems.add(name, "is missing; set it")
-    known = set(Source.__annotations__)
-    declared = [name for base in cls.__mro__ if base not in Source.__mro__ for name in vars(base)]
-    for name in dict.fromkeys(declared):
-        if not name.startswith("_") and name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
-            problems.add(name, f"is not a setting of Source; {hint}")
-
-
-def _check_timezone(zone: Any) -> None:
-    example = "a zone of the IANA database by its name, such as 'Europe/Paris'"
-    if isinstance(zone, ZoneInfo):
-        raise ContractError(f"{shown(zone)} must be {example}: write {zone.key!r}")
-    known = available_timezones()
-    if isinstance(zone, str) and zone in known:
-        return
-    near = get_close_matches(zone, known, n=1) if isinstance(zone, str) else []
-    raise ContractError(f"{shown(zone)} must be {example}{f'; did you mean {near[0]!r}?' if near else ''}")
 
 
 def _check_ambiguous_times(severity: Any) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 from psycopg import Binary
 from psycopg.types.json import Json, Jsonb
 
+from django_app.contracts.text_checks import check_text
 from hotclub.errors import ContractError
 
 Parameter = str | int | float | bool | None
@@ -78,6 +79,8 @@ def _place(value: object, where: str) -> tuple[str, list[Parameter]]:
         value = value.obj
     if isinstance(value, float) and not math.isfinite(value):
         return "%s::float8", [str(value)]
+    if isinstance(value, str):
+        _check_text(value, where)
     if value is None or isinstance(value, str | int | float | bool):
         return "%s", [value]
     if isinstance(value, list | tuple):
@@ -88,6 +91,13 @@ def _place(value: object, where: str) -> tuple[str, list[Parameter]]:
         return "%s::jsonb", [text.decode() if isinstance(text, bytes) else text]
     kind, text = _scalar(value, where)
     return f"%s::{kind}", [text]
+
+
+def _check_text(text: str, where: str) -> None:
+    try:
+        check_text(text)
+    except ContractError as error:
+        raise ContractError(f"{where}: {error}") from error
 
 
 def _scalar(value: object, where: str) -> tuple[str, str]:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 import sysconfig
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any, Final
 
 import psycopg
@@ -132,7 +135,7 @@ def training(
         HotclubError: it cannot be started.
     """
     root = _require_training()
-    with tempfile.TemporaryDirectory(prefix="hotclub-") as made:
+    with _ends_on_sigterm(), tempfile.TemporaryDirectory(prefix="hotclub-") as made:
         temporary = Path(made)
         contracts, result = temporary / "contracts", temporary / "result.json"
         contract_files.write(contract, contracts)
@@ -144,6 +147,7 @@ def training(
             # By the environment: a command line is there for every user of the machine to read.
             names.VARIABLE_READER_URL: database_url(connection),
             names.VARIABLE_RESULT_FILE: str(result),
+            names.VARIABLE_PARENT_PIPE: "1",
             "HOTCLUB_SNAPSHOTS": str(runs),
             "HOTCLUB_CACHE": str(temporary / "cache"),
             "PYTHONUNBUFFERED": "1",
@@ -169,6 +173,28 @@ def training(
         yield Finished(found, runs / contract.name / key)
 
 
+@contextmanager
+def _ends_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the block as an exception does: the rows in the temporary folder are deleted then."""
+    # Python allows handlers in the main thread alone; one that the project has set stays.
+    ours = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    )
+    if ours:
+        signal.signal(signal.SIGTERM, _leave)
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    del frame
+    raise SystemExit(128 + number)
+
+
 def _run(
     arguments: list[str], environment: dict[str, str], progress: Callable[[str], None], prefix: str
 ) -> None:
@@ -178,6 +204,8 @@ def _run(
     process = subprocess.Popen(
         arguments,
         env=environment,
+        # Nothing is written to it. The system closes it when this process ends, and the program ends then too.
+        stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -202,8 +230,9 @@ def _run(
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    if process.stderr is not None:
-        process.stderr.close()
+    for pipe in (process.stdin, process.stderr):
+        if pipe is not None:
+            pipe.close()
     if process.poll() is not None:
         return
     process.terminate()

@@ -20,6 +20,7 @@ from django_app.contracts import (
     label_values,
     nullability,
     row_checks,
+    subqueries,
 )
 from django_app.contracts.declaration_checks import TASKS, usable_features
 from django_app.contracts.declaration_problems import Problems, label_of
@@ -71,10 +72,7 @@ class ViewColumns:
         if isinstance(node, ResolvedOuterRef):
             raise ContractError("an OuterRef is for the inside of a Subquery; write F(…), or wrap it")
         field_types.type_of(node)
-        # About rows that can never be there is one message, and it is not this one's.
-        with suppress(EmptyResultSet, FullResultSet):
-            sql, params = query.get_compiler(connection=connections[DEFAULT_DB_ALIAS]).as_sql()
-            typed(sql, params, f"{label_of(self.cls)}.{attribute}")
+        _check_sql(query, f"{label_of(self.cls)}.{attribute}")
         return node
 
     def put(self, name: str, attribute: str, expression: Any) -> None:
@@ -95,7 +93,9 @@ def view_columns(cls: type[MLModel], problems: Problems) -> ViewColumns:
     if not hasattr(cls, "rows"):
         return columns
     with problems.of("rows"):
-        columns.rows = row_checks.usable_rows(cls.rows)
+        rows = row_checks.usable_rows(cls.rows)
+        _check_sql(rows.values("pk").query, f"{label_of(cls)}.rows")
+        columns.rows = rows
     if columns.rows is None:
         return columns
     with problems.of("entity"):
@@ -117,6 +117,15 @@ def view_columns(cls: type[MLModel], problems: Problems) -> ViewColumns:
                 _add_feature(columns, name, feature)
     _check_together(columns, problems)
     return columns
+
+
+def _check_sql(query: models.sql.Query, where: str) -> None:
+    """Compile a query whose values a contract must be able to keep."""
+    joins.refuse_content_types(query)
+    # About rows that can never be there is one message, when the view is made.
+    with suppress(EmptyResultSet, FullResultSet):
+        sql, params = query.get_compiler(connection=connections[DEFAULT_DB_ALIAS]).as_sql()
+        typed(sql, params, where)
 
 
 def _path(value: Any) -> str:
@@ -150,7 +159,7 @@ def _add_label(columns: ViewColumns, problems: Problems) -> None:
     cls = columns.cls
     label: Any = F(cls.label) if _path(cls.label) else cls.label
     with problems.of("label"):
-        if isinstance(label, type) or not hasattr(label, "resolve_expression"):
+        if isinstance(label, type) or not hasattr(label, "resolve_expression") or label == Q():
             raise ContractError(
                 f"must be a field path or a Django expression, not {shown(label)}; write 'returned' or Q(…)"
             )
@@ -160,7 +169,8 @@ def _add_label(columns: ViewColumns, problems: Problems) -> None:
             node = columns.resolved(label, "label")
         columns.label_type = field_types.type_of(node)
         if _path(getattr(cls, "task", None)) in TASKS:
-            label_values.check_type(cls.task, columns.label_type)
+            field_types.refuse_conversion(node)
+            label_values.check_type(cls.task, columns.label_type, node)
             with problems.of("classes"):
                 columns.classes = label_values.label_classes(cls, columns.label_type, node)
         columns.put(names.COLUMN_LABEL, "label", label)
@@ -191,10 +201,23 @@ def _check_condition(columns: ViewColumns) -> None:
         raise ContractError(f"must be a condition, not {shown(known)}; write Q(returned__isnull=False)")
     if isinstance(known, Q) and not known:
         raise ContractError("Q() holds always; leave it out, or write Q(returned__isnull=False)")
+    if not _can_hold(columns.rows.filter(known)):  # type: ignore[union-attr]  # there, see view_columns
+        raise ContractError(
+            "holds for no row, so that no label would ever be known; write one that does, such as Q(returned__isnull=False)"
+        )
     node = columns.resolved(known, "label_known")
     expressions.refuse_unstable(node, f"{label_of(columns.cls)}.label_known")
     # In the label's Case it could not be told from the label.
     joins.refuse_many(columns.rows.annotate(**{f"{PREFIX}it": known}).query, node)  # type: ignore[union-attr]  # there, see view_columns
+
+
+def _can_hold(rows: models.QuerySet[Any]) -> bool:
+    """Return whether a filter leaves some rows, as far as Django can tell without looking."""
+    try:
+        rows.query.get_compiler(connection=connections[DEFAULT_DB_ALIAS]).as_sql()
+    except EmptyResultSet:
+        return False
+    return True
 
 
 def _add_feature(columns: ViewColumns, name: str, feature: declarations.Feature) -> None:
@@ -206,6 +229,7 @@ def _add_feature(columns: ViewColumns, name: str, feature: declarations.Feature)
         pairs = tuple((str(value), label) for value, label in label_values.choices_of(node))
         if pairs:
             columns.choices[name] = pairs
+            feature_checks.check_choices(feature, [value for value, _ in pairs])
 
 
 def _check_together(columns: ViewColumns, problems: Problems) -> None:
@@ -217,17 +241,24 @@ def _check_together(columns: ViewColumns, problems: Problems) -> None:
     if query is None:
         return
     with problems.of("rows"):
-        expressions.refuse_unstable(query.where, f"{where}.rows")
+        for condition in expressions.conditions_of(query):
+            expressions.refuse_unstable(condition, f"{where}.rows")
+            subqueries.refuse_doubtful(condition)
+            joins.refuse_rows(condition)
         joins.refuse_multiplied(query, query.where)
     attributes = {PREFIX + name: attribute for name, attribute in columns.attributes.items()}
     for name, node in query.annotations.items():
         attribute = attributes.get(name, "rows")
         with problems.of(attribute):
             expressions.refuse_unstable(node, f"{where}.{attribute}")
+            subqueries.refuse_doubtful(node)
+            joins.refuse_rows(node)
             joins.refuse_many(query, node)
             joins.refuse_multiplied(query, node)
             joins.refuse_losing(query, columns.rows.query, node)  # type: ignore[union-attr]  # there, see view_columns
             _refuse_null(columns, query, name.removeprefix(PREFIX), node)
+    if joins.multiplying(query) and not (query.group_by or query.distinct or problems.messages):
+        problems.add("rows", f"{joins.names_of(query)} has many rows for one; {joins.FIX}")
 
 
 def _refuse_null(columns: ViewColumns, query: models.sql.Query, name: str, node: Any) -> None:

@@ -98,7 +98,8 @@ def test_class_keywords_are_kept_with_the_reason() -> None:
     assert unregistered.cls is made
     assert (
         unregistered.reason
-        == "abstract: a declaration takes no keywords; write them as attributes in its body"
+        == "abstract: a declaration takes no keywords; write them as attributes in its body, and what several share into a class "
+        "without MLModel or Source"
     )
 
 

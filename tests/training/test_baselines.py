@@ -10,7 +10,7 @@ import pytest
 
 from hotclub import names
 from tests.factories import make_contract, make_rows
-from training.baselines import baselines, poorer_than_constant
+from training.baselines import baselines, no_better_than_constant
 
 KEYS = ("carrier", "wind_speed")
 
@@ -55,18 +55,20 @@ def test_shares_by_keys_for_classes() -> None:
 @pytest.mark.parametrize(
     ("metric", "own", "constant", "poorer"),
     [
-        ("roc_auc", 0.49, 0.5, True), ("roc_auc", 0.5, 0.5, False), ("roc_auc", 0.51, 0.5, False),
-        ("log_loss", 0.7, 0.69, True), ("log_loss", 0.69, 0.69, False),
+        ("roc_auc", 0.49, 0.5, True), ("roc_auc", 0.5, 0.5, True), ("roc_auc", 0.51, 0.5, False),
+        ("log_loss", 0.7, 0.69, True), ("log_loss", 0.69, 0.69, True), ("log_loss", 0.68, 0.69, False),
         ("r2", None, 0.0, False), ("r2", 0.1, None, False),
     ],
 )  # fmt: skip
-def test_poorer_than_the_constant(
+def test_no_better_than_the_constant(
     metric: str, own: float | None, constant: float | None, *, poorer: bool
 ) -> None:
     """By the model's own metric, in its own direction; what is not defined is no comparison."""
     task = "regression" if metric == "r2" else "binary"
     values = [{metric: value} if value is not None else {} for value in (own, constant)]
-    words = poorer_than_constant(make_contract(task=task, metric=metric), values[0], {"constant": values[1]})
+    words = no_better_than_constant(
+        make_contract(task=task, metric=metric), values[0], {"constant": values[1]}
+    )
     assert bool(words) is poorer
     if poorer:
         assert f"{metric} {own:.4g}" in words

@@ -81,6 +81,34 @@ def test_rows_that_the_champion_has_not_are_said(view: dict[str, Any]) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("candidate", "champion", "words"),
+    [
+        ("time", "time", ""),
+        ("key", "key", ""),
+        ("customer", "customer", ""),
+        (
+            "time",
+            "key",
+            "split by a hash of the key, these are split by time: it may have been fitted on some",
+        ),
+        ("key", "time", "split by time, these are split by a hash of the key: it may"),
+        ("customer", "key", "split by a hash of the key, these are split by a hash of customer"),
+    ],
+)
+def test_a_champion_whose_rows_were_cut_in_another_way(candidate: str, champion: str, words: str) -> None:
+    """It may have been fitted on what it is asked for here: its metrics are too good, and a person has to know."""
+    rows = make_rows(60)
+    contracts = {
+        "time": CANDIDATE,
+        "key": without_time(CANDIDATE, rows)[0],
+        "customer": without_time(CANDIDATE, rows, split_by=str)[0],
+    }
+    caution = champion_scores._caution(contracts[candidate], contracts[champion])
+    assert words in caution
+    assert bool(caution) is bool(words)
+
+
 def test_align_takes_each_row_from_its_own_place() -> None:
     """Rows come in the order that is asked for; one that is not there is not another row's score."""
     rows = make_rows(200)

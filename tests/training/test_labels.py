@@ -12,6 +12,7 @@ import pytest
 
 from hotclub import names
 from hotclub.contract import ModelContract
+from hotclub.errors import HotclubError
 from tests.factories import make_contract, make_rows
 from tests.training.runs import prepare
 from training import fit, labels, steps
@@ -135,6 +136,87 @@ def test_what_is_fitted_may_have_few_of_a_class() -> None:
     """The metric is not measured there."""
     contract = make_contract()
     _check(contract, _relabelled(make_rows(), contract, "train", _few_of_one_class(9)))
+
+
+@pytest.mark.parametrize(("place", "name"), [(5, "train"), (1300, "stopping"), (1990, "evaluation")])
+@pytest.mark.parametrize("value", [1.1e15, -1e30, 3e38])
+def test_labels_whose_squares_overflow(value: float, place: int, name: str) -> None:
+    """A 32-bit float holds it and not its square: every gain and metric would be infinite."""
+    rows = _with(make_rows(task="regression"), names.COLUMN_LABEL, place, value)
+    with pytest.raises(RefusedDataError) as refused:
+        _check(make_contract(**REGRESSION), rows)
+    assert f"the {name} split has a label of {value:g} (entity {place + 1}), so far from the others" in str(
+        refused.value
+    )
+
+
+def test_the_largest_label_that_is_fitted(tmp_path: Path) -> None:
+    """Just below, everything is finite, and the row is named in a warning."""
+    rows = _with(make_rows(task="regression"), names.COLUMN_LABEL, 5, 9e14)
+    run = prepare(tmp_path, make_contract(**REGRESSION), rows, no_champion=True)
+    facts = steps.fit(run)
+    assert "entity 6 (9e+14;" in facts["warnings"][0]
+    assert "rmse" in steps.evaluate(run)["metrics"]
+
+
+def test_a_fit_that_overflows_is_no_unexpected_error() -> None:
+    """Whatever the reason: XGBoost itself says nothing."""
+    rows = _with(make_rows(task="regression"), names.COLUMN_LABEL, 5, 1e30)
+    contract = make_contract(**REGRESSION)
+    at = boundaries(contract, rows)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(labels, "_check_distances", lambda *_: None)
+        with pytest.raises(HotclubError, match="the fit overflowed: "):
+            fit.fit(contract, split_rows(contract, rows, at), threads=1, progress=lambda text: None)
+
+
+def test_very_many_classes_are_not_all_listed() -> None:
+    """Those that lack rows and the rarest are; the others are a number."""
+    classes = tuple(f"k{number}" for number in range(200))
+    contract = make_contract(**{**MULTICLASS, "classes": classes})
+    label = np.minimum(np.arange(2000) % 150, 149).astype(float)
+    place = make_rows().schema.get_field_index(names.COLUMN_LABEL)
+    with pytest.raises(RefusedDataError) as refused:
+        _check(contract, make_rows().set_column(place, names.COLUMN_LABEL, pa.array(label)))
+    message = str(refused.value)
+    assert "has no row of class k150, k151," in message
+    assert "k161 and 38 more" in message
+    assert "the rarest of 200 classes k150: 0, k151: 0" in message
+    assert len(message) < 1000
+
+
+class TestWhatElseIsSaid:
+    """With a refusal comes what may be its reason."""
+
+    def _refused(self, tmp_path: Path, rows: pa.Table, **facts: Any) -> str:
+        run = prepare(tmp_path, make_contract(), rows)
+        run.folder.write("snapshot", {**run.folder.read("snapshot"), **facts})
+        with pytest.raises(RefusedDataError) as refused:
+            steps.fit(run)
+        return str(refused.value)
+
+    def test_a_sample(self, tmp_path: Path) -> None:
+        """More rows are there: nothing has to be loaded."""
+        counts = {"known": 9000, "unknown": 0, "features": {}}
+        message = self._refused(tmp_path, make_rows(60), sample=60, filled=counts)
+        assert (
+            "These are 60 rows of a sample (--sample), of 9,000 with a label: ask for a larger one" in message
+        )
+        whole = {"known": 60, "unknown": 0, "features": {}}
+        assert "--sample" not in self._refused(tmp_path, make_rows(60), sample=100, filled=whole)
+
+    def test_rows_that_were_left_out(self, tmp_path: Path) -> None:
+        """One far time, and what remains spans too little."""
+        rows = make_rows(2000).slice(0, 400)
+        times = rows[names.COLUMN_EVENT_TIME].to_pylist()
+        times[0] = times[0].replace(year=2031)
+        place = rows.schema.get_field_index(names.COLUMN_EVENT_TIME)
+        rows = rows.set_column(place, names.COLUMN_EVENT_TIME, pa.array(times, rows.schema.field(place).type))
+        message = self._refused(tmp_path, rows)
+        assert "the rows span 19.9 days" in message
+        assert (
+            "1 row is left out of every split, because the time lies far from all others: 1 (2031-" in message
+        )
 
 
 def test_a_label_that_is_none_of_the_classes() -> None:

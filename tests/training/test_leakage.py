@@ -14,7 +14,7 @@ import pytest
 from hotclub import names
 from hotclub.contract import FeatureSpec, ModelContract
 from tests.factories import FEATURES, make_contract, make_rows
-from tests.training.runs import prepare
+from tests.training.runs import prepare, without_time
 from training import leakage, steps
 from training.errors import RefusedDataError
 from training.failures import Exit, judge
@@ -122,7 +122,8 @@ def test_just_below_the_limit(task: str, noise: float, least: float) -> None:
     contract = _contract(**TASKS[task])
     findings, scores = leakage.find(contract, split_rows(contract, rows, boundaries(contract, rows)))
     assert least < (scores["suspect"].score or 0) < leakage.SUSPICIOUS_SCORE
-    assert findings == []
+    assert [(f.severity, f.check) for f in findings] == [("warning", "strong_alone")]
+    assert "Make sure that it is known when predictions are made" in findings[0].message
 
 
 def test_a_class_that_is_nearly_all_rows() -> None:
@@ -143,7 +144,8 @@ def test_a_class_that_is_nearly_all_rows() -> None:
     [
         ({"known": 1000, "unknown": 20, "features": {"suspect": [1000, 0]}}, True),
         ({"known": 1000, "unknown": 20, "features": {"suspect": [950, 1]}}, True),
-        ({"known": 1000, "unknown": 20, "features": {"suspect": [949, 0]}}, False),
+        ({"known": 1000, "unknown": 20, "features": {"suspect": [500, 0]}}, True),
+        ({"known": 1000, "unknown": 20, "features": {"suspect": [499, 1]}}, False),
         ({"known": 1000, "unknown": 20, "features": {"suspect": [1000, 2]}}, False),
         ({"known": 1000, "unknown": 19, "features": {"suspect": [1000, 0]}}, False),
         ({"known": 1000, "unknown": 0, "features": {"suspect": [1000, 0]}}, False),
@@ -159,6 +161,126 @@ def test_a_feature_that_comes_with_the_label(filled: Any, *, found: bool) -> Non
     if found:
         assert "suspect comes with the label" in findings[0].message
         assert "of the 20 others" in findings[0].message
+
+
+@pytest.mark.parametrize(("rows", "unknown", "found"), [(300, 67, True), (300, 66, False), (499, 41, True)])
+def test_a_feature_that_often_comes_with_the_label(rows: int, unknown: int, *, found: bool) -> None:
+    """Filled in a part of the labelled rows, and in none of so many others that it is no chance: a warning."""
+    filled = {"known": 1000, "unknown": unknown, "features": {"suspect": [rows, 0]}}
+    findings = _find(_contract(), _with(make_rows(), NOISE.random(2000)), filled)
+    assert [(f.severity, f.check) for f in findings] == ([("warning", "known_afterwards")] if found else [])
+
+
+def _single(value: str, unknown: int = 500) -> dict[str, Any]:
+    """Counts of a snapshot whose rows without a label all have one value."""
+    features = {"known": 2000, "unknown": unknown, "features": {"suspect": [2000, unknown]}}
+    return {**features, "single": {"suspect": value}}
+
+
+class TestADefaultBeforeTheLabel:
+    """What is joined later with a default for what is not known yet: no null says so."""
+
+    def _strong(self, label: Any) -> Any:
+        """An AUC of about 0.95, and a 0 in every twentieth row."""
+        values = np.random.default_rng(6).normal(1 + 2.4 * label, 1)
+        return np.where(np.arange(len(label)) % 20, values, 0.0)
+
+    def test_a_strong_one_is_critical(self) -> None:
+        """It is 0 where the label is unknown, and nearly never where it is known."""
+        rows = make_rows()
+        (found,) = _find(_contract(), _with(rows, self._strong(_label(rows))), _single("0"))
+        assert (found.severity, found.check) == ("critical", "default_before")
+        assert "it is 0.0 in every one of the 500 rows without a label, and in" in found.message
+        assert (
+            "as where a default stands until the label is known; alone it reaches roc_auc 0.9"
+            in found.message
+        )
+
+    @pytest.mark.parametrize(("unknown", "found"), [(19, False), (20, True)])
+    def test_few_rows_without_a_label_say_nothing(self, unknown: int, *, found: bool) -> None:
+        """They have one value by chance."""
+        rows = make_rows()
+        findings = _find(_contract(), _with(rows, self._strong(_label(rows))), _single("0", unknown))
+        assert bool(findings) is found
+
+    def test_a_usual_value_is_no_sign(self) -> None:
+        """Half of the labelled rows have it too."""
+        rows = make_rows()
+        values = np.where(np.arange(2000) % 2, 0.0, 5 + 3 * _label(rows))
+        assert _find(_contract(), _with(rows, values), _single("0")) == []
+
+    @pytest.mark.parametrize(
+        ("kind", "values", "text", "shown"),
+        [
+            ("number", lambda: NOISE.integers(0, 7, 2000), "3", "3.0"),
+            ("category", lambda: NOISE.choice(list("abc"), 2000), "b", "'b'"),
+            ("boolean", lambda: NOISE.random(2000) < 0.8, "false", "False"),
+            ("category", lambda: NOISE.choice(list("abc"), 2000), "", "''"),
+        ],
+    )
+    def test_a_weak_one_is_a_warning_without_a_time(
+        self, kind: str, values: Any, text: str, shown: str
+    ) -> None:
+        """With a time it may be the weekday of the only day that has no label yet."""
+        contract, rows = _contract(kind), _with(make_rows(), values(), kind)
+        assert _find(contract, rows, _single(text)) == []
+        (found,) = _find(*without_time(contract, rows), _single(text))
+        assert (found.severity, found.check) == ("warning", "default_before")
+        assert f"it is {shown} in every one of the 500 rows" in found.message
+
+
+class TestMeansOfTheLabel:
+    """An average over the customer's rows, the row itself among them."""
+
+    def _rows(self, task: str, what: str) -> pa.Table:
+        rows = make_rows(task=task)
+        groups = np.arange(2000) % 300
+        label = _label(rows)
+        sums, counts = np.bincount(groups, weights=label), np.bincount(groups)
+        others = (sums[groups] - label) / (counts[groups] - 1)
+        values = {"mean": (sums / counts)[groups], "sum": sums[groups], "of the others": others}[what]
+        carrier = rows.schema.get_field_index("carrier")
+        rows = rows.set_column(carrier, "carrier", pa.array([f"c{g}" for g in groups]))
+        return _with(rows, [None if i % 7 == 0 else v for i, v in enumerate(values)])
+
+    @pytest.mark.parametrize("what", ["mean", "sum"])
+    @pytest.mark.parametrize("task", TASKS)
+    def test_by_a_category(self, task: str, what: str) -> None:
+        """Named with the category."""
+        found = {f.feature: f for f in _find(_contract(**TASKS[task]), self._rows(task, what))}["suspect"]
+        assert (found.severity, found.check) == ("critical", "mean_of_label")
+        assert f"suspect is the {what} of the label by carrier in all 1,714 rows" in found.message
+
+    def test_by_what_rows_are_split_by(self) -> None:
+        """Which is no feature itself."""
+        rows = self._rows("binary", "mean")
+        groups = dict(zip(rows[names.COLUMN_ENTITY].to_pylist(), rows["carrier"].to_pylist(), strict=True))
+        rows = rows.set_column(rows.schema.get_field_index("carrier"), "carrier", make_rows()["carrier"])
+        contract, rows = without_time(_contract(), rows, split_by=groups.get)
+        (found,) = _find(contract, rows)
+        assert "suspect is the mean of the label by customer" in found.message
+
+    def test_of_the_others_is_honest(self) -> None:
+        """The row's own label is not in it."""
+        found = _find(_contract(), self._rows("binary", "of the others"))
+        assert "mean_of_label" not in {f.check for f in found}
+
+
+@pytest.mark.parametrize(("share", "found"), [(0.25, True), (0.15, False)])
+def test_a_quantity_that_is_the_label_in_a_part_of_the_rows(*, share: float, found: bool) -> None:
+    """The others have a default: a warning, since a list price may be the price too."""
+    rows = make_rows(task="regression")
+    label = _label(rows)
+    values = np.where(NOISE.random(2000) < share, label, 0.0)
+    findings = _find(_contract(**REGRESSION), _with(rows, values))
+    assert [(f.severity, f.check) for f in findings] == (
+        [("warning", "equals_label_in_part")] if found else []
+    )
+    rounded = np.round(label / 20)
+    place = rows.schema.get_field_index(names.COLUMN_LABEL)
+    rows = rows.set_column(place, names.COLUMN_LABEL, pa.array(rounded))
+    often = np.where(NOISE.random(2000) < 0.5, rounded, 0.0)
+    assert "equals_label_in_part" not in {f.check for f in _find(_contract(**REGRESSION), _with(rows, often))}
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,35 @@ class TestByTime:
         split_rows(contract, rows, boundaries(contract, rows))
 
 
+class TestFewRowsThatAreNewer:
+    """A typing error that no gap of the whole span divides from the rest."""
+
+    def _rows(self, later: int) -> pa.Table:
+        rows = make_rows()
+        place = rows.schema.get_field_index(names.COLUMN_EVENT_TIME)
+        times = rows[names.COLUMN_EVENT_TIME].to_pylist()
+        times[:later] = [time + dt.timedelta(days=180) for time in times[:later]]
+        return rows.set_column(
+            place, names.COLUMN_EVENT_TIME, pa.array(times, rows.schema.field(place).type)
+        ).sort_by(names.COLUMN_EVENT_TIME)
+
+    def test_the_gap_is_said(self) -> None:
+        """With its ends, the rows after it, one of them, and that their times may be wrong."""
+        contract, rows = make_contract(), self._rows(3)
+        with pytest.raises(SplitError) as refused:
+            split_rows(contract, rows, boundaries(contract, rows))
+        assert (
+            "the longest time without rows is 80 days, 2013-04-10 to 2013-06-30, with 3 of 2,000 rows after it, such as "
+            "entity 1: correct the times of these, if they are wrong" in str(refused.value)
+        )
+
+    def test_many_rows_are_no_error(self) -> None:
+        """The gap is said all the same."""
+        contract, rows = make_contract(evaluate_days=4, stopping_days=4), self._rows(100)
+        with pytest.raises(SplitError, match=r"with 100 of 2,000 rows after it, such as entity 1\)"):
+            split_rows(contract, rows, boundaries(contract, rows))
+
+
 class TestByHash:
     """Rows without a time."""
 
@@ -186,7 +215,7 @@ class TestByHash:
     def test_too_few_rows(self) -> None:
         """Days are not named: there are none."""
         contract, rows = without_time(make_contract(), make_rows(40))
-        with pytest.raises(SplitError, match=r"needs at least 20 .*: load more rows$"):
+        with pytest.raises(SplitError, match=r"needs at least 20 .*: load more rows, 160 are enough in"):
             split_rows(contract, rows, boundaries(contract, rows))
 
     @pytest.mark.parametrize("option", ["until", "stopping_from", "evaluation_from"])

@@ -147,11 +147,11 @@ def test_a_model_that_is_poorer_than_a_constant_says_so(tmp_path: Path) -> None:
     object.__setattr__(run, "progress", said.append)
     steps.fit(run)
     evaluation = steps.evaluate(run)
-    words = evaluation["poorer_than_constant"]
+    words = evaluation["no_better_than_constant"]
     assert words.startswith("poorer than the constant baseline: log_loss ")
     assert f"WARNING: {words}" in said
     assert f"- WARNING: {words}" in (run.folder.path / "description.md").read_text()
-    assert not _evaluated(tmp_path)["poorer_than_constant"]
+    assert not _evaluated(tmp_path)["no_better_than_constant"]
 
 
 def _evaluated(folder: Path) -> dict[str, Any]:

@@ -4,72 +4,41 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import re
-import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
-from django.contrib.postgres.aggregates import BoolOr
 from django.db import connections
 from django.db.models import (
-    Avg,
     BooleanField,
     Case,
-    Count,
-    Exists,
     F,
     FloatField,
-    Func,
-    Max,
-    OuterRef,
-    Q,
-    Subquery,
-    Sum,
-    TextField,
     Value,
     When,
-    Window,
 )
 from django.db.models.fields.json import KT
 from django.db.models.functions import (
     Cast,
-    Coalesce,
-    Extract,
-    ExtractHour,
-    ExtractIsoWeekDay,
-    Length,
-    Lower,
-    Rank,
-    TruncDate,
 )
-from django.db.models.lookups import GreaterThan
 
 from django_app.contracts import feature_views
 from django_app.contracts.compiler import compile_model
 from hotclub import names
 from hotclub.columns import postgres_type
 from hotclub.contract import ModelContract
-from hotclub.declarations import Age, Boolean, Category, Feature, Number
+from hotclub.declarations import Age, Category, Feature, Number
 from tests.conftest import Database
 from tests.django_app.contracts import declared
 from tests.django_app.contracts.cases import rows
 from tests.django_app.contracts.cases.tables import (
     MODELS,
-    BigOrder,
-    Concert,
-    Customer,
-    Invoice,
-    Line,
-    Order,
-    Species,
 )
+from tests.django_app.contracts.right_models import BERLIN, FEATURES, LINE_COUNT, NUMBERED, WHOLE
 
-BERLIN = "Europe/Berlin"
 ALIAS = "cases"
 
 
@@ -118,164 +87,6 @@ def views(provision: Callable[[str], Database], django_db_blocker: Any) -> Itera
 def _declared() -> Iterator[None]:
     with declared.tables_restored():
         yield
-
-
-LINES = Line.objects.filter(order=OuterRef("pk")).order_by().values("order")
-LINE_COUNT = Coalesce(Subquery(LINES.annotate(n=Count("pk")).values("n")), 0)
-FIRST_PRODUCT = Subquery(Line.objects.filter(order=OuterRef("pk")).order_by("pk").values("product")[:1])
-
-#: Features by themselves, on all orders.
-FEATURES: dict[str, Feature] = {
-    "float": Number("total"),
-    "integer": Number("quantity"),
-    "big integer": Number("big"),
-    "small integer": Number(F("positive")),
-    "decimal": Number("price"),
-    "decimal by a decimal": Number(F("price") * Decimal("1.19")),
-    "float by an integer": Number(F("total") * F("quantity")),
-    "nullable float": Number("rating", nullable=True),
-    "null filled": Number(Coalesce("rating", Value(-1.0))),
-    "null guarded": Number(Case(When(rating__isnull=False, then=F("rating")), default=Value(0.0))),
-    "null guarded in the default": Number(Case(When(rating__isnull=True, then=Value(0.0)), default=F("rating"))),
-    "null guarded by a negation": Number(Case(When(~Q(rating__isnull=False), then=Value(0.0)), default=F("rating"))),
-    "null guarded by one of two": Number(
-        Case(When(Q(rating__isnull=True) | Q(gift=True), then=Value(0.0)), default=F("rating"))
-    ),
-    "generated": Number("double"),
-    "hour of a moment": Number(ExtractHour("placed_at", tzinfo=ZoneInfo(BERLIN))),
-    "weekday of a date": Number(ExtractIsoWeekDay("day")),
-    "seconds of a time": Number(Extract("opens", "epoch")),
-    "seconds of a duration": Number(Extract("stay", "epoch")),
-    "seconds between moments": Number(Extract(F("closed_at") - F("placed_at"), "epoch"), nullable=True),
-    "length of a text": Number(Length("country")),
-    "length of an array": Number("tags__len", nullable=True),
-    "value of an array": Number("sizes__0", nullable=True),
-    "number of a JSON key": Number("data__price", nullable=True),
-    "number by KT": Number(Cast(KT("data__price"), FloatField()), nullable=True),
-    "value": Number(Value(1.5)),
-    "rank": Number(Window(Rank(), order_by=["number"])),
-    "text": Category("country"),
-    "long text": Category("note"),
-    "slug": Category("slug"),
-    "file": Category("photo"),
-    "lower": Category(Lower("country")),
-    "integer as category": Category("size"),
-    "foreign key": Category("customer"),
-    "foreign key's column": Category("customer_id"),
-    "foreign key's key": Category("customer__id"),
-    "nullable foreign key": Category("referrer", nullable=True),
-    "key without a constraint": Category("depot"),
-    "subquery by a key without a constraint": Category(
-        Subquery(Customer.objects.filter(pk=OuterRef("depot")).values("name")), nullable=True
-    ),
-    "uuid": Category("ref"),
-    "text of a parent": Category("customer__name"),
-    "text of a nullable parent": Category("referrer__city", nullable=True),
-    "two steps": Category("customer__tenant__slug"),
-    "text of an array": Category("tags__0", nullable=True),
-    "text of a JSON key": Category("data__colour", nullable=True),
-    "text of a JSON key by F": Category(F("data__colour"), nullable=True),
-    "text of a nested JSON key": Category("data__a__b", nullable=True),
-    "text in a JSON list": Category("data__list__0", nullable=True),
-    "address": Category(Func("host", function="HOST", output_field=TextField())),
-    "case": Category(Case(When(total__gt=3, then=Value("high %s")), default=Value("l'ow"))),
-    "boolean": Boolean("gift"),
-    "nullable boolean": Boolean("returned", nullable=True),
-    "truth of a JSON key": Boolean("data__new", nullable=True),
-    "condition": Boolean(Q(total__gt=3) | Q(country="Česko")),
-    "condition that may be null": Boolean(Q(rating__gt=1), nullable=True),
-    "condition that guards itself": Boolean(Q(rating__gt=1, rating__isnull=False)),
-    "condition or null": Boolean(Q(rating__gt=1) | Q(rating__isnull=True)),
-    "negated condition": Boolean(~Q(rating__gt=1)),
-    "no foreign key": Boolean(Q(referrer__isnull=True)),
-    "lookup": Boolean(GreaterThan(F("total"), 3.0)),
-    "exists": Boolean(Exists(Line.objects.filter(order=OuterRef("pk"), price__gt=3))),
-    "subquery of another table": Number(LINE_COUNT),
-    "first of another table": Category(FIRST_PRODUCT, nullable=True),
-    "joined count": Number(Count("lines")),
-    "joined sum": Number(Sum("lines__price", default=0.0)),
-    "joined average": Number(Avg("lines__price"), nullable=True),
-    "joined count over two steps": Number(Count("lines__discounts")),
-    "joined count of labels": Number(Count("labels")),
-    "joined maximum": Number(Max("lines__price"), nullable=True),
-    "own aggregate": Number(Sum("total")),
-    "reverse one-to-one": Number("invoice__amount", nullable=True),
-    "has a reverse one-to-one": Boolean(Q(invoice__isnull=False)),
-    "age of a moment": Age("closed_at", unit="min", nullable=True),
-    "age of a date": Age("paid_on", unit="h", nullable=True),
-    "age of a local date": Age(TruncDate("placed_at", tzinfo=ZoneInfo("Asia/Kolkata")), unit="s"),
-}  # fmt: skip
-
-NUMBERED = {"Adélie": 0, "Gentoo": 1, "Chin'strap %": 2}
-BY_VALUE = {"adelie": 0, "gentoo": 1, "chin'strap": 2}
-
-
-def _class(numbers: Mapping[Any, int]) -> Callable[[Any], float | None]:
-    return lambda value: None if value is None else float(numbers.get(value, -1))
-
-
-#: Whole declarations, with the label that the view has for a value of Django's.
-WHOLE: dict[str, tuple[dict[str, Any], Callable[[Any], float | None]]] = {
-    "boolean label": ({"label": "gift"}, float),
-    "nullable boolean label": ({"label": "returned"}, lambda v: None if v is None else float(v)),
-    "condition as label": ({"label": Q(total__gt=3)}, float),
-    "condition as label, known": ({"label": Q(total__gt=3), "label_known": Q(returned__isnull=False)}, lambda v: None if v is None else float(v)),
-    "boolean label, known": ({"label": "gift", "label_known": Q(returned__isnull=False) & ~Q(country="FR")}, lambda v: None if v is None else float(v)),
-    "named boolean label": ({"label": "gift", "classes": ("no", "yes")}, float),
-    "boolean label by value": ({"label": "gift", "classes": {True: "yes", False: "no"}}, float),
-    "number as label": ({"label": Case(When(total__gt=3, then=Value(1)), default=Value(0))}, float),
-    "named numbers": ({"label": Case(When(total__gt=3, then=Value(1)), default=Value(0)), "classes": ("few", "many")}, float),
-    "numbers from choices": ({"label": "late"}, lambda v: None if v is None else float(v)),
-    "two numbers from choices": ({"label": "size"}, _class({10: 0, 30: 1})),
-    "two texts": ({"label": "kind", "classes": ("b", "a")}, _class({"b": 0, "a": 1})),
-    "two texts from choices": ({"label": "kind"}, _class({"a": 0, "b": 1})),
-    "a text of the parent": ({"label": "customer__city", "classes": ["北京", "Kraków"]}, _class({"北京": 0, "Kraków": 1})),
-    "a key of JSON": ({"label": "data__colour", "classes": ("räd", "blue")}, _class({"räd": 0})),
-    "exists as label": ({"label": Exists(Line.objects.filter(order=OuterRef("pk")))}, float),
-    "three texts": ({"task": "multiclass", "classes": ("adelie", "gentoo", "chin'strap")}, _class(BY_VALUE)),
-    "three texts, known": ({"task": "multiclass", "classes": tuple(BY_VALUE), "label_known": Q(gift=True)}, _class(BY_VALUE)),
-    "three pairs": ({"task": "multiclass", "classes": [("gentoo", "G"), ("adelie", "A"), ("x", "X")]}, _class({"gentoo": 0, "adelie": 1, "x": 2})),
-    "three from choices": ({"task": "multiclass"}, _class(BY_VALUE)),
-    "three from an enum": ({"task": "multiclass", "classes": Species}, _class(BY_VALUE)),
-    "three members": ({"task": "multiclass", "classes": tuple(Species)}, _class(BY_VALUE)),
-    "three named numbers": ({"task": "multiclass", "label": F("quantity") % 3, "classes": ("a", "b", "c")}, float),
-    "three numbers by value": ({"task": "multiclass", "label": "quantity", "classes": {3: "x", 1: "y", 2: "z"}}, _class({3: 0, 1: 1, 2: 2})),
-    "three plain numbers": ({"task": "multiclass", "label": "quantity", "classes": (3, 1, 2)}, _class({3: 0, 1: 1, 2: 2})),
-    "three uuids": ({"task": "multiclass", "label": "customer", "classes": {str(uuid.UUID(int=1)): "a", uuid.UUID(int=2): "b", uuid.UUID(int=9): "c"}}, _class({uuid.UUID(int=1): 0, uuid.UUID(int=2): 1})),
-    "regression of a decimal": ({"task": "regression", "label": "price"}, float),
-    "regression of a JSON key": ({"task": "regression", "label": "data__price"}, lambda v: None if v is None else float(v)),
-    "regression of a count": ({"task": "regression", "label": Count("lines")}, float),
-    "rows without a time": ({"event_time": None, "split_by": "customer"}, float),
-    "split by a text of the parent": ({"event_time": None, "split_by": "customer__name"}, float),
-    "a date as time": ({"event_time": "day", "timezone": BERLIN, "features": {"age": Age("closed_at", nullable=True)}}, float),
-    "time of the parent row": ({"rows": Invoice.objects.all(), "event_time": "order__placed_at", "label": Q(amount__gt=3), "features": {"total": Number("order__total"), "amount": Number("amount")}}, float),
-    "a nullable time that is filtered": ({"rows": Order.objects.filter(closed_at__isnull=False), "event_time": "closed_at"}, float),
-    "tenant": ({"tenant": "customer__tenant"}, float),
-    "tenant by its column": ({"tenant": "customer__tenant_id"}, float),
-    "tenant by its key": ({"tenant": "customer__tenant__pk"}, float),
-    "a uuid as entity": ({"rows": Customer.objects.all(), "event_time": None, "label": Q(name__gt="M"), "features": {"city": Category("city", nullable=True)}}, float),
-    "a unique field as entity": ({"entity": "number"}, float),
-    "a unique constraint as entity": ({"entity": "ticket"}, float),
-    "a nullable unique field as entity": ({"entity": "code", "rows": Order.objects.exclude(code=None)}, float),
-    "a parent's key as entity": ({"rows": Concert.objects.all(), "event_time": "at", "label": Q(seats__gt=1), "features": {"seats": Number("seats")}}, float),
-    "a manager": ({"rows": Order.objects}, float),
-    "a proxy": ({"rows": BigOrder.objects.filter(total__gt=3)}, float),
-    "ordered and deferred rows": ({"rows": Order.objects.order_by("-total").only("total").select_related("customer")}, float),
-    "null ruled out by isnull": ({"rows": Order.objects.filter(rating__isnull=False), "features": {"rating": Number("rating")}}, float),
-    "null ruled out by exclude": ({"rows": Order.objects.exclude(rating=None), "features": {"rating": Number("rating")}}, float),
-    "null ruled out by a comparison": ({"rows": Order.objects.filter(rating__gte=0, total__lt=1e9), "features": {"rating": Number(F("rating") * 2)}}, float),
-    "null ruled out by both of two": ({"rows": Order.objects.filter(Q(rating__gt=2) | Q(rating__lt=1)), "features": {"rating": Number("rating")}}, float),
-    "null key ruled out": ({"rows": Order.objects.filter(referrer__isnull=False), "features": {"name": Category("referrer__name")}}, float),
-    "parent ruled in": ({"rows": Order.objects.filter(referrer__name="李"), "features": {"name": Category("referrer__name")}}, float),
-    "rows whose key names something": ({"rows": Order.objects.filter(depot__name__gt=""), "features": {"depot": Category("depot__name")}}, float),
-    "filter of many rows, distinct": ({"rows": Order.objects.filter(lines__price__gt=1).distinct()}, float),
-    "filter of many rows, excluded": ({"rows": Order.objects.exclude(lines__price__gt=3)}, float),
-    "filter by exists": ({"rows": Order.objects.filter(Exists(Line.objects.filter(order=OuterRef("pk"))))}, float),
-    "rows with an aggregate": ({"rows": Order.objects.annotate(n=Count("lines")).filter(n__gt=1), "features": {"n": Number("n"), "total": Number("total")}}, float),
-    "two aggregates of one join": ({"features": {"n": Number(Count("lines")), "sum": Number(Sum("lines__price"), nullable=True), "total": Number("total"), "name": Category("customer__name")}}, float),
-    "two joins, each copy once": ({"features": {"n": Number(Count("lines", distinct=True)), "labels": Number(Count("labels", distinct=True)), "max": Number(Max("lines__price"), nullable=True), "any": Boolean(BoolOr(Q(lines__price__gt=3)), nullable=True)}}, float),
-    "many features": ({"features": {re.sub(r"\W+", "_", name).lower(): f for name, f in FEATURES.items() if not name.startswith("joined") and name not in ("own aggregate", "rank")}}, float),
-}  # fmt: skip
 
 
 def _expression(feature: Feature) -> Any:

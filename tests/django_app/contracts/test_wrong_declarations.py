@@ -30,6 +30,9 @@ from hotclub.declarations import Age, Boolean, Category, Feature, MLModel, Numbe
 from tests.django_app.contracts import declared
 from tests.django_app.contracts.cases.tables import Concert, Order, Size, Species
 from tests.django_app.contracts.wrong_models import HUGE, INFINITY, LINES, NAN, ROWS, WRONG, feature
+from tests.django_app.contracts.wrong_queries import WRONG_QUERIES
+
+ALL_WRONG = WRONG | WRONG_QUERIES
 
 
 @pytest.fixture(autouse=True)
@@ -44,10 +47,10 @@ def _problems(cls: type[MLModel]) -> tuple[str, ...]:
     return raised.value.problems
 
 
-@pytest.mark.parametrize("case", WRONG)
+@pytest.mark.parametrize("case", ALL_WRONG)
 def test_a_wrong_declaration_is_refused_with_the_place_and_the_fix(case: str) -> None:
     """One message, and no other."""
-    attributes, place, words = WRONG[case]
+    attributes, place, words = ALL_WRONG[case]
     (problem,) = _problems(declared.model(**attributes))
     assert problem.startswith(f"{declared.MODULE}.Wrong.{place}: ")
     for word in words:

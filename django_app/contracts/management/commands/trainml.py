@@ -101,8 +101,8 @@ def _next(contract: ModelContract, result: dict[str, Any]) -> str:
         f"run makecontracts and migrate, commit the contract file, and train a version with the DAG "
         f"{names.train_dag_id(contract.name)}"
     )
-    if result["poorer_than_constant"]:
-        return "the model knows less than a constant: look at label, features and rows with inspectml."
+    if result["no_better_than_constant"]:
+        return "the model knows no more than a constant: look at label, features and rows with inspectml."
     if result["gates_outcome"] == names.GATES_FAILED:
         return "a gate did not pass: improve the features, or change gates in ml.py."
     if result["gates_outcome"] == names.GATES_NONE:
