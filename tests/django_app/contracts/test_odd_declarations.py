@@ -20,7 +20,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Cast
 
-from django_app.contracts.compiler import compile_model
+from django_app.contracts.compilation.model_compiler import compile_model
 from hotclub.declarations import Age, Category, Number
 from tests.django_app.contracts import declared
 from tests.django_app.contracts.cases.odd_tables import Label, Parcel

@@ -22,9 +22,10 @@ from django.db.models import (
 )
 
 from django_app import conf
-from django_app.contracts import changes, joins, system_checks
-from django_app.contracts.compiler import compile_model
-from django_app.contracts.declaration_problems import DeclarationError
+from django_app.contracts import changes, system_checks
+from django_app.contracts.compilation.model_compiler import compile_model
+from django_app.contracts.validation import joins
+from django_app.contracts.validation.declaration_problems import DeclarationError
 from hotclub import declarations
 from hotclub.declarations import Age, Boolean, Category, Feature, MLModel, Number, Source
 from tests.django_app.contracts import declared

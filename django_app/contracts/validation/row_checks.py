@@ -9,10 +9,10 @@ from django.db import DEFAULT_DB_ALIAS, models
 from django.db.models.manager import BaseManager
 from django.db.models.query import RawQuerySet
 
-from django_app.contracts import joins, nullability
-from django_app.contracts.entity_keys import key_type
-from django_app.contracts.expressions import walk
-from django_app.contracts.shown_values import shown
+from django_app.contracts.validation import joins, nullability
+from django_app.contracts.validation.entity_keys import key_type
+from django_app.contracts.validation.expressions import walk
+from django_app.contracts.validation.shown_values import shown
 from hotclub.errors import ContractError
 
 #: By its label: this app's tables know nothing of tenants.

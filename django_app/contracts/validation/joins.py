@@ -13,7 +13,7 @@ from django.db.models.fields.reverse_related import ForeignObjectRel
 from django.db.models.sql.constants import INNER
 from django.db.models.sql.where import WhereNode
 
-from django_app.contracts import expressions, sql_functions
+from django_app.contracts.validation import expressions, sql_functions
 from hotclub.errors import ContractError
 
 #: Aggregates that are the same when each row comes twice.

@@ -7,14 +7,14 @@ from typing import Any
 
 from django.apps import apps
 
-from django_app.contracts import row_checks
-from django_app.contracts.attribute_checks import check_readable
-from django_app.contracts.declaration_checks import check_model
-from django_app.contracts.declaration_problems import Problems, label_of
-from django_app.contracts.entity_keys import key_type
-from django_app.contracts.shown_values import shown
-from django_app.contracts.view_columns import ViewColumns, view_columns
-from django_app.contracts.view_sql import view_spec
+from django_app.contracts.compilation.view_columns import ViewColumns, view_columns
+from django_app.contracts.compilation.view_sql import view_spec
+from django_app.contracts.validation import row_checks
+from django_app.contracts.validation.attribute_checks import check_readable
+from django_app.contracts.validation.declaration_problems import Problems, label_of
+from django_app.contracts.validation.entity_keys import key_type
+from django_app.contracts.validation.model_checks import check_model
+from django_app.contracts.validation.shown_values import shown
 from hotclub import declarations
 from hotclub.contract import (
     FeatureSpec,

@@ -12,8 +12,8 @@ from django.db.models.expressions import Col, RawSQL
 from django.db.models.lookups import Exact, In
 from django.db.models.sql.where import AND, WhereNode
 
-from django_app.contracts import joins, sql_functions
-from django_app.contracts.expressions import walk
+from django_app.contracts.validation import joins, sql_functions
+from django_app.contracts.validation.expressions import walk
 from hotclub.errors import ContractError
 
 _Column = tuple[str | None, str | None]

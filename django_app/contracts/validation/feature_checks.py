@@ -11,10 +11,10 @@ from typing import Any, Final
 from django.db.models import Q, QuerySet
 from django.db.models.manager import BaseManager
 
-from django_app.contracts.declaration_problems import Problems
-from django_app.contracts.number_checks import check_number
-from django_app.contracts.shown_values import shown
-from django_app.contracts.text_checks import check_text
+from django_app.contracts.validation.declaration_problems import Problems
+from django_app.contracts.validation.number_checks import check_number
+from django_app.contracts.validation.shown_values import shown
+from django_app.contracts.validation.text_checks import check_text
 from hotclub import names
 from hotclub.declarations import Age, Boolean, Category, Feature, MLModel, Number, Unusable
 from hotclub.errors import ContractError
