@@ -147,7 +147,7 @@ def _inspect(run: steps.Run, page: Path | None) -> dict[str, Any]:
     run.folder.write_text("inspection.txt", text)
     print(text)
     if page is not None:
-        from training import inspection_page  # noqa: PLC0415  # matplotlib is needed only here
+        from training import inspection_page  # noqa: PLC0415  # as above
 
         inspection_page.write(page, found)
         run.progress(f"wrote {page}")

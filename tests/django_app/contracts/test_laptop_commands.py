@@ -185,10 +185,9 @@ def test_inspects_into_tables_and_a_page(shop: ForeignProject, tmp_path: Path) -
     page.feed(text)
     assert "b" not in page.tags
     assert "i" not in page.tags
-    assert "1 (1 rows: &lt;b&gt;rare&lt;/b&gt;)" in text
-    assert "1 (1 rows: new &lt;i&gt;)" in text
-    assert page.sources
-    assert all(source.startswith("data:image/png;base64,") for source in page.sources)
+    assert ">1 (1 rows: &lt;b&gt;rare&lt;/b&gt;)<" in text
+    assert ">1 (1 rows: new &lt;i&gt;)<" in text
+    assert page.sources == []
     assert "script" not in page.tags
     assert "http" not in text.replace("http-equiv", "")
 
