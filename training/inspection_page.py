@@ -11,6 +11,7 @@ from html import escape
 from pathlib import Path
 from typing import Any, Final
 
+from hotclub.errors import HotclubError
 from training import inspection_text
 
 _STYLE: Final = """
@@ -44,12 +45,28 @@ _MAX_BARS: Final = 8
 _SHORT: Final = 24
 
 
+def require_file(path: Path) -> None:
+    """Refuse a path that no page can be written to, before rows are read.
+
+    Raises:
+        HotclubError: it is a folder, or below a file.
+    """
+    if path.is_dir():
+        raise HotclubError(f"--html: {path} is a folder: name a file in it, such as {path / 'page.html'}")
+    above = next((folder for folder in path.parents if folder.exists()), None)
+    if above is not None and not above.is_dir():
+        raise HotclubError(f"--html: {path} is below {above}, which is a file: name another folder")
+
+
 def write(path: Path, found: dict[str, Any]) -> None:
-    """Write the page, whole or not at all."""
+    """Write the page, whole or not at all; its folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
-    part.write_text(page(found), encoding="utf-8")
-    part.rename(path)
+    try:
+        part.write_text(page(found), encoding="utf-8")
+        part.rename(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def page(found: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ import pytest
 
 from hotclub import names
 from hotclub.contract import FeatureSpec
+from hotclub.errors import HotclubError
 from tests.factories import FEATURES, make_contract, make_rows
 from tests.training.runs import prepare, without_time
 from training import inspection, inspection_page, inspection_text
@@ -140,6 +141,28 @@ def test_a_page_of_many_features_is_small(tmp_path: Path) -> None:
     page = inspection_page.page(found)
     assert page.count('<div class="card">') == 1 + len(FEATURES) + 200
     assert len(page) < 1_000_000
+
+
+def test_a_page_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    """Into a folder that is made, over an older page; never into a folder's place, and nothing is left behind."""
+    found = _report(tmp_path / "run", make_contract(), make_rows(500))
+    path = tmp_path / "new" / "folder" / "page.html"
+    for _ in range(2):
+        inspection_page.require_file(path)
+        inspection_page.write(path, found)
+        assert path.read_text().endswith("</html>\n")
+        assert list(path.parent.iterdir()) == [path]
+    with pytest.raises(
+        HotclubError, match=r"--html: .*folder is a folder: name a file in it, such as .*page\.html"
+    ):
+        inspection_page.require_file(path.parent)
+    with pytest.raises(
+        HotclubError, match=r"--html: .*page\.html/a/b\.html is below .*page\.html, which is a file"
+    ):
+        inspection_page.require_file(path / "a" / "b.html")
+    with pytest.raises(OSError, match="directory"):
+        inspection_page.write(path.parent, found)
+    assert not path.parent.with_name("folder.part").exists()
 
 
 def test_doubts_are_shown(tmp_path: Path) -> None:
