@@ -197,3 +197,16 @@ def test_no_labelled_rows_are_an_error(tmp_path: Path) -> None:
     empty = make_rows(60).slice(0, 0)
     with pytest.raises(SplitError, match="has no labelled rows yet"):
         inspection.report(dataclasses.replace(run), empty, {**run.folder.read("snapshot"), "filled": {}})
+
+
+@pytest.mark.parametrize(
+    ("highest", "first", "last", "bins"),
+    [(9, "0", "9", 10), (24, "0 to 1", "24 to 25", 13), (59, "0 to 2", "57 to 59", 20)],
+)
+def test_bins_of_whole_numbers_hold_as_many_of_them(highest: int, first: str, last: str, bins: int) -> None:
+    """Where each number is as frequent as the others, no bin is twice as high because it holds two of them."""
+    values = np.tile(np.arange(highest + 1.0), 200)
+    found = inspection._bins(values)
+    assert (found[0][0], found[-1][0], len(found)) == (first, last, bins)
+    assert sum(rows for _, rows in found) == len(values)
+    assert {rows for _, rows in found[:-1]} == {found[0][1]}
