@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +35,7 @@ _TRIAL: Final = (
     "import django_app.config.celery as c, django; django.setup(); c.app.loader.import_default_modules()"
 )
 _TRIAL_SECONDS: Final = 120
+_LOOK_EVERY_MS: Final = 3000
 _RECORD: Final = "autoreload.json"
 
 
@@ -78,14 +79,25 @@ class Reloader:
 def digests(folders: Iterable[Path]) -> dict[Path, str]:
     """Return the digest of every Python file that services import, by path."""
     found = {}
-    for folder in folders:
-        for path in folder.rglob("*.py"):
-            if _IGNORED_FOLDERS.isdisjoint(path.relative_to(folder).parts[:-1]):
-                try:
-                    found[path] = hashlib.sha256(path.read_bytes()).hexdigest()
-                except OSError:
-                    continue  # it is being replaced, or gone: the next event tells
+    for path in _python_files(folders):
+        try:
+            found[path] = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError:
+            continue  # it is being replaced, or gone: the next look tells
     return found
+
+
+def _python_files(folders: Iterable[Path]) -> Iterator[Path]:
+    """Yield them, also below links to folders, and each folder once: a link may lead back up."""
+    for top in folders:
+        seen: set[Path] = set()
+        for name, below, files in os.walk(top, followlinks=True):
+            folder = Path(name)
+            place = folder.resolve()
+            below[:] = [] if place in seen else sorted(set(below) - _IGNORED_FOLDERS)
+            if place not in seen:
+                yield from (folder / file for file in sorted(files) if file.endswith(".py"))
+            seen.add(place)
 
 
 def syntax_problem(paths: Iterable[Path]) -> str:
@@ -122,6 +134,23 @@ def import_problem(environment: Mapping[str, str] | None = None) -> str:
         return f"it was not loaded in {_TRIAL_SECONDS} s"
     lines = done.stderr.strip().splitlines() or ["no message"]
     return "" if done.returncode == 0 else lines[-1]
+
+
+def looks(folders: Sequence[Path]) -> Iterator[None]:
+    """Yield when it is time to look: after an event, and every few seconds.
+
+    Files that come with a new folder may give no event, nor does a folder that was put in the place of another.
+    """
+    yield from (
+        None
+        for _ in watch(
+            *folders,
+            watch_filter=PythonFilter(),
+            raise_interrupt=False,
+            rust_timeout=_LOOK_EVERY_MS,
+            yield_on_timeout=True,
+        )
+    )
 
 
 def restart(supervisor: Supervisor) -> None:
@@ -161,7 +190,7 @@ def main(apps: Sequence[str]) -> None:
     reloader = Reloader(folders, import_problem, lambda: restart(supervisor))
     record_path(home).unlink(missing_ok=True)
     _say(f"watching {', '.join(map(str, folders))}")
-    for _ in watch(*folders, watch_filter=PythonFilter(), raise_interrupt=False):
+    for _ in looks(folders):
         if reloader.look():
             record_path(home).write_text(json.dumps({"problem": reloader.problem}))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -97,6 +98,39 @@ def test_a_syntax_error_keeps_the_services_and_is_named(watched: Watched) -> Non
     watched.write("sub/part.py", "y = 1\n")
     assert watched.reloader.look()
     assert (watched.reloader.problem, watched.restarts) == ("", 1)
+
+
+def test_code_below_a_link_is_code_too(watched: Watched, tmp_path: Path) -> None:
+    """Once, also where a link leads back up."""
+    part = tmp_path / "elsewhere" / "part.py"
+    part.parent.mkdir()
+    part.write_text("z = 1\n")
+    (watched.folder / "linked").symlink_to(part.parent)
+    for name in ("up", "again"):  # two of them make a path for each order in which they are followed
+        (watched.folder / "sub" / name).symlink_to(watched.folder)
+    assert watched.reloader.look()
+    part.write_text("z = 2\n")
+    assert watched.reloader.look()
+    names = [path.name for path in autoreload.digests([watched.folder])]
+    assert sorted(names) == ["ml.py", "part.py", "part.py"]
+
+
+def test_a_change_without_an_event_is_seen(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of files in a folder that was put in the place of the watched one, by git or by hand."""
+    monkeypatch.setattr(autoreload, "_LOOK_EVERY_MS", 100)
+    looks = autoreload.looks([watched.folder])
+
+    def seen() -> bool:
+        return any(watched.reloader.look() for _ in zip(range(100), looks, strict=False))
+
+    next(looks)
+    shutil.rmtree(watched.folder)
+    watched.write("ml.py", "x = 2\n")
+    assert seen()
+    watched.write("ml.py", "x = 3\n")
+    assert seen()
+    watched.write("new/part.py", "x = 4\n")
+    assert seen()
 
 
 def test_a_file_that_is_no_text_is_a_problem_too(watched: Watched) -> None:
