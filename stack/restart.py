@@ -9,7 +9,7 @@ from typing import Final
 from stack import autoreload, lifecycle, service_definitions, started_with, startup
 from stack.errors import StackError
 from stack.progress import Progress
-from stack.service_definitions import Job, Node, Service
+from stack.service_definitions import Node, Service
 from stack.service_environments import Stack
 from stack.settings import PREFIX, folder_of_app
 from stack.started_with import Change
@@ -95,7 +95,7 @@ def _turns(chosen: Sequence[Node], gone: Collection[str] = ()) -> list[_Turn]:
         start = _among([node for node in chosen if node.name in group])
         turns.append(_Turn(frozenset(group & services), start))
     writers = services - {_INFERENCE} if jobs else turns[0].stop
-    turns[0] = replace(turns[0], stop=writers | set(gone))
+    turns[0] = replace(turns[0], stop=frozenset(writers | set(gone)))
     return [turn for turn in turns if turn.start or turn.stop]
 
 
@@ -134,13 +134,13 @@ def _in_turns(
         except StackError as error:
             before = sorted((running & waiting) - stopped)
             still = (
-                f" Not restarted yet, with code and settings of before: {', '.join(before)}."
-                if before
-                else ""
+                f" Code and settings of before are still in {', '.join(before)}: "
+                f'then `make restart SERVICE="{" ".join(before)}"`.'
             )
             raise StackError(
                 error.problem,
-                f"When that is fixed: `make restart` starts what is stopped and restarts the rest.{still} `make down` stops what runs.",
+                f"When that is fixed: `make up` starts what is stopped.{still if before else ''}"
+                " `make down` stops what runs.",
             ) from error
     return warnings
 
