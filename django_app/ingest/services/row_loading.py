@@ -85,13 +85,13 @@ def rows_load(
             return result
         # Times without an offset are in the source's own zone. Django reads times as if the zone never
         # changed, so it is put back before anyone reads one.
-        _zone_set(cursor, contract.schema.timezone)
+        zone_set(cursor, contract.schema.timezone)
         try:
             with transaction.atomic():
                 _write(cursor, statement, contract, tenant, result)
         except _RefusedRowsError as error:
             result.refusals.append(str(error))
-        _zone_set(cursor, connection.timezone_name)
+        zone_set(cursor, connection.timezone_name)
     if 0 < result.unmatched < result.staged:
         key = ", ".join(contract.schema.natural_key)
         result.warnings.append(
@@ -174,7 +174,8 @@ def _parents_stayed_check(cursor: Any, statement: LoadStatement) -> None:
                 )
 
 
-def _zone_set(cursor: Any, zone: str) -> None:
+def zone_set(cursor: Any, zone: str) -> None:
+    """Set the time zone of the database session until the transaction ends."""
     cursor.execute("SELECT set_config('TimeZone', %s, true)", [zone])
 
 

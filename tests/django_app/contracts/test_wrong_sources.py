@@ -72,6 +72,37 @@ def test_each_wrong_declaration_is_refused_with_the_fix(
     assert problems_of(declare(m, **changes(m))) == messages
 
 
+@pytest.mark.parametrize(
+    ("rows", "entity", "source"),
+    [
+        ("Reading", "uid", {"columns": COLUMNS | {"uid": "uid"}}),
+        # The entity is a parent's: another parent, or another code of it, is another entity.
+        (
+            "Log",
+            "child__code",
+            {"model": "Log", "natural_key": ("line",), "columns": {"line": "line", "uid": "child"}},
+        ),
+        (
+            "Log",
+            "child__code",
+            {"model": "Station", "natural_key": ("label",), "columns": {"label": "label", "uid": "code"}},
+        ),
+    ],
+)
+def test_a_column_may_not_change_what_scores_are_stored_by(
+    m: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, rows: str, entity: str, source: dict[str, Any]
+) -> None:
+    """A unique field may change, unless it is a declared model's entity; in the natural key it stays as it is."""
+    changes = source | {"model": getattr(m, source.get("model", "Reading"))}
+    assert problems_of(declare(m, **changes)) == []
+    scored = SimpleNamespace(name="frost", rows=getattr(m, rows).objects, entity=entity)
+    broken = SimpleNamespace(name="broken", rows=None, entity=3)
+    monkeypatch.setattr(declarations, "models", {"broken": broken, "frost": scored})
+    (problem,) = problems_of(declare(m, **changes))
+    assert problem.startswith("columns['uid']: ")
+    assert "is in the entity of the model frost, and natural_key is without it" in problem
+
+
 def test_every_problem_is_said_at_once(m: SimpleNamespace) -> None:
     """Who declares a source corrects it once."""
     wrong = declare(
