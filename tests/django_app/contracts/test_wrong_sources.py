@@ -94,11 +94,12 @@ def test_a_column_may_not_change_what_scores_are_stored_by(
 ) -> None:
     """A unique field may change, unless it is a declared model's entity; in the natural key it stays as it is."""
     changes = source | {"model": getattr(m, source.get("model", "Reading"))}
-    assert problems_of(declare(m, **changes)) == []
+    declared = declare(m, **changes)
+    assert problems_of(declared) == []
     scored = SimpleNamespace(name="frost", rows=getattr(m, rows).objects, entity=entity)
     broken = SimpleNamespace(name="broken", rows=None, entity=3)
     monkeypatch.setattr(declarations, "models", {"broken": broken, "frost": scored})
-    (problem,) = problems_of(declare(m, **changes))
+    (problem,) = problems_of(declared)
     assert problem.startswith("columns['uid']: ")
     assert "is in the entity of the model frost, and natural_key is without it" in problem
 

@@ -183,6 +183,8 @@ def test_an_empty_day_of_the_key_is_of_no_day(
 ) -> None:
     """The checks pass over it, because the field may be empty."""
     monkeypatch.setattr(m.Station._meta, "managed", False)
+    for number in range(1, 11):
+        m.Station.objects.filter(pk=number).update(opened=f"2000-01-{number:02}")
     scored_by("opened", model="flights.Station")
     columns = {"opened": "opened", "code": "code", "label": "label"}
     rows = [{"opened": None, "code": "x", "label": "y"}]
