@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from django.db import models
 
 from django_app.contracts.declaration_problems import DeclarationError
-from django_app.contracts.source_checks import check_source
+from django_app.contracts.source_checks import check_source, notes
 from django_app.contracts.source_compiler import compile_source
 from hotclub import declarations
 from hotclub.declarations import Check, Source
@@ -102,6 +102,28 @@ def test_a_column_may_not_change_what_scores_are_stored_by(
     (problem,) = problems_of(declared)
     assert problem.startswith("columns['uid']: ")
     assert "is in the entity of the model frost, and natural_key is without it" in problem
+
+
+@pytest.mark.parametrize(
+    ("declared", "said"),
+    [
+        ({"model": "Account", "natural_key": ("id",), "tenant": "tenant", "columns": {"id": "id", "number": "number"}},
+         'The folder says who delivers a file, and fills no field: tenant is a column too, such as "tenant": "tenant" in columns'),
+        ({"model": "Log", "natural_key": ("line",), "tenant": "child__tenant", "columns": {"line": "line", "at": "station__number"}},
+         'child is a column too, such as "child": "child__<a unique field of it>" in columns'),
+        ({"model": "Log", "natural_key": ("line",), "columns": {"line": "line", "at": "station__number"}}, ""),
+    ],
+)  # fmt: skip
+def test_who_leaves_the_tenant_out_is_told_that_the_folder_fills_no_field(
+    m: SimpleNamespace, declared: dict[str, Any], said: str
+) -> None:
+    """A file then only updates, and the folder's name looks as if it would do."""
+    cls = declare(m, **declared | {"model": getattr(m, declared["model"])})
+    check_source(cls)
+    (note,) = notes(cls)
+    assert "only updates rows that are there" in note
+    assert note.endswith(said)
+    assert ("The folder" in note) == bool(said)
 
 
 def test_every_problem_is_said_at_once(m: SimpleNamespace) -> None:
