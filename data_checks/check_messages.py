@@ -57,7 +57,12 @@ def not_computable(describes: str, reason: str) -> str:
 
 
 def failed(
-    describes: str, detail: Mapping[str, Any], count: int, examples: list[Any], row_label: RowLabel
+    describes: str,
+    detail: Mapping[str, Any],
+    count: int,
+    examples: list[Any],
+    row_label: RowLabel,
+    allowed: Sequence[Any] = (),
 ) -> str:
     """Return the message of an expectation that does not hold.
 
@@ -67,6 +72,7 @@ def failed(
         count: how many rows fail it, exactly.
         examples: some of those rows, under the file's names.
         row_label: how the message names a row.
+        allowed: values that the expectation takes, where it lists them.
     """
     if "unexpected_count" not in detail and "unexpected_rows" not in (detail.get("details") or {}):
         observed = detail.get("observed_value")
@@ -77,6 +83,11 @@ def failed(
         hint = next((h for h in (_missing_quote(e, row_label) for e in with_row) if h), None)
         if hint is not None:
             return f"{message}: {hint}"
+    hidden = next((h for h in (_hidden(e, row_label, allowed) for e in with_row) if h), None)
+    if hidden is not None:
+        # Without it the message contradicts what the reader sees, so it comes first, and is never cut.
+        found = f"; wrong in {message_text.rows(count)}: {hidden}{', …' if count > 1 else ''}"
+        return message_text.cut(describes, message_text.MAX_TEXT - len(found)) + found
     return message + _examples_that_fit(
         [_example(e, row_label) for e in with_row[:_MAX_SHOWN_ROWS]],
         count,
@@ -108,6 +119,13 @@ def _example(example: dict[str, Any], row_label: RowLabel) -> str:
         f"{message_text.name(key)} {message_text.value(value)}" for key, value in values.items()
     )
     return f"{place} ({message_text.cut(listed, 2 * message_text.MAX_SHORT_TEXT)})" if listed else place
+
+
+def _hidden(example: dict[str, Any], row_label: RowLabel, allowed: Sequence[Any]) -> str | None:
+    """Return a row of one value with what the eye does not see of it; None where there is no such thing."""
+    texts = [v for k, v in example.items() if k != row_label.column and isinstance(v, str)]
+    said = message_text.hidden_difference(texts[0], allowed) if len(texts) == 1 else None
+    return f"{_example(example, row_label)} ({said})" if said else None
 
 
 def _row_name(row: Any, row_label: RowLabel) -> str:

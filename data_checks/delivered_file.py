@@ -7,6 +7,7 @@ Accepted in addition to plain CSV in UTF-8: a byte order mark, any line ends, bl
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final
@@ -20,6 +21,12 @@ _BOM: Final = b"\xef\xbb\xbf"
 _CTRL_Z: Final = b"\x1a"
 _TAIL: Final = 4096
 _SEPARATORS: Final = {";": "; (semicolons)", "\t": "tabs", "|": "| (vertical bars)"}
+#: What begins a message of these reasons.
+_ROOM: Final = len("the file cannot be read as a CSV table: ")
+#: What is a number, a date, a moment or a UUID, and hardly the name of a column.
+_VALUE: Final = re.compile(
+    r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|\d{4}-\d{2}-\d{2}([ T].*)?|\{?[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\}?"
+)
 #: A value may go over some lines; one that goes over more looks like a quote that is never closed.
 _SUSPICIOUS_LINES: Final = 100
 
@@ -113,6 +120,7 @@ def opened(file: BinaryIO, wanted: Sequence[str]) -> DeliveredFile:
     reader = csv.reader(lines, strict=True)
     delivered = DeliveredFile(reader, lines)
     names = _header(reader, lines, wanted)
+    _refuse_data(names, lines.number, wanted)
     while names and not names[-1].strip():
         names.pop()
         delivered._unnamed += 1
@@ -140,6 +148,24 @@ def _header(reader: Iterator[list[str]], lines: _Lines, wanted: Sequence[str]) -
         _refuse_other_texts(lines.last, row, wanted)
         return row
     raise NotATableError("it is empty: there is no header line")
+
+
+def _refuse_data(names: list[str], line: int, wanted: Sequence[str]) -> None:
+    """Refuse a first line that holds values: what is said of its "names" would not tell what is missing."""
+    known = {message_text.fold(name) for name in wanted}
+    values = [name for name in names if _VALUE.fullmatch(name.strip())]
+    if any(message_text.fold(name) in known for name in names) or not values:
+        return
+    if any(_VALUE.fullmatch(name.strip()) for name in wanted):
+        return  # its names look like values as well
+    listed = message_text.listed(wanted, message_text.name)
+    raise NotATableError(
+        message_text.cut(
+            f"line {line:,} looks like data, not like the header: {message_text.quoted(values[0])} is no column's name; the first "
+            f"line must hold the names: {listed}",
+            message_text.MAX_TEXT - _ROOM,
+        )
+    )
 
 
 def _refuse_other_texts(line: str, names: list[str], wanted: Sequence[str]) -> None:

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from great_expectations.data_context import AbstractDataContext
 
 _PLAN: Final = "hotclub_plan"
+#: The expectation whose argument lists the values that it takes.
+_ALLOWS: Final = "ExpectColumnValuesToBeInSet"
 #: What SQLAlchemy puts before PostgreSQL's words.
 _DRIVER: Final = re.compile(r"^\(psycopg\.errors\.\w+\) ")
 #: Errors that the values cause in a correct expectation: sums that are too large, or no value at all.
@@ -153,7 +155,8 @@ def _result(plan: PlannedExpectation, answer: Any, row_label: RowLabel) -> Resul
     elif impossible:
         message = check_messages.not_computable(plan.describes, impossible)
     else:
-        message = check_messages.failed(plan.describes, detail, count, examples, row_label)
+        allowed = plan.arguments["value_set"] if plan.name == _ALLOWS else ()
+        message = check_messages.failed(plan.describes, detail, count, examples, row_label, allowed)
     return Result(plan.name, plan.arguments, plan.severity, success, count, examples, message)
 
 

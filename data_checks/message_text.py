@@ -25,6 +25,7 @@ _OWN_NAMES: Final = {
     "\0": "NUL character",
     "\ufeff": "byte order mark",
 }
+_DECOMPOSED: Final = "its accents are characters of their own (Unicode NFD instead of NFC)"
 _ESCAPES: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '""'}
 
 
@@ -112,13 +113,33 @@ def difference(found: str, wanted: str) -> str:
     """Say in which way a name in a file is not the one in the contract."""
     said = invisible(found)
     if unicodedata.normalize("NFC", found) != found and unicodedata.normalize("NFC", wanted) == wanted:
-        said.append("its accents are characters of their own (Unicode NFD instead of NFC)")
+        said.append(_DECOMPOSED)
     bare = unicodedata.normalize("NFC", "".join(c for c in found if c == " " or c.isprintable()).strip())
     if bare == unicodedata.normalize("NFC", wanted):
         return "; ".join(said) or "it is written in other characters that look the same"
     if bare.casefold() == unicodedata.normalize("NFC", wanted).casefold():
         return "; ".join([*said, "upper and lower case differ"])
     return "; ".join([*said, _first_difference(bare, wanted)])
+
+
+def hidden_difference(found: str, allowed: Iterable[Any]) -> str | None:
+    """Say why a value is not the allowed one that it looks like; None where the eye sees what is wrong with it.
+
+    A value whose accents are characters of their own is said to have them also where it looks like none of them.
+    """
+    for wanted in allowed:
+        if isinstance(wanted, str) and found != wanted and _looks_like(found, wanted):
+            return difference(found, wanted)
+    return _DECOMPOSED if unicodedata.normalize("NFC", found) != found else None
+
+
+def _looks_like(found: str, wanted: str) -> bool:
+    return _seen(found) == _seen(wanted) or look_alike(_seen(found), _seen(wanted))
+
+
+def _seen(text: str) -> str:
+    """Return what the eye sees of a text, without any blanks."""
+    return unicodedata.normalize("NFKC", "".join(c for c in text if c.isprintable() and c != " "))
 
 
 def _first_difference(found: str, wanted: str) -> str:

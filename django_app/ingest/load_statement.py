@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from typing import Any, cast
 
 from django.apps import apps
 from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
-from django.db.models import AutoField, F
+from django.db.models import AutoField, F, Model
 from psycopg import sql
 
 from django_app.contracts.column_defaults import Defaults
@@ -200,6 +201,43 @@ class LoadStatement:
             match=self._match(),
             own=sql.SQL(composed),
             pk=sql.Identifier(self._model._meta.pk.column),
+        )
+
+    def outside_day(self, model: type[Model], time: str, day: dt.date) -> sql.Composed:
+        """Count the rows of the table that the file names and whose time lies on another day of the database session's zone.
+
+        The last two columns are the first of them: their lines, and their times.
+
+        Args:
+            model: the table's own, or one that inherits from it.
+            time: a field path from it to a date or moment.
+            day: on which it should lie. A row without a time lies on none.
+        """
+        keys = {f"hotclub_pk_{number}": field for number, field in enumerate(self._model._meta.pk_fields)}
+        timed = model._base_manager.order_by().values(
+            **{alias: F(field.name) for alias, field in keys.items()}, hotclub_time=F(time)
+        )
+        # The stubs know only the base class of all backends; here it is always PostgreSQL.
+        composed = cast("DatabaseOperations", connection.ops).compose_sql(*timed.query.sql_with_params())
+        same = sql.SQL(" AND ").join(
+            sql.SQL("o.{} = t.{}").format(sql.Identifier(alias), sql.Identifier(field.column))
+            for alias, field in keys.items()
+        )
+        return sql.SQL(
+            "SELECT count(*), (array_agg(n.{row} ORDER BY n.{row}))[:{shown}],"
+            " (array_agg(o.hotclub_time::text ORDER BY n.{row}))[:{shown}] FROM"
+            " (SELECT s.{row}, {values} FROM {staged} s) n JOIN {target} t ON {match} JOIN ({timed}) o ON {same}"
+            " WHERE o.hotclub_time::date IS DISTINCT FROM {day}::date"
+        ).format(
+            row=_ROW,
+            shown=self._shown,
+            values=self._values(self._key_columns),
+            staged=self.staged,
+            target=self.target,
+            match=self._match(),
+            timed=sql.SQL(composed),
+            same=same,
+            day=sql.Literal(day.isoformat()),
         )
 
     def unknown_references(self, column: ColumnSpec) -> sql.Composed:

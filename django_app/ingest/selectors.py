@@ -13,7 +13,7 @@ from django_app.ingest.models import CheckRun, Delivery, RefusedFile
 from django_app.tenants.models import Tenant
 from django_app.tenants.selectors import scoped
 from hotclub import contract_files
-from hotclub.contract import SourceContract
+from hotclub.contract import ModelContract, SourceContract
 from hotclub.errors import ContractError
 
 logger = logging.getLogger(__name__)
@@ -57,6 +57,12 @@ def sources_by_tenancy() -> dict[str, bool | None]:
             if isinstance(contract, SourceContract):
                 found[contract.name] = contract.schema.tenant_path is not None
     return found
+
+
+def models_scored_on(source: str) -> list[ModelContract]:
+    """Return the newest contracts of the models that score each load of a source; broken ones are logged elsewhere."""
+    found = contract_files.read_readable(hotclub_settings.contracts).contracts
+    return [c for c in found if isinstance(c, ModelContract) and c.policy.score_on == source]
 
 
 def target_of(delivery_id: Any) -> tuple[str, str]:

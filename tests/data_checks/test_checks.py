@@ -147,6 +147,51 @@ def test_tenant_and_day_are_compared_in_the_source_zone(
     }
 
 
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (
+            "su\u0308d",
+            'line 2 "su\u0308d" (its accents are characters of their own (Unicode NFD instead of NFC))',
+        ),
+        ("süd ", 'line 2 "süd " (a space at the end)'),
+        ("s\u200büd", 'line 2 "s\\u200büd" (a zero width space (U+200B) inside)'),
+        ("\u0455üd", 'line 2 "\u0455üd" ("\u0455" (U+0455) stands for "s")'),
+        ("nord", 'line 2 "nord"'),
+        ("SÜD", 'line 2 "SÜD"'),
+        (
+            "o\u0308st",
+            'line 2 "o\u0308st" (its accents are characters of their own (Unicode NFD instead of NFC))',
+        ),
+    ],
+)
+def test_values_that_look_right_say_what_is_not(
+    stager_url: str, contract: SourceContract, csv_file: Write, found: str, said: str
+) -> None:
+    """A tenant as it is written on another computer: the message may not contradict what the reader sees."""
+    path = csv_file(f"{found},1,2013-11-01 08:00,1,,,")
+    (result,) = check(stager_url, contract, path, DeliveryFacts("süd", None)).failed("critical")
+    assert result.message == f"shop must be süd, the tenant that delivers; wrong in 1 row: {said}"
+
+
+def test_what_cannot_be_seen_is_said_before_the_message_is_full(
+    stager_url: str, contract: SourceContract, csv_file: Write
+) -> None:
+    """A long list of choices gives way; the first row that has it speaks for all."""
+    state = replace(
+        contract.schema.columns[5], choices=("größe", *(f"choice number {n} of many" for n in range(9)))
+    )
+    columns = (*contract.schema.columns[:5], state, contract.schema.columns[6])
+    contract = replace(contract, schema=replace(contract.schema, columns=columns))
+    path = csv_file(GOOD.replace(",new,", ",gro\u0308ße,"), "EWR,2,2013-11-01 08:00,1,,gro\u0308ße,")
+    (result,) = check(stager_url, contract, path).failed("critical")
+    assert result.message.startswith("state must be one of größe, choice")
+    assert result.message.endswith(
+        "(its accents are characters of their own (Unicode NFD instead of NFC)), …"
+    )
+    assert len(result.message) == 200
+
+
 def test_tenant_at_the_end_of_a_path_is_left_to_the_load(
     stager_url: str, contract: SourceContract, csv_file: Write
 ) -> None:

@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from data_checks import delivered_file, message_text
+from data_checks import check_messages, delivered_file, message_text
 from data_checks.delivered_file import NotATableError, opened
 
 WANTED = ["a", "b"]
@@ -94,6 +94,13 @@ def test_line_ends_between_chunks_are_one(monkeypatch: pytest.MonkeyPatch) -> No
         (b"x|y\n1|2\n", "its columns are separated by | (vertical bars); they must be separated by a comma"),
         (b'a;"b,c"\n1;2\n', "its columns are separated by ; (semicolons); they must be separated by a comma"),
         (b"a,,b\n", "column 2 of the header has no name"),
+        (b"nord,,12.5\n", 'line 1 looks like data, not like the header: "12.5" is no column\'s name; the first line must hold the names: a, b'),
+        (b"\n2013-11-01,x\n", 'line 2 looks like data, not like the header: "2013-11-01" is no column\'s name'),
+        (b"x,2013-11-01T05:15Z\n", 'line 1 looks like data, not like the header: "2013-11-01T05:15Z"'),
+        (b"x, -3 ,-3\n", 'line 1 looks like data, not like the header: " -3 "'),
+        (b"123e4567-e89b-12d3-a456-426614174000,x\n", 'line 1 looks like data, not like the header: "123e4567'),
+        (b"x,,y\n", "column 2 of the header has no name"),
+        (b"a,,1\n", "column 2 of the header has no name"),
         (b"a,b,a\n1,2,3\n", 'the header names the column "a" twice'),
         (b"a,b\n1,2\n3\n", "line 3 has 1 value, the header has 2"),
         (b"a,b\n\n1,2\n3\n", "line 4 has 1 value, the header has 2"),
@@ -115,6 +122,21 @@ def test_file_that_is_no_table_says_why(content: bytes, reason: str) -> None:
         read(content)
     assert str(error.value).startswith(reason)
     assert len(str(error.value)) <= message_text.MAX_TEXT
+
+
+def test_names_that_look_like_values_are_names_where_the_contract_has_such() -> None:
+    """A column per year: a file of other years has a header, and other columns."""
+    assert read(b"2014,b\n1,2\n", ["2014", "b"]) == [["2", "1", "2"]]
+    assert opened(io.BytesIO(b"2015,c\n1,2\n"), ["2014", "b"]).header == ["2015", "c"]
+
+
+def test_what_a_file_without_header_says_is_short() -> None:
+    """Also where the contract has many columns: the report cuts a message in its middle otherwise."""
+    with pytest.raises(NotATableError) as error:
+        read(b"1,2\n", ["a long name of a column"] * 20)
+    message = check_messages.not_a_table(str(error.value))
+    assert message.endswith("…")
+    assert len(message) == message_text.MAX_TEXT
 
 
 def test_header_may_begin_with_a_brace() -> None:

@@ -26,6 +26,11 @@ def next_token() -> str:
     return f"token {next(_numbers)}"
 
 
+def next_number() -> int:
+    """Return another number at each call."""
+    return next(_numbers)
+
+
 class LowerCaseField(models.CharField):
     """A field that changes values on their way into the database."""
 
@@ -131,6 +136,7 @@ def _others(reading: Any) -> dict[str, Any]:
             left=models.IntegerField(),
             right=models.IntegerField(),
             weight=models.FloatField(null=True),
+            number=models.IntegerField(unique=True, default=next_number),
         ),
         "Account": _model(
             "Account",
@@ -156,11 +162,19 @@ def registered() -> Iterator[SimpleNamespace]:
         made = _places()
         made["Reading"] = _readings(made["Station"])
         made |= _others(made["Reading"])
-        made["Child"] = _model("Child", bases=(made["Station"],), depth=models.FloatField(null=True))
+        made["Child"] = _model(
+            "Child",
+            bases=(made["Station"],),
+            depth=models.FloatField(null=True),
+            berth=models.IntegerField(unique=True, default=next_number),
+        )
         made["Log"] = _model(
             "Log",
             child=models.ForeignKey(made["Child"], models.CASCADE, related_name="+"),
             line=models.IntegerField(unique=True),
+            station=models.ForeignKey(
+                made["Station"], models.SET_NULL, null=True, to_field="number", related_name="+"
+            ),
         )
         yield SimpleNamespace(**made)
     finally:

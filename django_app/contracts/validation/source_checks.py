@@ -13,6 +13,8 @@ from django.apps import apps
 from django.db import models
 
 from django_app.contracts.column_defaults import missing_for_new_rows
+from django_app.contracts.source_identity import check_row_identity
+from django_app.contracts.timezone_checks import check_timezone
 from django_app.contracts.validation import expectation_checks
 from django_app.contracts.validation.attribute_checks import check_attributes, check_readable
 from django_app.contracts.validation.declaration_problems import Problems
@@ -25,7 +27,6 @@ from django_app.contracts.validation.source_columns import (
     field_of,
     target_field,
 )
-from django_app.contracts.validation.timezone_checks import check_timezone
 from hotclub import declarations, names, severities
 from hotclub.contract import ColumnSpec
 from hotclub.declarations import Check, Source
@@ -68,6 +69,9 @@ def check_source(cls: type[Source]) -> None:
                 _check_natural_key(cls, model)
                 if len(columns.declared) == len(columns.specs_by_name):
                     _check_that_rows_can_change(cls, model)
+                for name in columns.specs_by_name:
+                    with problems.of(f"columns[{shown(name)}]"):
+                        check_row_identity(cls, cls.columns[name])
         with problems.of("tenant"):
             _check_text_or_none(cls.tenant, "a field path to the tenant")
             check_tenant(cls)
@@ -85,6 +89,7 @@ def notes(cls: type[Source]) -> list[str]:
         found.append(
             f"{cls.name} only updates rows that are there, because its files lack what a new row of {cls.model._meta.label} "
             f"needs: {', '.join(missing)}. To add rows too, give these fields a column or a default"
+            f"{_tenant_note(cls, missing)}"
         )
     if not cls.model._meta.managed:
         key = ", ".join(cls.natural_key)
@@ -92,6 +97,18 @@ def notes(cls: type[Source]) -> list[str]:
             f"Django does not manage the table of {cls.model._meta.label}, so nothing here says that ({key}) is unique in it"
         )
     return found
+
+
+def _tenant_note(cls: type[Source], missing: Sequence[str]) -> str:
+    """Say that the tenant of a new row is a column as well, where the row's tenant is what is missing."""
+    step = field_of(cls.model, cls.tenant.split("__")[0]).name if cls.tenant else ""
+    if step not in missing:
+        return ""
+    path = step if cls.tenant == step else f"{step}__<a unique field of it>"
+    return (
+        f". The folder says who delivers a file, and fills no field: {step} is a column too, such as "
+        f'"{step}": "{path}" in columns'
+    )
 
 
 def jsonable(arguments: Mapping[str, Any]) -> dict[str, Any]:

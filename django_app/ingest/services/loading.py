@@ -12,6 +12,7 @@ from django.utils import timezone
 from django_app.contracts.column_defaults import can_insert
 from django_app.ingest import selectors
 from django_app.ingest.models import Delivery, LoadedKeys
+from django_app.ingest.services.delivered_day import rows_outside_day
 from django_app.ingest.services.row_loading import LoadResult, rows_load, rows_of
 from django_app.ingest.signals import delivery_loaded
 from hotclub.callbacks import Clock
@@ -114,7 +115,13 @@ def _record(delivery: Delivery, contract: SourceContract, result: LoadResult, cl
         delivery.rows_loaded, delivery.rows_changed = result.loaded, result.changed
         delivery.rows_unchanged = result.loaded - result.changed
         delivery.rows_unmatched = result.unmatched
-        delivery.warnings = [*delivery.warnings, *result.warnings, *_left_out(delivery, result)]
+        found = [
+            *result.warnings,
+            *rows_outside_day(delivery, contract, result.staged),
+            *_left_out(delivery, result),
+        ]
+        # Loaded again, it may find the same again.
+        delivery.warnings = list(dict.fromkeys([*delivery.warnings, *found]))
         _keys_keep(delivery, result)
         _supersede_waiting(delivery, clock)
     delivery.save()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import unicodedata
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,13 +86,13 @@ def rows_load(
             return result
         # Times without an offset are in the source's own zone. Django reads times as if the zone never
         # changed, so it is put back before anyone reads one.
-        _zone_set(cursor, contract.schema.timezone)
+        zone_set(cursor, contract.schema.timezone)
         try:
             with transaction.atomic():
                 _write(cursor, statement, contract, tenant, result)
         except _RefusedRowsError as error:
             result.refusals.append(str(error))
-        _zone_set(cursor, connection.timezone_name)
+        zone_set(cursor, connection.timezone_name)
     if 0 < result.unmatched < result.staged:
         key = ", ".join(contract.schema.natural_key)
         result.warnings.append(
@@ -174,7 +175,8 @@ def _parents_stayed_check(cursor: Any, statement: LoadStatement) -> None:
                 )
 
 
-def _zone_set(cursor: Any, zone: str) -> None:
+def zone_set(cursor: Any, zone: str) -> None:
+    """Set the time zone of the database session until the transaction ends."""
     cursor.execute("SELECT set_config('TimeZone', %s, true)", [zone])
 
 
@@ -186,13 +188,26 @@ def _references_check(cursor: Any, statement: LoadStatement, column: ColumnSpec,
     table, natural = column.references or ("", "")
     where = table if column.reference_key is None else f"{natural} of {table}"
     shown = ", ".join(
-        f"{value[:MAX_VALUE_LENGTH]} (line {line:,})" for value, line in zip(values, lines, strict=True)
+        f"{_shown(value)} (line {line:,}{_accents(value)})" for value, line in zip(values, lines, strict=True)
     )
     shown += f" and {different - MAX_VALUES_SHOWN:,} more" if different > MAX_VALUES_SHOWN else ""
     message = f"{column.name}: {rows_of(rows)} not in {where}: {shown}"
     if column.reference_key is not None and not column.reference_required:
         message += "; they are loaded without it"
     (result.refusals if column.reference_required else result.warnings).append(message)
+
+
+def _shown(value: str) -> str:
+    """Return a value as it is; in quotes and with escapes where a part of it cannot be seen."""
+    cut = value[:MAX_VALUE_LENGTH]
+    return cut if cut.isprintable() and cut == cut.strip() else repr(cut)
+
+
+def _accents(value: str) -> str:
+    """Say why a value that looks right is another: on the screen both forms of an accent are the same."""
+    if unicodedata.is_normalized("NFC", value):
+        return ""
+    return ": its accents are characters of their own, Unicode NFD instead of NFC"
 
 
 def rows_of(count: int) -> str:

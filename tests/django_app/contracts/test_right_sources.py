@@ -307,6 +307,17 @@ def test_an_unknown_parent_is_refused_with_line_and_value(tables: Models, load: 
     assert not tables.Reading.objects.exists()
 
 
+def test_an_unknown_parent_that_looks_right_says_what_is_not(tables: Models, load: Load) -> None:
+    """Two forms of an accent are one on the screen, and a blank is none."""
+    tables.Station.objects.create(code="Süd", label="South")
+    delivery = load(_by("code")(tables), "station,day\nSu\u0308d,2013-11-01\nSüd ,2013-11-01\n")
+    (reason,) = delivery.reasons
+    assert reason == (
+        "station: 2 rows not in code of flights_station: Su\u0308d (line 2: its accents are characters of their own, "
+        "Unicode NFD instead of NFC), 'Süd ' (line 3)"
+    )
+
+
 def test_another_tenants_parent_is_refused(tables: Models, load: Load) -> None:
     """The tenant follows from the parent that a natural key names."""
     declared = _by("code", tenant="station__tenant")(tables)

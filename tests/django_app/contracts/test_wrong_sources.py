@@ -12,9 +12,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import models
 
-from django_app.contracts.compilation.source_compiler import compile_source
-from django_app.contracts.validation.declaration_problems import DeclarationError
-from django_app.contracts.validation.source_checks import check_source
+from django_app.contracts.declaration_problems import DeclarationError
+from django_app.contracts.source_checks import check_source, notes
+from django_app.contracts.source_compiler import compile_source
 from hotclub import declarations
 from hotclub.declarations import Check, Source
 from tests.django_app import strangers
@@ -70,6 +70,60 @@ def test_each_wrong_declaration_is_refused_with_the_fix(
 ) -> None:
     """One message for each problem, and none for what is right."""
     assert problems_of(declare(m, **changes(m))) == messages
+
+
+@pytest.mark.parametrize(
+    ("rows", "entity", "source"),
+    [
+        ("Reading", "uid", {"columns": COLUMNS | {"uid": "uid"}}),
+        # The entity is a parent's: another parent, or another code of it, is another entity.
+        (
+            "Log",
+            "child__code",
+            {"model": "Log", "natural_key": ("line",), "columns": {"line": "line", "uid": "child"}},
+        ),
+        (
+            "Log",
+            "child__code",
+            {"model": "Station", "natural_key": ("label",), "columns": {"label": "label", "uid": "code"}},
+        ),
+    ],
+)
+def test_a_column_may_not_change_what_scores_are_stored_by(
+    m: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, rows: str, entity: str, source: dict[str, Any]
+) -> None:
+    """A unique field may change, unless it is a declared model's entity; in the natural key it stays as it is."""
+    changes = source | {"model": getattr(m, source.get("model", "Reading"))}
+    declared = declare(m, **changes)
+    assert problems_of(declared) == []
+    scored = SimpleNamespace(name="frost", rows=getattr(m, rows).objects, entity=entity)
+    broken = SimpleNamespace(name="broken", rows=None, entity=3)
+    monkeypatch.setattr(declarations, "models", {"broken": broken, "frost": scored})
+    (problem,) = problems_of(declared)
+    assert problem.startswith("columns['uid']: ")
+    assert "is in the entity of the model frost, and natural_key is without it" in problem
+
+
+@pytest.mark.parametrize(
+    ("declared", "said"),
+    [
+        ({"model": "Account", "natural_key": ("id",), "tenant": "tenant", "columns": {"id": "id", "number": "number"}},
+         'The folder says who delivers a file, and fills no field: tenant is a column too, such as "tenant": "tenant" in columns'),
+        ({"model": "Log", "natural_key": ("line",), "tenant": "child__tenant", "columns": {"line": "line", "at": "station__number"}},
+         'child is a column too, such as "child": "child__<a unique field of it>" in columns'),
+        ({"model": "Log", "natural_key": ("line",), "columns": {"line": "line", "at": "station__number"}}, ""),
+    ],
+)  # fmt: skip
+def test_who_leaves_the_tenant_out_is_told_that_the_folder_fills_no_field(
+    m: SimpleNamespace, declared: dict[str, Any], said: str
+) -> None:
+    """A file then only updates, and the folder's name looks as if it would do."""
+    cls = declare(m, **declared | {"model": getattr(m, declared["model"])})
+    check_source(cls)
+    (note,) = notes(cls)
+    assert "only updates rows that are there" in note
+    assert note.endswith(said)
+    assert ("The folder" in note) == bool(said)
 
 
 def test_every_problem_is_said_at_once(m: SimpleNamespace) -> None:
