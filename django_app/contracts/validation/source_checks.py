@@ -13,8 +13,6 @@ from django.apps import apps
 from django.db import models
 
 from django_app.contracts.column_defaults import missing_for_new_rows
-from django_app.contracts.source_identity import check_row_identity
-from django_app.contracts.timezone_checks import check_timezone
 from django_app.contracts.validation import expectation_checks
 from django_app.contracts.validation.attribute_checks import check_attributes, check_readable
 from django_app.contracts.validation.declaration_problems import Problems
@@ -27,6 +25,8 @@ from django_app.contracts.validation.source_columns import (
     field_of,
     target_field,
 )
+from django_app.contracts.validation.source_identity import check_row_identity
+from django_app.contracts.validation.timezone_checks import check_timezone
 from hotclub import declarations, names, severities
 from hotclub.contract import ColumnSpec
 from hotclub.declarations import Check, Source

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from django_app.contracts.source_compiler import compile_source
+from django_app.contracts.compilation.source_compiler import compile_source
 from django_app.ingest.models import Delivery
 from django_app.ingest.services.loading import delivery_load
 from hotclub import contract_files, declarations

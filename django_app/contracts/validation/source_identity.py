@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from django_app.contracts.source_columns import field_of, target_field
+from django_app.contracts.validation.source_columns import field_of, target_field
 from hotclub import declarations
 from hotclub.declarations import MLModel, Source
 from hotclub.errors import ContractError
