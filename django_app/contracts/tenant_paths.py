@@ -10,6 +10,8 @@ from django_app.contracts.first_declaration.model_columns import parents
 
 _TENANT: Final = "tenants.Tenant"
 _DEEPEST: Final = 4
+#: The largest number of paths in a message.
+_SHOWN: Final = 3
 
 
 def tenant_paths(model: type[models.Model]) -> list[tuple[str, bool]]:
@@ -29,3 +31,11 @@ def tenant_paths(model: type[models.Model]) -> list[tuple[str, bool]]:
             elif len(seen) + 1 < _DEEPEST and parent._meta.label not in (*seen, model._meta.label):
                 waiting.append((parent, f"{step}__", may_be_null, (*seen, parent._meta.label)))
     return sorted(found, key=lambda f: (f[1], f[0].count("__")))
+
+
+def tenant_fix(model: type[models.Model]) -> str:
+    """Return which path to the tenant to write for a model, where it has one; the end of a message."""
+    paths = [repr(path) for path, _ in tenant_paths(model)]
+    if not paths:
+        return f"no foreign keys lead from {model._meta.label} to {_TENANT}, so write None"
+    return f"write {' or '.join(paths[:_SHOWN])}, or None"
