@@ -56,7 +56,7 @@ WRITTEN: list[tuple[tuple[str, ...], list[str]]] = [
 ]  # fmt: skip
 #: What is typed, and what is answered.
 REFUSED: list[tuple[tuple[str, ...], str]] = [
-    (("shop.Nothing",), "no field of shop.Nothing looks like what is to be predicted"),
+    (("shop.Nothing",), "no field of shop.Nothing can be predicted"),
     (("shop.Mute",), "no field of shop.Mute can be predicted: that takes a number"),
     (("shop.Mute", "--label", "code"), "--label code: is unique: it names the row; no field of shop.Mute can be predicted"),
     (("shop.Mute", "--label", "x"), "--label x: there is no such field; no field of shop.Mute can be predicted"),
