@@ -205,7 +205,7 @@ def _down(options: argparse.Namespace) -> int:
 def _status(options: argparse.Namespace) -> int:
     del options
     stack = _open()
-    text, running = status.table(stack)
+    text, running = status.table(stack)  # the text also says what does not run
     print(text)
     warnings = [*status.code_warnings(stack), *(status.view_warnings(stack) if running else ())]
     for warning in warnings:
@@ -217,9 +217,10 @@ def _logs(options: argparse.Namespace) -> int:
     logs = _open().home.logs
     found = sorted(logs.glob(f"{options.service or '*'}.log"))
     if not found:
+        there = ", ".join(sorted(p.stem for p in logs.glob("*.log")))
         raise StackError(
-            f"No log of that name in {logs}",
-            f"There are: {', '.join(sorted(p.stem for p in logs.glob('*.log')))}",
+            f"No log of that name in {logs}" if options.service else f"There is no log in {logs}",
+            f"There are: {there}" if there else "Nothing was started yet: `make up`.",
         )
     os.execvp("tail", ["tail", "-n", "20", "-F", *map(str, found)])  # noqa: S606 - no shell is what we want
 
@@ -239,7 +240,12 @@ def _manage(options: argparse.Namespace) -> int:
     # Migrations act as the tables' owner; nothing else does.
     role = names.ROLE_MIGRATOR if "migrate" in options.words[:1] else names.ROLE_APP
     environment = {**os.environ, **_open().django(role)}
-    return subprocess.run(service_definitions.manage(*options.words), env=environment, check=False).returncode
+    code = subprocess.run(service_definitions.manage(*options.words), env=environment, check=False).returncode
+    if code:
+        ended = f"exit code {code}" if code > 0 else f"ended by signal {-code}"
+        print(f"manage {' '.join(options.words[:1])} failed: {ended}", file=sys.stderr)
+    # A signal's number is negative here, and a shell's exit code is not.
+    return code if code >= 0 else 128 - code
 
 
 def _provision(options: argparse.Namespace) -> int:

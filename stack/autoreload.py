@@ -7,12 +7,13 @@ imported, and `make status` says why it cannot. A file that is saved without a c
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +26,8 @@ from stack.service_definitions import WORKING_DIRECTORY
 from stack.settings import folder_of_app
 from stack.supervisor import Supervisor
 
+#: The service that this module is.
+NAME: Final = "autoreload"
 #: What imports the apps and runs for long.
 SERVICES: Final = ("django", "worker")
 #: A migration is run by `migrate`, which is a process of its own.
@@ -35,7 +38,9 @@ _TRIAL: Final = (
     "import django_app.config.celery as c, django; django.setup(); c.app.loader.import_default_modules()"
 )
 _TRIAL_SECONDS: Final = 120
+_LOOK_EVERY_MS: Final = 3000
 _RECORD: Final = "autoreload.json"
+_EARLIER: Final = "code that was not loaded"
 
 
 class Reloader:
@@ -46,19 +51,32 @@ class Reloader:
     """
 
     def __init__(
-        self, folders: Sequence[Path], trial: Callable[[], str], restart: Callable[[], None]
+        self,
+        folders: Sequence[Path],
+        trial: Callable[[], str],
+        restart: Callable[[], None],
+        problem: str = "",
     ) -> None:
-        """Args: the folders of the apps; what returns why the code cannot be loaded; what restarts services."""
+        """Remember the code of now.
+
+        Args:
+            folders: of the apps.
+            trial: returns why the code cannot be loaded.
+            restart: restarts services.
+            problem: what an earlier reloader of the same services found last; the code is then tried at the first look.
+        """
         self._folders = folders
         self._trial = trial
         self._restart = restart
         self._digests = digests(folders)
-        self.problem = ""
+        self.problem = problem
+        self._first = bool(problem)
 
     def look(self) -> bool:
         """Restart when code changed and can be loaded; return whether anything was different."""
         found = digests(self._folders)
-        if found == self._digests:
+        again, self._first = self._first, False
+        if found == self._digests and not again:
             return False
         changed = sorted(
             str(path)
@@ -68,9 +86,9 @@ class Reloader:
         self._digests = found
         self.problem = syntax_problem(found) or self._trial()
         if self.problem:
-            _say(f"{', '.join(changed)} changed and is not loaded: {self.problem}")
+            _say(f"{', '.join(changed) or _EARLIER} changed and is not loaded: {self.problem}")
         else:
-            _say(f"{', '.join(changed)} changed: reloading {', '.join(SERVICES)}")
+            _say(f"{', '.join(changed) or _EARLIER} changed: reloading {', '.join(SERVICES)}")
             self._restart()
         return True
 
@@ -78,14 +96,25 @@ class Reloader:
 def digests(folders: Iterable[Path]) -> dict[Path, str]:
     """Return the digest of every Python file that services import, by path."""
     found = {}
-    for folder in folders:
-        for path in folder.rglob("*.py"):
-            if _IGNORED_FOLDERS.isdisjoint(path.relative_to(folder).parts[:-1]):
-                try:
-                    found[path] = hashlib.sha256(path.read_bytes()).hexdigest()
-                except OSError:
-                    continue  # it is being replaced, or gone: the next event tells
+    for path in _python_files(folders):
+        try:
+            found[path] = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError:
+            continue  # it is being replaced, or gone: the next look tells
     return found
+
+
+def _python_files(folders: Iterable[Path]) -> Iterator[Path]:
+    """Yield them, also below links to folders, and each folder once: a link may lead back up."""
+    for top in folders:
+        seen: set[Path] = set()
+        for name, below, files in os.walk(top, followlinks=True):
+            folder = Path(name)
+            place = folder.resolve()
+            below[:] = [] if place in seen else sorted(set(below) - _IGNORED_FOLDERS)
+            if place not in seen:
+                yield from (folder / file for file in sorted(files) if file.endswith(".py"))
+            seen.add(place)
 
 
 def syntax_problem(paths: Iterable[Path]) -> str:
@@ -120,8 +149,27 @@ def import_problem(environment: Mapping[str, str] | None = None) -> str:
         )
     except subprocess.TimeoutExpired:
         return f"it was not loaded in {_TRIAL_SECONDS} s"
-    lines = done.stderr.strip().splitlines() or ["no message"]
+    lines = done.stderr.strip().splitlines() or [
+        f"Python ended with exit code {done.returncode} and no message"
+    ]
     return "" if done.returncode == 0 else lines[-1]
+
+
+def looks(folders: Sequence[Path]) -> Iterator[None]:
+    """Yield when it is time to look: after an event, and every few seconds.
+
+    Files that come with a new folder may give no event, nor does a folder that was put in the place of another.
+    """
+    yield from (
+        None
+        for _ in watch(
+            *folders,
+            watch_filter=PythonFilter(),
+            raise_interrupt=False,
+            rust_timeout=_LOOK_EVERY_MS,
+            yield_on_timeout=True,
+        )
+    )
 
 
 def restart(supervisor: Supervisor) -> None:
@@ -136,6 +184,11 @@ def restart(supervisor: Supervisor) -> None:
         else:
             supervisor.stop([name])
             supervisor.start(name)
+
+
+def forget(home: Home) -> None:
+    """Forget what was wrong with the code: the services that would load it have just been stopped, or never ran."""
+    record_path(home).unlink(missing_ok=True)
 
 
 def record_path(home: Home) -> Path:
@@ -158,10 +211,10 @@ def main(apps: Sequence[str]) -> None:
     supervisor = Supervisor(home, secrets.ensure(home).supervisor_password)
     folders = [folder_of_app(app) for app in apps]
 
-    reloader = Reloader(folders, import_problem, lambda: restart(supervisor))
-    record_path(home).unlink(missing_ok=True)
+    # Of a reloader that ended while its services ran on: they still lack the code that it could not load.
+    reloader = Reloader(folders, import_problem, lambda: restart(supervisor), problem(home))
     _say(f"watching {', '.join(map(str, folders))}")
-    for _ in watch(*folders, watch_filter=PythonFilter(), raise_interrupt=False):
+    for _ in itertools.chain([None], looks(folders)):
         if reloader.look():
             record_path(home).write_text(json.dumps({"problem": reloader.problem}))
 

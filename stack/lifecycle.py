@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import psycopg
 
 from stack import (
+    autoreload,
     database_roles,
     leftovers,
     postgres,
@@ -126,14 +127,16 @@ def _prepare(stack: Stack, progress: Progress) -> None:
             postgres.prepare(home.postgres / "data", home.root, stack.secrets.postgres_superuser)
     if stack.settings.redis_url is None:
         redis.prepare(home.redis, home.root)
+    autoreload.forget(home)
     write_configuration(stack)
 
 
 def write_configuration(stack: Stack) -> None:
-    """Write what supervisord and its services read when they start."""
+    """Write what supervisord and its services read when they start, and the passwords that people need for them."""
     programs = [node for node in service_definitions.definitions(stack) if isinstance(node, Service)]
     configure(stack.home, programs, stack.secrets.supervisor_password)
     stack.write_command_secrets()
+    secrets.write_for_people(stack.home, stack.secrets, demo=stack.settings.demo)
 
 
 def _require_reachable(settings: Settings) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
 from stack import autoreload, lifecycle, service_definitions, started_with, startup
 from stack.errors import StackError
@@ -14,6 +15,9 @@ from stack.settings import PREFIX, folder_of_app
 from stack.started_with import Change
 from stack.supervisor import Supervisor
 
+_INFERENCE: Final = "serving"
+#: Whom people and programs ask: back before the others, each in a turn of its own.
+_ONLINE: Final = ("django", _INFERENCE)
 #: What only a whole new start may change: the data services, and the addresses that all others know.
 _FIXED = {f"{PREFIX}{name}" for name in ("PORT_SHIFT", "POSTGRES_URL", "REDIS_URL")}
 
@@ -55,12 +59,90 @@ def run(
         progress.line(f"New: {change.name}={now} (was: {before})")
     lifecycle.write_configuration(stack)
     started_with.write(stack.home, stack.variables)
-    services = [node.name for node in chosen if isinstance(node, Service)]
-    with progress.timed("stopped"):
-        _stop(supervisor, [*services, *(() if names else states.keys() - known)])
-    supervisor.reread(except_for=running.difference(services))
-    warnings = startup.run(stack.home, chosen, supervisor, progress)
-    return services, warnings
+    gone = set() if names else states.keys() - known
+    warnings = _in_turns(stack, _turns(chosen, gone), running, supervisor, progress)
+    return [node.name for node in chosen if isinstance(node, Service)], warnings
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """What is stopped together, and then started and waited for before the next turn."""
+
+    stop: frozenset[str]
+    start: tuple[Node, ...]
+
+
+def _turns(chosen: Sequence[Node], gone: Collection[str] = ()) -> list[_Turn]:
+    """Return the order in which people miss the least: who asks for predictions first of all.
+
+    Jobs may change tables, so whoever writes is stopped before them; the inference service reads alone, and is away
+    for its own start only. What it and Django need is back first, and what takes long and nobody waits for last.
+
+    Args:
+        chosen: what is to be restarted, with ``after`` among themselves.
+        gone: services that are not started again.
+    """
+    services = {node.name for node in chosen if isinstance(node, Service)}
+    if services.intersection(lifecycle.DATA_SERVICES):
+        # The others lose their connections with it: all are away together.
+        return [_Turn(frozenset(services) | set(gone), tuple(chosen))]
+    jobs = {node.name for node in chosen} - services
+    needs = {need for node in chosen if node.name in _ONLINE for need in node.after}
+    first = jobs | needs.difference(_ONLINE)
+    groups = [first, *({name} for name in _ONLINE), services - first - set(_ONLINE)]
+    turns = []
+    for group in groups:
+        start = _among([node for node in chosen if node.name in group])
+        turns.append(_Turn(frozenset(group & services), start))
+    writers = services - {_INFERENCE} if jobs else turns[0].stop
+    turns[0] = replace(turns[0], stop=frozenset(writers | set(gone)))
+    return [turn for turn in turns if turn.start or turn.stop]
+
+
+def _among(nodes: Sequence[Node]) -> tuple[Node, ...]:
+    """Return nodes without needs that an earlier turn has brought back."""
+    known = {node.name for node in nodes}
+    return tuple(replace(node, after=tuple(n for n in node.after if n in known)) for node in nodes)
+
+
+def _in_turns(
+    stack: Stack, turns: Sequence[_Turn], running: set[str], supervisor: Supervisor, progress: Progress
+) -> list[str]:
+    """Do one turn after the other; return the warnings of jobs.
+
+    Raises:
+        StackError: something did not come back; says what still runs as before.
+    """
+    warnings = []
+    waiting = {node.name for turn in turns for node in turn.start if isinstance(node, Service)}
+    stopped: set[str] = set()
+    for turn in turns:
+        names = turn.stop - stopped
+        if names:
+            with progress.timed(
+                f"stopped {', '.join(names) if len(names) == 1 else f'{len(names)} services'}"
+            ):
+                _stop(supervisor, sorted(names))
+        stopped |= names
+        if stopped.issuperset(running.intersection(autoreload.SERVICES)):
+            # What they could not load was theirs; what they load next was tried.
+            autoreload.forget(stack.home)
+        # What runs on has the configuration that it was started with until its own turn.
+        supervisor.reread(except_for=running - stopped)
+        try:
+            warnings += startup.run(stack.home, turn.start, supervisor, progress)
+        except StackError as error:
+            before = sorted((running & waiting) - stopped)
+            still = (
+                f" Code and settings of before are still in {', '.join(before)}: "
+                f'then `make restart SERVICE="{" ".join(before)}"`.'
+            )
+            raise StackError(
+                error.problem,
+                f"When that is fixed: `make up` starts what is stopped.{still if before else ''}"
+                " `make down` stops what runs.",
+            ) from error
+    return warnings
 
 
 def _require_possible(stack: Stack, names: Sequence[str], changes: Sequence[Change]) -> None:

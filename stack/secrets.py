@@ -80,8 +80,18 @@ def ensure(home: Home) -> Secrets:
         write_private(path, json.dumps(values, indent=2))
     made = Secrets(**values)
     _add_airflow_users(home, made)
-    _write_if_new(passwords_file(home), _for_people(made))
     return made
+
+
+def write_for_people(home: Home, values: Secrets, *, demo: bool) -> None:
+    """Write the file with the passwords for people.
+
+    Args:
+        home: of the stack.
+        values: its secrets.
+        demo: whether the stack has the example, with a tenant EWR and accounts in Django for all three.
+    """
+    _write_if_new(passwords_file(home), _for_people(values, demo=demo))
 
 
 def passwords_file(home: Home) -> Path:
@@ -143,18 +153,25 @@ def _read_airflow_users(path: Path) -> dict[str, str]:
     return found
 
 
-def _for_people(values: Secrets) -> str:
+def _for_people(values: Secrets, *, demo: bool) -> str:
+    engineer, owner = ("ML engineer", "data owner of EWR") if demo else ("Airflow operator", "Airflow viewer")
+    where = (
+        "All three can log in to Airflow and to Django's admin."
+        if demo
+        else "All three can log in to Airflow, and the administrator to Django's admin. This stack runs without the\n"
+        "example: it makes no accounts in Django for the other two."
+    )
     rows = (
         ("who", "username", "password"),
         ("administrator", ADMIN_USERNAME, values.admin_password),
-        ("ML engineer", ENGINEER_USERNAME, values.engineer_password),
-        ("data owner of EWR", OWNER_USERNAME, values.owner_password),
+        (engineer, ENGINEER_USERNAME, values.engineer_password),
+        (owner, OWNER_USERNAME, values.owner_password),
     )
     table = "\n".join(f"{who:<20} {name:<14} {password}" for who, name, password in rows)
     return (
         "Passwords as they were generated. A password that was changed later, in Django's admin or in\n"
         "airflow_users.json (in this folder), is not shown here, and stays changed.\n\n"
-        "All three can log in to Airflow. The administrator can log in to Django's admin, in the demo all three can.\n"
+        f"{where}\n"
         "MLflow has no login.\n\n"
         f"{table}\n\n"
         f"Service token of Django's API (Authorization: Token ...): {values.service_token}\n"

@@ -117,12 +117,15 @@ def folder_of_app(app: str) -> Path:
         spec = importlib.util.find_spec(app)
     except Exception:  # noqa: BLE001 - for a dotted name the packages above are imported, which is code of anybody's
         spec = None
-    if spec is None or not spec.submodule_search_locations:
+    # An editable package without __init__.py names a path hook before its folders.
+    places = [Path(place) for place in (spec and spec.submodule_search_locations) or ()]
+    folder = next((place for place in places if place.is_dir()), None)
+    if folder is None:
         raise StackError(
             f"HOTCLUB_APPS names {app}, which is not a package of this environment",
             f"Install your project into it: {sys.prefix}/bin/uv pip install --python {sys.executable} -e /your/project",
         )
-    return Path(next(iter(spec.submodule_search_locations)))
+    return folder
 
 
 def load(variables: Mapping[str, str], remembered: Collection[str] = ()) -> Settings:

@@ -50,7 +50,7 @@ def run(home: Home, nodes: Iterable[Node], supervisor: Supervisor, progress: Pro
                 started[node.name] = _start(home, waiting.pop(node.name), supervisor)
             states = supervisor.states()
             for item in list(started.values()):
-                if _is_ready(home, item, states):
+                if _is_ready(home, item, states, supervisor):
                     del started[item.node.name]
                     ready.add(item.node.name)
                     found = warnings(log_path(home, item.node.name)) if isinstance(item.node, Job) else []
@@ -87,11 +87,12 @@ def warnings(path: Path) -> list[str]:
 
 
 def tail(path: Path, lines: int = _LOG_LINES) -> str:
-    """Return the last lines of a log, or a note that there is none."""
+    """Return the last lines of a log, or a note that it is empty or missing."""
     try:
         with path.open("rb") as file:
             file.seek(max(path.stat().st_size - 64_000, 0))
-            return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
+            found = "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
+            return found if found.strip() else "(the log is empty)"
     except OSError:
         return "(no log was written)"
 
@@ -117,7 +118,7 @@ def _start(home: Home, node: Node, supervisor: Supervisor) -> _Started:
     return _Started(node, time.monotonic(), process)
 
 
-def _is_ready(home: Home, item: _Started, states: dict[str, ProcessState]) -> bool:
+def _is_ready(home: Home, item: _Started, states: dict[str, ProcessState], supervisor: Supervisor) -> bool:
     node = item.node
     late = time.monotonic() - item.at > node.deadline_seconds
     if item.process is not None:
@@ -129,7 +130,9 @@ def _is_ready(home: Home, item: _Started, states: dict[str, ProcessState]) -> bo
     if state.pid:
         item.pids.add(state.pid)
     if state.state == "FATAL" or len(item.pids) > _MAX_DEATHS:
-        raise _failure(home, node.name, f"keeps ending ({state.detail})")
+        # supervisord has words for it in some states only.
+        why = supervisor.last_exit(node.name) or state.detail or "no exit status is known"
+        raise _failure(home, node.name, f"keeps ending ({why})")
     if isinstance(node, Service) and state.pid and node.probe():
         return True
     if late:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Final
 
 import httpx
 import psutil
@@ -14,13 +16,19 @@ from stack.clients import Django
 from stack.errors import StackError
 from stack.service_definitions import Service
 from stack.service_environments import Stack
-from stack.supervisor import Supervisor
+from stack.supervisor import ProcessState, Supervisor
 
 _MIB = 1024 * 1024
+#: The states of a service that will soon be in another one by itself.
+_CHANGING: Final = frozenset({"STARTING", "STOPPING"})
+#: The states of a reloader that has a process.
+_WATCHING: Final = frozenset({"STARTING", "RUNNING"})
+#: The states of a service that the reloader starts again when the code is fixed.
+_TRIED_AGAIN: Final = frozenset({"STARTING", "BACKOFF", "EXITED", "FATAL"})
 
 
 def table(stack: Stack) -> tuple[str, bool]:
-    """Return the table that `make status` prints, and whether every service runs.
+    """Return the table that `make status` prints, and whether every service runs; what does not is its last line.
 
     Memory is PSS (pages shared by n processes count 1/n for each), so that the sum means something.
     """
@@ -46,19 +54,51 @@ def table(stack: Stack) -> tuple[str, bool]:
     rows.append(f"{'supervisor and others':<24} {'':<28} {sum(by_owner.values()):>7.0f}")
     total = sum(pss_bytes(p) for p in leftovers.find(stack.home)) / _MIB
     rows.append(f"{'sum':<24} {'':<28} {total:>7.0f}")
-    return "\n".join(rows), all(state.state == "RUNNING" for state in states.values())
+    missing = not_running(states.values())
+    return "\n".join([*rows, "", missing] if missing else rows), not missing
+
+
+def not_running(states: Iterable[ProcessState]) -> str:
+    """Return which services do not run, in which state, and what to do; empty when all run."""
+    by_state: dict[str, list[str]] = {}
+    for state in states:
+        if state.state != "RUNNING":
+            by_state.setdefault(state.state, []).append(state.name)
+    if not by_state:
+        return ""
+    listed = "; ".join(f"{', '.join(sorted(found))} ({name})" for name, found in sorted(by_state.items()))
+    if by_state.keys() <= _CHANGING:
+        return f"Not everything runs: {listed}. It is starting or stopping at this moment: look again in a few seconds."
+    return f"Not everything runs: {listed}. `make logs SERVICE=<name>` says why one ended; `make up` starts what does not run."
 
 
 def code_warnings(stack: Stack) -> list[str]:
     """Return why changed code of HOTCLUB_APPS is not loaded, if so."""
     problem = autoreload.problem(stack.home) if stack.reloads else ""
-    if not problem or not Supervisor(stack.home, stack.secrets.supervisor_password).alive():
+    supervisor = Supervisor(stack.home, stack.secrets.supervisor_password)
+    if not problem or not supervisor.alive():
         return []
-    text = (
-        f"{names.WARNING}changed code of {stack.settings.apps} is not loaded: {problem}\n"
-        "  Services run with the code of before. They load it by themselves when it is fixed."
-    )
-    return [text]
+    states = supervisor.states()
+    reloader = states.get(autoreload.NAME)
+    if reloader is None or reloader.state not in _WATCHING:
+        # Nobody has looked at the code since: what was wrong with it then may be fixed.
+        return []
+    warning = f"{names.WARNING}changed code of {stack.settings.apps} is not loaded: {problem}"
+    return [f"{warning}\n  {_consequence(states)}"]
+
+
+def _consequence(states: Mapping[str, ProcessState]) -> str:
+    """Return what code that cannot be loaded means for the services that would load it."""
+    known = [states[name] for name in autoreload.SERVICES if name in states]
+    running = [state.name for state in known if state.state == "RUNNING"]
+    failing = [state.name for state in known if state.state in _TRIED_AGAIN]
+    stopped = [state.name for state in known if state.name not in {*running, *failing}]
+    parts = [f"Run with the code of before: {', '.join(running)}."] if running else []
+    parts += [f"Do not run: {', '.join(failing)}."] if failing else []
+    if running or failing:
+        parts.append(f"By themselves {' and '.join([*running, *failing])} load it when it is fixed.")
+    parts += [f"Stopped: {', '.join(stopped)}; `make up` starts what is stopped."] if stopped else []
+    return " ".join(parts)
 
 
 def view_warnings(stack: Stack) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -35,7 +36,7 @@ class ProcessState:
         state: STOPPED, STARTING, RUNNING, BACKOFF, STOPPING, EXITED or FATAL.
         pid: 0 when there is no process.
         uptime_seconds: 0 when there is no process.
-        detail: supervisord's own words, such as why it last ended.
+        detail: supervisord's own words, such as why it could not be started; empty while it starts.
     """
 
     name: str
@@ -202,8 +203,18 @@ class Supervisor:
         process.returncode = 0
 
     def states(self) -> dict[str, ProcessState]:
-        """Return the state of every service by name."""
-        found: list[dict[str, Any]] = self._rpc.getAllProcessInfo()
+        """Return the state of every service by name.
+
+        Raises:
+            StackError: supervisord does not answer, such as when it ends at this moment.
+        """
+        try:
+            found: list[dict[str, Any]] = self._rpc.getAllProcessInfo()
+        except (OSError, HTTPException, xmlrpc.client.Error) as error:
+            raise StackError(
+                f"supervisord does not answer any more: {error!r}",
+                f"It may be ending; see {self._home.logs / 'supervisord.log'}. `make status` says what runs.",
+            ) from error
         return {
             p["name"]: ProcessState(
                 p["name"],
@@ -214,6 +225,20 @@ class Supervisor:
             )
             for p in found
         }
+
+    def last_exit(self, name: str) -> str:
+        """Return how a service's process last ended, such as "exit status 3"; empty when no process of it has ended.
+
+        Its log alone knows: what supervisord answers has no exit status of a process that ended soon after its start.
+        """
+        log = self._home.logs / "supervisord.log"
+        try:
+            found = re.findall(
+                rf" exited: {re.escape(name)} \(([^;)]+)", log.read_text(errors="replace"), re.MULTILINE
+            )
+        except OSError:
+            return ""
+        return str(found[-1]) if found else ""
 
     def start(self, name: str) -> None:
         """Start a service and return at once; one that runs already is left alone."""

@@ -11,8 +11,8 @@ from typing import TypeAlias
 from django.apps import apps
 
 from django_app import conf
-from django_app.contracts import compiler
-from django_app.contracts.declaration_problems import label_of
+from django_app.contracts.compilation import model_compiler
+from django_app.contracts.validation.declaration_problems import label_of
 from hotclub import contract_files, declarations, names
 from hotclub.contract import Contract, ModelContract
 from hotclub.errors import ContractError
@@ -58,7 +58,7 @@ def undeclared(new: Collection[str] = ()) -> list[Undeclared]:
         new: names of declared classes that have no contract file yet.
     """
     classes: list[_Declared] = [*declarations.models.values(), *declarations.sources.values()]
-    declared = {(compiler.app_label_of(cls), cls.name): cls for cls in classes}
+    declared = {(model_compiler.app_label_of(cls), cls.name): cls for cls in classes}
     return [
         Undeclared(directory, app, contract, _successors(directory.name, app, contract, declared, new))
         for app in sorted(apps.app_configs)
@@ -117,7 +117,7 @@ def _effects(name: str, contract: Contract | None) -> str:
 def _rename(found: Undeclared, cls: _Declared) -> str:
     name = found.directory.name
     if cls.name == name:
-        root = conf.contracts_root(compiler.app_label_of(cls))
+        root = conf.contracts_root(model_compiler.app_label_of(cls))
         return (
             f"Was the class moved to {label_of(cls)}? The contract goes along: delete {root / name} if makecontracts has made "
             f"it, and move this folder there."

@@ -40,7 +40,7 @@ def test_keys_in_the_form_of_postgresql(kind: str, value: Any, key: str) -> None
         ("integer", "2147483648"),
         *(("uuid", v) for v in (12345678901234567890123456789012, "x", True, "", "1_" * 15 + "11", f"{{{UUID}}}", f"urn:uuid:{UUID}")),
         *(("uuid", v) for v in (f" {UUID}", f"{UUID} ", f"{UUID}\n", f"+{HEX[1:]}", f"0x{HEX[2:]}", f" {HEX[1:]}", f"{HEX[:28]}_{HEX[29:]}")),
-        *(("uuid", v) for v in (f"\uff11{HEX[1:]}", f"\u0661{HEX[1:]}", f"-{HEX}", UUID.replace("-", "", 1), UUID.replace("-", "--", 1))),
+        *(("uuid", v) for v in (f"\uff11{HEX[1:]}", f"\u0661{HEX[1:]}", f"-{HEX}", UUID.replace("-", "", 1), UUID.replace("-", "--", 1), f"{UUID}}}", f"{UUID}-", f"{HEX[:20]}-{HEX[20:]}")),
         *(("text", v) for v in ("a\0b", None, 1.5, "\ud800", "a\udfff")),
     ],
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -97,6 +98,39 @@ def test_a_syntax_error_keeps_the_services_and_is_named(watched: Watched) -> Non
     watched.write("sub/part.py", "y = 1\n")
     assert watched.reloader.look()
     assert (watched.reloader.problem, watched.restarts) == ("", 1)
+
+
+def test_code_below_a_link_is_code_too(watched: Watched, tmp_path: Path) -> None:
+    """Once, also where a link leads back up."""
+    part = tmp_path / "elsewhere" / "part.py"
+    part.parent.mkdir()
+    part.write_text("z = 1\n")
+    (watched.folder / "linked").symlink_to(part.parent)
+    for name in ("up", "again"):  # two of them make a path for each order in which they are followed
+        (watched.folder / "sub" / name).symlink_to(watched.folder)
+    assert watched.reloader.look()
+    part.write_text("z = 2\n")
+    assert watched.reloader.look()
+    names = [path.name for path in autoreload.digests([watched.folder])]
+    assert sorted(names) == ["ml.py", "part.py", "part.py"]
+
+
+def test_a_change_without_an_event_is_seen(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of files in a folder that was put in the place of the watched one, by git or by hand."""
+    monkeypatch.setattr(autoreload, "_LOOK_EVERY_MS", 100)
+    looks = autoreload.looks([watched.folder])
+
+    def seen() -> bool:
+        return any(watched.reloader.look() for _ in zip(range(100), looks, strict=False))
+
+    next(looks)
+    shutil.rmtree(watched.folder)
+    watched.write("ml.py", "x = 2\n")
+    assert seen()
+    watched.write("ml.py", "x = 3\n")
+    assert seen()
+    watched.write("new/part.py", "x = 4\n")
+    assert seen()
 
 
 def test_a_file_that_is_no_text_is_a_problem_too(watched: Watched) -> None:
@@ -211,21 +245,82 @@ def test_there_is_a_reloader_for_own_apps_on_a_developers_machine_only(stack: St
     assert service(apps="") is None
 
 
-def test_status_says_that_changed_code_is_not_loaded(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As long as it is so, and only where there is a reloader that runs."""
-    monkeypatch.setattr(status.Supervisor, "alive", lambda self: True)
-    shop = Stack(
-        stack.settings.model_copy(update={"apps": "shop"}), stack.home, stack.ports, stack.secrets, {}
-    )
-    assert status.code_warnings(shop) == []
-    record = autoreload.record_path(stack.home)
+class Shown:
+    """A stack with an app whose changed code cannot be loaded, and services in the states that a test says."""
+
+    def __init__(self, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+        settings = stack.settings.model_copy(update={"apps": "shop"})
+        self.shop = Stack(settings, stack.home, stack.ports, stack.secrets, {})
+        self.states = {"django": "RUNNING", "worker": "RUNNING", "autoreload": "RUNNING"}
+        self.alive = True
+        monkeypatch.setattr(status.Supervisor, "alive", lambda _: self.alive)
+        monkeypatch.setattr(status.Supervisor, "states", lambda _: Supervised(**self.states).states())
+        self.record = autoreload.record_path(stack.home)
+        self.record.write_text('{"problem": "x"}')
+
+    def warnings(self) -> list[str]:
+        return status.code_warnings(self.shop)
+
+
+@pytest.fixture
+def shown(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Shown:
+    """Everything runs at first."""
+    return Shown(stack, monkeypatch)
+
+
+def test_status_says_that_changed_code_is_not_loaded(stack: Stack, shown: Shown) -> None:
+    """As long as it is so, and only where there are apps of one's own."""
     for text, warned in (('{"problem": "x"}', True), ('{"problem": ""}', False), ("{", False), ("[]", False)):
-        record.write_text(text)
-        found = status.code_warnings(shop)
+        shown.record.write_text(text)
+        found = shown.warnings()
         assert bool(found) is warned, text
         assert not warned or found[0].startswith(f"{names.WARNING}changed code of shop is not loaded: x\n")
-    record.write_text('{"problem": "x"}')
+    shown.record.write_text('{"problem": "x"}')
     assert status.code_warnings(stack) == []
-    assert status.code_warnings(shop) != []
-    monkeypatch.setattr(status.Supervisor, "alive", lambda self: False)
-    assert status.code_warnings(shop) == []
+    shown.alive = False
+    assert shown.warnings() == []
+    shown.alive = True
+    shown.record.unlink()
+    assert shown.warnings() == []
+
+
+@pytest.mark.parametrize("state", ["STOPPED", "STOPPING", "FATAL", "BACKOFF", "EXITED", ""])
+def test_what_a_reloader_found_that_runs_no_more_is_no_warning(shown: Shown, state: str) -> None:
+    """Nobody has looked at the code since: it may be fixed, and nobody would load it."""
+    shown.states["autoreload"] = state
+    if not state:
+        del shown.states["autoreload"]
+    assert shown.warnings() == []
+
+
+@pytest.mark.parametrize(
+    ("django", "worker", "text"),
+    [
+        ("RUNNING", "RUNNING", "Run with the code of before: django, worker. By themselves django and worker load it when it is fixed."),
+        ("BACKOFF", "RUNNING", "Run with the code of before: worker. Do not run: django. By themselves worker and django load it when it is fixed."),
+        ("FATAL", "STARTING", "Do not run: django, worker. By themselves django and worker load it when it is fixed."),
+        ("RUNNING", "STOPPED", "Run with the code of before: django. By themselves django load it when it is fixed. Stopped: worker; `make up` starts what is stopped."),
+        ("STOPPED", "STOPPED", "Stopped: django, worker; `make up` starts what is stopped."),
+    ],
+)  # fmt: skip
+def test_the_warning_says_what_is_true_of_each_service(
+    shown: Shown, django: str, worker: str, text: str
+) -> None:
+    """What does not run has no code of before, and the reloader leaves alone what is stopped."""
+    shown.states |= {"django": django, "worker": worker}
+    [warning] = shown.warnings()
+    assert warning.splitlines()[1].strip() == text
+
+
+@pytest.mark.parametrize(("fails_with", "restarts"), [("", 1), ("NameError: y", 0)])
+def test_a_reloader_that_starts_again_tries_what_the_last_could_not_load(
+    watched: Watched, fails_with: str, restarts: int
+) -> None:
+    """Services run on with the code of before while it is away, fixed or not."""
+    watched.fails_with = fails_with
+    reloader = Reloader([watched.folder], watched._trial, watched._restart, "NameError: x")
+    assert reloader.problem == "NameError: x"
+    assert reloader.look()
+    assert (reloader.problem, watched.restarts) == (fails_with, restarts)
+    assert not reloader.look()
+    assert watched.trials == 1

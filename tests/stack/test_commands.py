@@ -11,13 +11,14 @@ import sys
 
 import pytest
 
-from stack import demo
+from stack import demo, started_with, status
 from stack.__main__ import main
 from stack.demo import Demo
 from stack.errors import StackError
 from stack.progress import Progress
 from stack.service_environments import Stack
 from stack.settings import ROOT
+from stack.supervisor import ProcessState, Supervisor
 
 
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -89,6 +90,62 @@ def test_status_of_nothing_says_what_starts_it(
     monkeypatch.setenv("HOTCLUB_HOME", str(stack.home.root))
     assert main(["status"]) == 3
     assert "make up" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(1, "manage check failed: exit code 1"), (-9, "manage check failed: ended by signal 9")],
+)
+def test_a_command_of_django_that_fails_says_so(
+    stack: Stack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, code: int, words: str
+) -> None:
+    """Also one that was killed and could say nothing itself; the exit code is one that a shell has."""
+    monkeypatch.setenv("HOTCLUB_HOME", str(stack.home.root))
+    done = subprocess.CompletedProcess([], code)
+    monkeypatch.setattr("stack.__main__.subprocess.run", lambda *_, **__: done)
+    assert main(["manage", "check"]) == (code if code > 0 else 137)
+    assert words in capsys.readouterr().err
+    done.returncode = 0
+    assert main(["manage", "check"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_logs_of_nothing_says_what_starts_it(
+    stack: Stack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty list of names would help nobody."""
+    monkeypatch.setenv("HOTCLUB_HOME", str(stack.home.root))
+    assert main(["logs"]) == 1
+    assert "There is no log" in (said := capsys.readouterr().err)
+    assert "`make up`" in said
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("STARTING", "Not everything runs: worker (STARTING). It is starting or stopping"),
+        ("STOPPING", "Not everything runs: worker (STOPPING). It is starting or stopping"),
+        ("STOPPED", "Not everything runs: worker (STOPPED). `make logs SERVICE=<name>`"),
+        ("BACKOFF", "Not everything runs: worker (BACKOFF). `make logs SERVICE=<name>`"),
+        ("RUNNING", ""),
+    ],
+)
+def test_status_says_why_it_ends_with_an_error(
+    stack: Stack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, state: str, words: str
+) -> None:
+    """The exit code 3 of a stack of which something does not run never stands alone."""
+    monkeypatch.setenv("HOTCLUB_HOME", str(stack.home.root))
+    started_with.write(stack.home, {})
+    states = {
+        "django": ProcessState("django", "RUNNING", 1, 1, ""), "worker": ProcessState("worker", state, 0, 0, "")
+    }  # fmt: skip
+    monkeypatch.setattr(Supervisor, "alive", lambda _: True)
+    monkeypatch.setattr(Supervisor, "states", lambda _: states)
+    monkeypatch.setattr(status, "view_warnings", lambda _: [])
+    assert main(["status"]) == (3 if words else 0)
+    said = capsys.readouterr().out
+    assert words in said
+    assert ("Not everything runs" in said) is bool(words)
 
 
 def test_down_of_nothing_is_fine(

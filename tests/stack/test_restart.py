@@ -42,6 +42,7 @@ class Tiny:
         self.value = "first"
         self.broken = False
         self.extra = False
+        self.failing_migration = False
         self.problem = ""
         self.out = io.StringIO()
         self._trace = stack.home.root / "trace"
@@ -53,6 +54,8 @@ class Tiny:
     def nodes(self) -> list[Node]:
         env = {"PATH": os.environ["PATH"], "VALUE": self.value}
         migrate = f"echo migrated x {self.value} >> {self._trace}"
+        if self.failing_migration:
+            migrate = "echo no such table; exit 1"
         nodes: list[Node] = [
             self._service("postgres"),
             self._service("redis"),
@@ -60,6 +63,7 @@ class Tiny:
             self._service("django", "migrate", "redis"),
             self._service("worker", "migrate", "redis"),
             self._service("other"),
+            self._service("serving", "migrate"),
         ]
         return [*nodes, self._service("new", "migrate")] if self.extra else nodes
 
@@ -82,6 +86,9 @@ class Tiny:
             self.supervisor,
             Progress(self.out),
         )
+
+    def up(self) -> None:
+        lifecycle.up(self.stack, [], Progress(self.out))
 
     def restart(self, *names: str, changes: tuple[Change, ...] = ()) -> list[str]:
         """Restart, and return what happened since the call, in order."""
@@ -106,18 +113,23 @@ def tiny(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Tiny:
 
 
 def test_restart_keeps_data_services_and_runs_migrations_before_services(tiny: Tiny) -> None:
-    """Everything else stops, waiting migrations run, and services come back with the new values."""
+    """Whoever writes stops, waiting migrations run, and services come back with the new values, in turns.
+
+    The inference service is away for its own start only, and nobody starts beside it.
+    """
     tiny.start()
     before = tiny.pids()
     tiny.value = "second"
     happened = tiny.restart()
     after = tiny.pids()
 
-    assert tiny.back == ["django", "worker", "other"]
+    assert tiny.back == ["django", "worker", "other", "serving"]
     assert {name for name in before if before[name] == after[name]} == {"postgres", "redis"}
-    first = happened.index("migrated x second")
-    assert {f"stopped {name} first" for name in ("django", "worker", "other")} <= set(happened[:first])
-    assert {"started django second", "started worker second"} <= set(happened[first:])
+    assert set(happened[:3]) == {f"stopped {name} first" for name in ("django", "worker", "other")}
+    assert happened[3:7] == [
+        "migrated x second", "started django second", "stopped serving first", "started serving second"
+    ]  # fmt: skip
+    assert set(happened[7:]) == {"started worker second", "started other second"}
     assert not [line for line in happened if "postgres" in line or "redis" in line]
 
 
@@ -135,10 +147,11 @@ def test_restart_of_a_data_service_stops_what_uses_it_first(tiny: Tiny) -> None:
     """And starts it again before them; what does not use it runs on."""
     tiny.start()
     happened = tiny.restart("postgres")
-    assert set(happened[:2]) == {"stopped django first", "stopped worker first"}
-    assert happened[2:4] == ["stopped postgres first", "started postgres first"]
-    assert set(happened[4:]) == {"started django first", "started worker first"}
-    assert tiny.back == ["postgres", "django", "worker"]
+    users = ("django", "worker", "serving")
+    assert set(happened[:3]) == {f"stopped {name} first" for name in users}
+    assert happened[3:5] == ["stopped postgres first", "started postgres first"]
+    assert set(happened[5:]) == {f"started {name} first" for name in users}
+    assert tiny.back == ["postgres", "django", "worker", "serving"]
 
 
 def test_restart_starts_what_is_new_and_leaves_what_only_left_out(tiny: Tiny) -> None:
@@ -150,15 +163,55 @@ def test_restart_starts_what_is_new_and_leaves_what_only_left_out(tiny: Tiny) ->
     assert tiny.pids().keys() == {"postgres", "redis", "django", "new"}
     tiny.extra = False
     tiny.restart()
-    assert tiny.states().keys() == {"postgres", "redis", "django", "worker", "other"}
+    assert tiny.states().keys() == {"postgres", "redis", "django", "worker", "other", "serving"}
+
+
+def test_named_services_are_away_one_after_the_other(tiny: Tiny) -> None:
+    """No job runs, so nobody waits for another; those that nobody asks come last."""
+    tiny.start()
+    assert tiny.restart("worker", "serving", "django") == [
+        f"{word} {name} first" for name in ("django", "serving", "worker") for word in ("stopped", "started")
+    ]
+
+
+def test_a_migration_that_fails_leaves_the_inference_service(tiny: Tiny) -> None:
+    """The message says which service still has what, and its two commands bring all to the same."""
+    tiny.start()
+    before = tiny.pids()
+    tiny.value = "second"
+    tiny.failing_migration = True
+    with pytest.raises(StackError, match="no such table") as caught:
+        tiny.restart()
+    assert "`make up` starts what is stopped" in caught.value.fix
+    assert 'before are still in serving: then `make restart SERVICE="serving"`' in caught.value.fix
+    assert tiny.pids() == {name: before[name] for name in ("postgres", "redis", "serving")}
+    tiny.failing_migration = False
+    tiny.up()
+    tiny.restart("serving")
+    started = {f"started {name} second" for name in ("django", "worker", "other", "serving")}
+    assert started <= set(tiny.trace())
+    assert tiny.pids().keys() == before.keys()
+
+
+def test_a_restart_forgets_what_was_wrong_with_the_code(tiny: Tiny) -> None:
+    """The code was tried, and both services have it; one of the two is not enough."""
+    tiny.start()
+    record = autoreload.record_path(tiny.stack.home)
+    record.write_text('{"problem": "x"}')
+    tiny.restart("django")
+    assert record.exists()
+    tiny.restart("django", "worker")
+    assert not record.exists()
 
 
 def test_a_service_that_does_not_come_back_fails_the_restart(tiny: Tiny) -> None:
     """With the end of its log; once its code is right, the next restart brings it back."""
     tiny.start()
     tiny.broken = True
-    with pytest.raises(StackError, match=r"SyntaxError in ml\.py"):
+    with pytest.raises(StackError, match=r"SyntaxError in ml\.py") as caught:
         tiny.restart("django")
+    assert "still in" not in caught.value.fix
+    assert caught.value.problem.startswith("django keeps ending (exit status 1). The end of ")
     assert tiny.states()["django"].state in {"STARTING", "BACKOFF"}
     tiny.broken = False
     assert "started django first" in tiny.restart("django")
@@ -204,6 +257,23 @@ def test_the_code_that_is_tried_is_that_of_the_apps(
         restart._require_loadable(own, [django])
     other = [node for node in service_definitions.definitions(own) if node.name in ("mlflow", "serving")]
     restart._require_loadable(own, other)
+
+
+def test_turns_of_our_own_services(stack: Stack) -> None:
+    """Predictions are away for one start; what Django and they need is back before them, and Airflow is last."""
+    nodes = service_definitions.definitions(stack)
+    running = {node.name for node in nodes if isinstance(node, Service)}
+    chosen = restart._chosen(nodes, [], running)
+    first, django, serving, last = restart._turns(chosen, {"gone"})
+    assert first.stop == (running - {"postgres", "redis", "serving"}) | {"gone"}
+    services = [{n.name for n in turn.start if isinstance(n, Service)} for turn in (first, django, serving)]
+    assert services == [{"mlflow"}, {"django"}, {"serving"}]
+    assert serving.stop == {"serving"}
+    assert {"airflow-api", "airflow-scheduler", "worker", "beat", "checks"} <= {n.name for n in last.start}
+    started = [node.name for turn in (first, django, serving, last) for node in turn.start]
+    assert sorted(started) == sorted(node.name for node in chosen)
+    # A data service takes its users with it: nothing may run on in turns.
+    assert len(restart._turns(restart._chosen(nodes, ["postgres"], running))) == 1
 
 
 def test_restart_takes_new_values_and_remembers_them(tiny: Tiny) -> None:

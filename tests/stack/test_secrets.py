@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import stat
 from pathlib import Path
 
 import pytest
 
-from stack import postgres, secrets
+from stack import lifecycle, postgres, secrets
 from stack.database_roles import DATABASE_ROLES, LOGIN_ROLES
 from stack.errors import StackError
 from stack.home import Home
+from stack.service_environments import Stack
 
 
 def mode(path: Path) -> int:
@@ -21,7 +23,7 @@ def mode(path: Path) -> int:
 
 def test_only_the_owner_may_read(home: Home) -> None:
     """The folder is 0700 and every file in it 0600."""
-    secrets.ensure(home)
+    secrets.write_for_people(home, secrets.ensure(home), demo=True)
 
     assert mode(home.secrets) == 0o700
     assert {path.name: mode(path) for path in home.secrets.iterdir()} == {
@@ -63,7 +65,7 @@ def vars_of(made: secrets.Secrets) -> dict[str, str]:
 
 def test_people_find_their_passwords_in_one_file(home: Home) -> None:
     """What Airflow reads and what people read agree."""
-    secrets.ensure(home)
+    secrets.write_for_people(home, secrets.ensure(home), demo=True)
     users = json.loads(secrets.airflow_users_file(home).read_text())
     text = secrets.passwords_file(home).read_text()
 
@@ -127,8 +129,23 @@ def test_a_file_that_airflow_could_not_read_is_told_of(home: Home, content: str)
 
 
 def test_the_file_of_passwords_does_not_lie(home: Home) -> None:
-    """It says whose passwords it has: those that were generated."""
-    secrets.ensure(home)
-    text = secrets.passwords_file(home).read_text()
-    assert "as they were generated" in text
-    assert "is not shown here" in text
+    """It says whose passwords it has: those that were generated, and of whom this stack knows."""
+    made = secrets.ensure(home)
+    for demo in (True, False, True):
+        secrets.write_for_people(home, made, demo=demo)
+        text = secrets.passwords_file(home).read_text()
+        assert "as they were generated" in text
+        assert "is not shown here" in text
+        assert ("data owner of EWR" in text) is demo
+        assert ("EWR" in text) is demo
+        assert ("All three can log in to Airflow and to Django's admin." in text) is demo
+        assert ("Airflow viewer" in text) is not demo
+
+
+@pytest.mark.parametrize("demo", [True, False])
+def test_the_file_of_passwords_is_that_of_the_stack(stack: Stack, demo: bool) -> None:
+    """It follows HOTCLUB_DEMO at each start and restart, and a command that only looks writes nothing."""
+    own = dataclasses.replace(stack, settings=stack.settings.model_copy(update={"demo": demo}))
+    assert not secrets.passwords_file(stack.home).exists()
+    lifecycle.write_configuration(own)
+    assert ("EWR" in secrets.passwords_file(stack.home).read_text()) is demo

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pydantic_settings import BaseSettings
@@ -141,6 +142,18 @@ def test_an_app_that_is_no_package_is_refused(app: str) -> None:
     with pytest.raises(StackError, match="not a package of this environment") as caught:
         Settings(_env_file=None, apps=app).contract_folders()
     assert "pip install" in caught.value.fix
+
+
+def test_the_folder_of_an_app_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An editable install may name a path hook, and a namespace package several places, some of them gone."""
+    found = SimpleNamespace(
+        submodule_search_locations=["__editable__.shop.finder.__path_hook__", "/gone/shop", str(tmp_path)]
+    )
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: found)
+    assert settings.folder_of_app("shop") == tmp_path
+    found.submodule_search_locations.pop()
+    with pytest.raises(StackError, match="which is not a package"):
+        settings.folder_of_app("shop")
 
 
 def test_home_is_relative_to_the_repository(settings: Settings) -> None:

@@ -138,6 +138,36 @@ def test_a_service_that_keeps_ending_fails_with_the_end_of_its_log(stack: Stack)
         startup.run(stack.home, [service], supervisor, quiet())
     assert "no such table" in caught.value.problem
     assert str(stack.home.logs / "web.log") in caught.value.problem
+    assert "web keeps ending (exit status 3). " in caught.value.problem
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        ("kill -9 $$", "terminated by SIGKILL"),
+        ("exit 0", "exit status 0"),
+        ("exec /no/such/program", "exit status"),
+    ],
+)
+def test_why_a_service_keeps_ending_is_never_empty(stack: Stack, command: str, why: str) -> None:
+    """However it ends; a log that it did not write is called empty."""
+    service = web(0, command=("/bin/sh", "-c", command))
+    with pytest.raises(StackError, match=rf"web keeps ending \({why}") as caught:
+        startup.run(stack.home, [service], launched(stack, service), quiet())
+    assert ("(the log is empty)" in caught.value.problem) is ("exec" not in command)
+
+
+def test_a_service_that_cannot_be_started_says_so(stack: Stack) -> None:
+    """It has no process that could have ended: supervisord's words are given."""
+    service = web(0, env={}, command=("/no/such/program",), deadline_seconds=3)
+    with pytest.raises(StackError, match=r"web (keeps ending|was not healthy after 3 s) \(.*\w"):
+        startup.run(stack.home, [service], launched(stack, service), quiet())
+
+
+def test_a_supervisord_that_ends_is_said_in_words(stack: Stack) -> None:
+    """A command that was asking it ends with a line of why, and no traceback."""
+    with pytest.raises(StackError, match="supervisord does not answer any more"):
+        Supervisor(stack.home, "any").states()
 
 
 def test_a_service_that_is_never_healthy_fails_at_its_deadline(stack: Stack) -> None:

@@ -228,7 +228,7 @@ def test_one_process_at_a_time(database: Database) -> None:
     _delivery()
     lock = "hashtext('scoring.loaded_days_score')"
     with psycopg.connect(database.url(names.ROLE_APP), autocommit=True) as other:
-        other.execute(f"SELECT pg_advisory_lock({lock})")
+        assert other.execute(f"SELECT pg_try_advisory_lock({lock})").fetchone() == (True,)
         assert reconcile.loaded_days_score(clock=_clock) == 0
         other.execute(f"SELECT pg_advisory_unlock({lock})")
         assert reconcile.loaded_days_score(clock=_clock) == 1

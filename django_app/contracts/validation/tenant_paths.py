@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator
+from typing import Any, Final
 
 from django.db import models
-
-from django_app.contracts.first_declaration.model_columns import parents
 
 _TENANT: Final = "tenants.Tenant"
 _DEEPEST: Final = 4
 #: The largest number of paths in a message.
 _SHOWN: Final = 3
+
+
+def parents(model: type[models.Model]) -> Iterator[models.ForeignKey[Any, Any]]:
+    """Yield the model's foreign keys, those to its own parent tables left out."""
+    for field in model._meta.concrete_fields:
+        if isinstance(field, models.ForeignKey) and not field.remote_field.parent_link:
+            yield field
 
 
 def tenant_paths(model: type[models.Model]) -> list[tuple[str, bool]]:
