@@ -39,6 +39,11 @@ def contract_dirs(roots: Iterable[Path]) -> list[Path]:
     )
 
 
+def holds_contract(directory: Path) -> bool:
+    """Return whether a folder has a file that is named as a contract's: an app may have other folders beside them."""
+    return any(_VERSION.match(path.name) or _POLICY.match(path.name) for path in directory.glob("*.json"))
+
+
 def read_versions(directory: Path) -> list[Contract]:
     """Return every version in a contract's folder, oldest first, each with its newest policy.
 

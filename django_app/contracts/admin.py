@@ -5,9 +5,11 @@ from __future__ import annotations
 from django.contrib import admin
 from django.utils.safestring import SafeString
 
+from django_app.conf import hotclub_settings
 from django_app.contracts.models import ContractVersion
 from django_app.tenants.admin_base import ReadOnly, pretty_json
 from django_app.typed_admin import ModelAdmin, display
+from hotclub import contract_files
 
 
 @admin.register(ContractVersion)
@@ -23,6 +25,7 @@ class ContractVersionAdmin(ReadOnly, ModelAdmin):
         "policy_revision",
         "short_fingerprint",
         "view_label",
+        "file_label",
         "recorded_at",
     )
     list_filter = ("kind", "app")
@@ -47,6 +50,13 @@ class ContractVersionAdmin(ReadOnly, ModelAdmin):
         return (
             (obj.view_error, f"cannot be built: {obj.view_error}") if obj.view_error else ("", "can be built")
         )
+
+    @display(description="Contract file", label={"": "success"})
+    def file_label(self, obj: ContractVersion) -> tuple[str, str]:
+        """Return whether there still is a file of that name, as a badge."""
+        directories = contract_files.contract_dirs(hotclub_settings.contracts)
+        is_there = any(directory.name == obj.name for directory in directories)
+        return ("", "there") if is_there else ("retired", "retired")
 
     @display(description="Fingerprint")
     def short_fingerprint(self, obj: ContractVersion) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from django_app.conf import contracts_root
 from django_app.contracts.compilation import model_compiler, source_compiler
@@ -16,6 +16,9 @@ from hotclub.contract import Contract
 from hotclub.errors import ContractError
 
 _Declared: TypeAlias = type[declarations.MLModel] | type[declarations.Source]
+
+#: The reason of a contract that has no file yet.
+NEW: Final = "new"
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ def _change(cls: _Declared) -> Change | None:
         # It names the file, which is what has to be fixed.
         raise DeclarationError([str(error)]) from error
     if not written:
-        return Change(_compile(cls, 1, 1), root, "new")
+        return Change(_compile(cls, 1, 1), root, NEW)
     newest = written[-1]
     candidate = _compile(cls, newest.version, newest.policy_revision)
     if candidate.fingerprint != newest.fingerprint:

@@ -8,14 +8,14 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.core.management.base import CommandError
-from django.db import connections
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_app.contracts import feature_views, services
 from django_app.contracts.models import ContractVersion
 from django_app.contracts.usage import contract_usage
 from django_app.contracts.view_guard import ViewGuard
-from django_app.contracts.view_problems import ViewProblem, all_versions, problem_of
+from django_app.contracts.view_problems import ViewProblem, all_versions, problem_of, retired_in_use
 from hotclub import declarations, names
 from hotclub.contract import Contract, ModelContract
 from hotclub.errors import ContractError
@@ -50,6 +50,7 @@ def after(sender: AppConfig, *, using: str, verbosity: int, **kwargs: Any) -> No
     del sender, kwargs
     guard = end(using)
     connection = connections[using]
+    _warn_of_retired(connection)
     if not (declarations.models or declarations.sources):
         return
     if connection.vendor != "postgresql":
@@ -131,6 +132,20 @@ def warn(problems: Sequence[ViewProblem], doubt: str) -> None:
             f"  {doubt}",
             file=sys.stderr,
         )
+
+
+def _warn_of_retired(connection: BaseDatabaseWrapper) -> None:
+    """Print which contracts without a file are in use; an app may have no declaration left."""
+    if connection.vendor != "postgresql" or connection.alias != DEFAULT_DB_ALIAS:
+        return
+    if not _records_are_there(connection):
+        return
+    try:
+        messages = retired_in_use(all_versions())
+    except ContractError:
+        return  # the views are not built either, and that error is reported
+    for message in messages:
+        print(f"{names.WARNING}{message}", file=sys.stderr)  # noqa: T201  # migrate prints
 
 
 def _records_are_there(connection: BaseDatabaseWrapper) -> bool:

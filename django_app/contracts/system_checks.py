@@ -26,7 +26,7 @@ def unregistered_declarations(**kwargs: Any) -> list[checks.CheckMessage]:
 
 
 def feature_views(databases: Sequence[str] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
-    """Warn of each version that is newest or in use and whose view is missing.
+    """Warn of each version that is newest or in use and whose view is missing, and of those in use without a file.
 
     ``migrate`` runs the checks before it begins, and fixes this problem: it reports views at its end instead.
     """
@@ -35,11 +35,12 @@ def feature_views(databases: Sequence[str] | None = None, **kwargs: Any) -> list
         return []
     try:
         found = view_problems.view_problems()
+        retired = view_problems.retired_in_use(view_problems.all_versions())
     except ContractError as error:
         return [checks.Error(str(error), id="hotclub.E001")]
     except DatabaseError:  # before the first migrate there is nothing to look at
         return []
-    return [
+    missing: list[checks.CheckMessage] = [
         checks.Warning(
             f"{p.model_name} version {p.version} has no feature view ({p.view}): {p.reason}. This version {p.needed}.",
             hint=p.fix,
@@ -47,3 +48,4 @@ def feature_views(databases: Sequence[str] | None = None, **kwargs: Any) -> list
         )
         for p in found
     ]
+    return missing + [checks.Warning(message, id="hotclub.W003") for message in retired]

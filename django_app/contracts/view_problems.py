@@ -89,3 +89,22 @@ def missing_view(contract: ModelContract, connection: BaseDatabaseWrapper = defa
     row = ContractVersion.objects.filter(fingerprint=contract.fingerprint).exclude(view_error="").first()
     reason = row.view_error if row else NOT_BUILT
     return str(problem_of(contract, reason, "is the one that was asked for"))
+
+
+def retired_in_use(contracts: Sequence[Contract]) -> list[str]:
+    """Return a message for each recorded version whose contract file is gone although something still uses it.
+
+    Args:
+        contracts: every version that has a file.
+    """
+    files = [contract.fingerprint for contract in contracts]
+    rows = ContractVersion.objects.filter(kind=ContractVersion.Kind.MODEL).exclude(fingerprint__in=files)
+    retired = list(rows.order_by("name", "version"))
+    used = contract_usage(fresh=False).reasons if retired else {}
+    return [
+        f"{row.name} version {row.version} has no contract file any more, and {used[row.fingerprint]}: new batches of it are "
+        "refused, and migrate no longer keeps its view.\n"
+        f"  Fix: remove the aliases of {row.name} in MLflow and let its batches end, or restore the contract's folder."
+        for row in retired
+        if row.fingerprint in used
+    ]

@@ -258,7 +258,7 @@ def _check_together(columns: ViewColumns, problems: Problems) -> None:
             joins.refuse_losing(query, columns.rows.query, node)  # type: ignore[union-attr]  # there, see view_columns
             _refuse_null(columns, query, name.removeprefix(PREFIX), node)
     if joins.multiplying(query) and not (query.group_by or query.distinct or problems.messages):
-        problems.add("rows", f"{joins.names_of(query)} has many rows for one; {joins.FIX}")
+        problems.add("rows", f"{joins.names_of(query)} has many rows for one; {joins.fix_of(query)}")
 
 
 def _refuse_null(columns: ViewColumns, query: models.sql.Query, name: str, node: Any) -> None:

@@ -12,9 +12,9 @@ from django.db import models
 
 from django_app.contracts.first_declaration.draft import Draft
 from django_app.contracts.first_declaration.feature_choice import ChosenFeature
-from django_app.contracts.first_declaration.ml_file import Import
+from django_app.contracts.first_declaration.import_block import Import
 from django_app.contracts.first_declaration.model_columns import Column, LeftOut
-from django_app.contracts.first_declaration.python_text import WIDTH, bracketed, comment, literal
+from django_app.contracts.first_declaration.python_text import bracketed, comment, literal
 from hotclub.errors import ContractError
 
 _DECLARATIONS: Final = "hotclub.declarations"
@@ -200,38 +200,3 @@ def _left_out(parts: tuple[LeftOut, ...]) -> Iterator[str]:
     yield "    # Left out:"
     for part in parts:
         yield from comment(f"- {part.name}: {part.reason}", 4, hanging=2)
-
-
-def import_lines(imports: dict[Import, str]) -> list[str]:
-    """Return the import lines, as isort sorts them: the standard library, Django and Hotclub, the project."""
-    standard: list[str] = []
-    third: list[str] = []
-    own: list[str] = []
-    modules: dict[str, list[str]] = {}
-    for wanted, name in imports.items():
-        alias = wanted.name if name == wanted.name else f"{wanted.name} as {name}"
-        modules.setdefault(wanted.module, []).append(alias)
-    for module in sorted(modules):
-        group = (
-            standard
-            if module == "datetime"
-            else third
-            if module.split(".")[0] in ("django", "hotclub")
-            else own
-        )
-        group += bracketed_import(module, sorted(modules[module], key=_isort_key))
-    blocks = [block for block in (standard, third, own) if block]
-    return [line for n, block in enumerate(blocks) for line in ([""] if n else []) + block]
-
-
-def bracketed_import(module: str, names: list[str]) -> list[str]:
-    """Return an import of names, a line each where it does not fit on one."""
-    one_line = f"from {module} import {', '.join(names)}"
-    if len(one_line) <= WIDTH:
-        return [one_line]
-    return bracketed(f"from {module} import (", names, ")", 0)
-
-
-def _isort_key(name: str) -> tuple[bool, str]:
-    """Classes after constants and before functions, as isort's default has it."""
-    return name[0].islower(), name

@@ -13,9 +13,10 @@ from typing import Any, Final
 from django.apps import AppConfig
 
 from django_app.contracts.compilation import model_compiler
-from django_app.contracts.first_declaration.class_text import class_lines, import_lines
+from django_app.contracts.first_declaration.class_text import class_lines
 from django_app.contracts.first_declaration.draft import Draft
-from django_app.contracts.first_declaration.ml_file import Import, MlFile
+from django_app.contracts.first_declaration.import_block import Import
+from django_app.contracts.first_declaration.ml_file import MlFile
 from django_app.contracts.first_declaration.model_columns import LeftOut
 from django_app.contracts.validation.declaration_problems import DeclarationError
 from hotclub import declarations
@@ -116,7 +117,7 @@ def _text(draft: Draft, class_name: str, file: MlFile) -> str:
         return local
 
     lines = class_lines(draft, class_name, use)
-    return file.with_class(import_lines(missing), lines)
+    return file.with_class(missing, lines)
 
 
 def _problems(text: str, class_name: str, module: str) -> tuple[str, ...]:

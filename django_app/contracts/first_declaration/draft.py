@@ -22,8 +22,8 @@ from django_app.contracts.first_declaration.label_task import Question, question
 from django_app.contracts.first_declaration.model_columns import Column, LeftOut, read_columns
 from django_app.contracts.first_declaration.split_lengths import SplitDays, split_days
 from django_app.contracts.first_declaration.table_sample import Relation, Sample
-from django_app.contracts.first_declaration.tenant_paths import tenant_paths
 from django_app.contracts.validation.entity_keys import key_type
+from django_app.contracts.validation.tenant_paths import tenant_paths
 from hotclub.errors import ContractError
 
 #: For `--time`: rows have none.
@@ -106,14 +106,16 @@ def choose_label(seen: Seen, name: str | None) -> Column:
     if name is None:
         if seen.labels:
             return seen.labels[0]
+        if not possible:
+            raise ContractError(_no_label(seen))
         raise ContractError(
             f"no field of {seen.model._meta.label} looks like what is to be predicted. Name it: --label FIELD, one of "
-            f"{', '.join(possible) or 'none: it has no number, choice, text or yes or no'}"
+            f"{', '.join(possible)}"
         )
     column = _named(seen, "--label", name, possible)
     if not can_be_label(column):
         what = "is unique: it names the row" if column.unique else f"a {column.kind} is not predicted"
-        raise ContractError(f"--label {name}: {what}; possible are {', '.join(possible) or 'none'}")
+        raise ContractError(f"--label {name}: {what}; {_possible(seen, possible)}")
     facts = seen.sample.facts.get(name)
     if facts is not None and seen.sample.rows and facts.distinct < 2:
         state = "null in every row" if not facts.filled else "the same in every row that has one"
@@ -188,8 +190,20 @@ def _named(seen: Seen, option: str, name: str, possible: Sequence[str]) -> Colum
         unsuitable = next((part for part in seen.left_out if part.name == name), None)
         found = f"it cannot be one: {unsuitable.reason}" if unsuitable else "there is no such field"
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ContractError(f"{option} {name}: {found}{hint}; possible are {', '.join(possible) or 'none'}")
+        raise ContractError(f"{option} {name}: {found}{hint}; {_possible(seen, possible)}")
     return column
+
+
+def _possible(seen: Seen, names: Sequence[str]) -> str:
+    return f"possible are {', '.join(names)}" if names else _no_label(seen)
+
+
+def _no_label(seen: Seen) -> str:
+    """Return why nothing of a model can be predicted, and what to do."""
+    return (
+        f"no field of {seen.model._meta.label} can be predicted: that takes a number, a text, a choice, a duration, or yes or no, "
+        "and what is unique only names its row. Name another model, or add the field to this one"
+    )
 
 
 def _question(seen: Seen, label: Column, task: str | None) -> Question:

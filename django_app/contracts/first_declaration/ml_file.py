@@ -5,19 +5,17 @@ from __future__ import annotations
 import ast
 import io
 import tokenize
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from django_app.contracts.first_declaration.import_block import (
+    Import,
+    ImportBlock,
+    import_lines,
+    root_of,
+)
 from hotclub.errors import ContractError
-
-
-@dataclass(frozen=True)
-class Import:
-    """A name that the class uses: ``from module import name``."""
-
-    module: str
-    name: str
 
 
 @dataclass
@@ -48,44 +46,54 @@ class MlFile:
                         return alias.asname or alias.name
         return None
 
-    def with_class(self, imports: Iterable[str], lines: Iterable[str]) -> str:
-        """Return the file's text with import lines after its imports and a class at its end."""
-        rest = self._lines()
-        if rest and not rest[-1].endswith(("\n", "\r")):
-            rest[-1] += self.newline
-        added = [f"{line}{self.newline}" for line in imports]
-        after, has_imports = self._end_of_imports(rest)
-        head, tail = rest[:after], rest[after:]
-        if added and head and not has_imports:
-            added.insert(0, self.newline)
-        if added and tail and tail[0].strip():
-            added.append(self.newline)
-        body = head + added + tail
+    def with_class(self, imports: Mapping[Import, str], lines: Iterable[str]) -> str:
+        """Return the file's text with imports among its own and a class at its end.
+
+        Args:
+            imports: what the class needs and the file lacks, each with the name that it has in the file.
+            lines: the class.
+        """
+        body = self._with_imports(self._lines(), imports)
         while body and not body[-1].strip():
             body.pop()
+        if body and not body[-1].endswith(("\n", "\r")):
+            body[-1] += self.newline
         blank = [self.newline] * 2 if body else []
         return "".join(body + blank + [f"{line}{self.newline}" for line in lines])
+
+    def _with_imports(self, there: list[str], imports: Mapping[Import, str]) -> list[str]:
+        if not imports:
+            return there
+        first = 1 if ast.get_docstring(self._tree, clean=False) is not None else 0
+        statements = self._tree.body[first:]
+        nodes: list[ast.Import | ast.ImportFrom] = []
+        for node in statements:
+            if not isinstance(node, ast.Import | ast.ImportFrom):
+                break
+            nodes.append(node)
+        if nodes:
+            after = next(iter(statements[len(nodes) :]), None)
+            block = ImportBlock(there, nodes, after, self.newline, root_of(self.path))
+            return block.with_imports(imports)
+        at = self._top(there)
+        if at == len(there) and there and not there[-1].endswith(("\n", "\r")):
+            there[-1] += self.newline
+        added = [f"{line}{self.newline}" for line in import_lines(imports)]
+        head, tail = there[:at], there[at:]
+        before = [self.newline] if head else []
+        behind = [self.newline] if tail and tail[0].strip() else []
+        return head + before + added + behind + tail
 
     def _lines(self) -> list[str]:
         """Return the lines as Python counts them: other separators of Unicode are part of a line."""
         return list(io.StringIO(self.text, newline=""))
 
-    def _end_of_imports(self, lines: Sequence[str]) -> tuple[int, bool]:
-        """Return after which line imports may be added, and whether that line is one."""
-        # A header of comments stays first: it may name the file's encoding.
-        end = next((n for n, line in enumerate(lines) if not line.startswith("#")), len(lines))
-        found = False
-        for number, node in enumerate(self._tree.body):
-            is_docstring = (
-                number == 0
-                and isinstance(node, ast.Expr)
-                and isinstance(node.value, ast.Constant)
-                and isinstance(node.value.value, str)
-            )
-            if not is_docstring and not isinstance(node, ast.Import | ast.ImportFrom):
-                break
-            end, found = node.end_lineno or 0, not is_docstring
-        return end, found
+    def _top(self, lines: Sequence[str]) -> int:
+        """Return after which line the first imports may stand: after the docstring, else after a header of comments."""
+        if ast.get_docstring(self._tree, clean=False) is not None:
+            return self._tree.body[0].end_lineno or 0
+        # It may name the file's encoding.
+        return next((n for n, line in enumerate(lines) if not line.startswith("#")), len(lines))
 
 
 def read_ml_file(path: Path) -> MlFile:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -99,13 +98,6 @@ def read_columns(model: type[models.Model]) -> tuple[list[Column], list[LeftOut]
                 found = _column(field)
                 (columns if isinstance(found, Column) else left_out).append(found)  # type: ignore[arg-type]  # each list its type
     return columns, left_out
-
-
-def parents(model: type[models.Model]) -> Iterator[models.ForeignKey[Any, Any]]:
-    """Yield the model's foreign keys, those to its own parent tables left out."""
-    for field in model._meta.concrete_fields:
-        if isinstance(field, models.ForeignKey) and not field.remote_field.parent_link:
-            yield field
 
 
 def kind_of_field(field: AnyField) -> Kind | None:

@@ -18,7 +18,6 @@ from hotclub.errors import ContractError
 
 #: Aggregates that are the same when each row comes twice.
 _SAME_FOR_COPIES: Final = (Max, Min, postgres.BoolAnd, postgres.BoolOr, postgres.BitAnd, postgres.BitOr)
-FIX: Final = "aggregate it in a Subquery: Subquery(Line.objects.filter(order=OuterRef('pk')).values('order').annotate(n=Count('pk')).values('n'))"
 
 
 def multiplying(query: models.sql.Query) -> list[str]:
@@ -52,10 +51,62 @@ def names_of(query: models.sql.Query, aliases: list[str] | None = None) -> str:
 
 def _name_of(relation: Any) -> str:
     """Return a relation's name in a field path; a many-to-many field's joins are those of a hidden model."""
+    field = _many_to_many_of(relation)
+    return str(relation.name if field is None else field.name)
+
+
+def _many_to_many_of(relation: Any) -> Any:
+    """Return the many-to-many field, or the other end of one, whose rows of pairs a relation leads to; None for others."""
     for field in relation.model._meta.get_fields():
-        if field.many_to_many and getattr(field.remote_field, "through", None) is relation.related_model:
-            return str(field.name)
-    return str(relation.name)
+        # Of the two ends only the field itself names its table of pairs through `remote_field`.
+        end = field if field.auto_created else field.remote_field
+        if field.many_to_many and getattr(end, "through", None) is relation.related_model:
+            return field
+    return None
+
+
+def fix_of(query: models.sql.Query, aliases: list[str] | None = None) -> str:
+    """Return how to write an expression over many rows as one value, with the names of the first multiplying join.
+
+    Args:
+        query: all columns of the view together.
+        aliases: the joins that are meant; every multiplying one when None.
+    """
+    found = multiplying(query) if aliases is None else aliases
+    example = next((text for alias in found if (text := _counted(query, alias))), "")
+    return f"aggregate it in a Subquery{example and f': {example}'}"
+
+
+def _counted(query: models.sql.Query, alias: str) -> str:
+    """Return the subquery that counts a join's rows, empty where one key does not lead to them from the row."""
+    join: Any = query.alias_map[alias]
+    relation = join.join_field
+    many = _many_to_many_of(relation)
+    hidden = many is None and relation.related_model._meta.auto_created
+    above = _above(query, alias) - {alias}
+    if len(relation.field.foreign_related_fields) != 1 or hidden or above & set(multiplying(query)):
+        return ""
+    rows = str(relation.related_model.__name__)
+    if many is not None and relation.related_model._meta.auto_created:
+        accessor = many.get_accessor_name() if many.auto_created else many.name
+        rows = f"{many.model.__name__}.{accessor}.through"
+    key, target = relation.field.name, relation.field.target_field
+    steps = [*_steps_to(query, join.parent_alias), "pk" if target.primary_key else target.name]
+    # The key of a parent is there in the row itself.
+    outer = "__".join(steps[:-1] if len(steps) > 1 and target.primary_key else steps)
+    return f"Subquery({rows}.objects.filter({key}=OuterRef({outer!r})).order_by().values({key!r}).annotate(n=Count('pk')).values('n'))"
+
+
+def _steps_to(query: models.sql.Query, alias: str | None) -> list[str]:
+    """Return the field path from the rows' own table to what an alias stands for."""
+    join: Any = query.alias_map.get(alias) if alias is not None else None
+    if join is None or getattr(join, "join_field", None) is None:
+        return []
+    return [*_steps_to(query, join.parent_alias), _name_of_step(join.join_field)]
+
+
+def _name_of_step(field: Any) -> str:
+    return _name_of(field) if isinstance(field, ForeignObjectRel) else str(field.name)
 
 
 def refuse_many(query: models.sql.Query, node: Any) -> None:
@@ -73,7 +124,9 @@ def refuse_many(query: models.sql.Query, node: Any) -> None:
     for column in _columns(node, inside_aggregates=False):
         outside |= _above(query, column.alias) & many
     if outside:
-        raise ContractError(f"{names_of(query, sorted(outside))} has many rows for one; {FIX}")
+        raise ContractError(
+            f"{names_of(query, sorted(outside))} has many rows for one; {fix_of(query, sorted(outside))}"
+        )
 
 
 def refuse_rows(node: Any) -> None:
@@ -161,7 +214,7 @@ def refuse_multiplied(query: models.sql.Query, node: Any) -> None:
     # Groups and their aggregates are made before windows, and distinct() after them.
     if many and not query.group_by and any(isinstance(part, Window) for part in _parts(node)):
         raise ContractError(
-            f"a Window sees each row once for each row of {names_of(query)}, which is joined too; {FIX}"
+            f"a Window sees each row once for each row of {names_of(query)}, which is joined too; {fix_of(query)}"
         )
     if (
         query.group_by
@@ -170,7 +223,7 @@ def refuse_multiplied(query: models.sql.Query, node: Any) -> None:
     ):
         raise ContractError(
             f"a Window inside of {type(node).__name__} cannot stand beside a joined aggregate, because PostgreSQL would group by "
-            f"it; leave the aggregate's join out: {FIX}"
+            f"it; leave the aggregate's join out: {fix_of(query)}"
         )
     for aggregate in _aggregates(node) if many else ():
         if isinstance(aggregate, _SAME_FOR_COPIES) or getattr(aggregate, "distinct", False):
@@ -182,7 +235,7 @@ def refuse_multiplied(query: models.sql.Query, node: Any) -> None:
             others = [alias for alias in many if alias not in own] or many
             raise ContractError(
                 f"{type(aggregate).__name__} counts rows once for each row of {names_of(query, others)}, which is joined "
-                f"too; {FIX}"
+                f"too; {fix_of(query, others)}"
             )
 
 

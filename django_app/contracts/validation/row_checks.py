@@ -13,6 +13,7 @@ from django_app.contracts.validation import joins, nullability
 from django_app.contracts.validation.entity_keys import key_type
 from django_app.contracts.validation.expressions import walk
 from django_app.contracts.validation.shown_values import shown
+from django_app.contracts.validation.tenant_paths import tenant_fix
 from hotclub.errors import ContractError
 
 #: By its label: this app's tables know nothing of tenants.
@@ -148,25 +149,22 @@ def check_tenant(model: type[models.Model], path: str) -> None:
     for step in path.split("__"):
         if meta is None:
             raise ContractError(
-                f"{path!r}: {field.name!r} leads nowhere, so {step!r} cannot follow it; {_TENANT_FIX}"
+                f"{path!r}: {field.name!r} leads nowhere, so {step!r} cannot follow it; {tenant_fix(model)}"
             )
         try:
             field = meta.pk if step == "pk" else meta.get_field(step)
         except FieldDoesNotExist as error:
-            raise ContractError(f"{path!r}: {error}; {_TENANT_FIX}") from error
+            raise ContractError(f"{path!r}: {error}; {tenant_fix(model)}") from error
         if field.one_to_many or field.many_to_many:
             raise ContractError(
-                f"{path!r}: {step!r} has many rows for one, and a row has one tenant; {_TENANT_FIX}"
+                f"{path!r}: {step!r} has many rows for one, and a row has one tenant; {tenant_fix(model)}"
             )
         meta = field.related_model._meta if field.is_relation and field.related_model else None
     key = field
     while getattr(key, "remote_field", None) is not None and hasattr(key, "target_field"):
         key = key.target_field
     if not getattr(key, "primary_key", False) or key.model._meta.label != _TENANT:
-        raise ContractError(f"{path!r} leads to {_end_of(field)}, not to a tenant; {_TENANT_FIX}")
-
-
-_TENANT_FIX = f"name a path of foreign keys to {_TENANT}, such as 'shop__tenant', or None"
+        raise ContractError(f"{path!r} leads to {_end_of(field)}, not to a tenant; {tenant_fix(model)}")
 
 
 def _end_of(field: Any) -> str:

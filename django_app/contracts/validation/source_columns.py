@@ -12,6 +12,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from django_app.contracts.validation.declaration_problems import label_of
+from django_app.contracts.validation.tenant_paths import tenant_fix
 from django_app.tenants.models import Tenant
 from hotclub.contract import ColumnSpec
 from hotclub.declarations import Source
@@ -338,26 +339,17 @@ def check_tenant(cls: type[Source]) -> None:
         try:
             field = field_of(model, step)
         except ContractError as error:
-            raise ContractError(f"{where}: {path!r}: {error}") from error
+            raise ContractError(f"{where}: {path!r}: {error}; {tenant_fix(cls.model)}") from error
         if not isinstance(field, models.ForeignKey):
             kind = "many-to-many" if field.many_to_many else f"a {type(field).__name__}"
             raise ContractError(
-                f"{where}: {path!r}: {model._meta.label}.{step} is {kind}; every step must be a foreign key, which names one row"
+                f"{where}: {path!r}: {model._meta.label}.{step} is {kind}; every step must be a foreign key, which names one row; "
+                f"{tenant_fix(cls.model)}"
             )
         model = field.related_model
         passed.append(step)
     if not issubclass(model, Tenant):
         raise ContractError(
             f"{where}: {path!r} leads to {model._meta.label}; it must lead to {Tenant._meta.label}"
-            f"{_tenant_hint(model, path)}"
+            f"; {tenant_fix(cls.model)}"
         )
-
-
-def _tenant_hint(model: type[models.Model], path: str) -> str:
-    """Return the path that is one step longer, where there is one."""
-    found = [
-        field.name
-        for field in model._meta.concrete_fields
-        if isinstance(field, models.ForeignKey) and issubclass(field.related_model, Tenant)
-    ]
-    return f", such as {path}__{found[0]}" if found else "; or set tenant = None for files without a tenant"

@@ -126,6 +126,10 @@ class Nothing(models.Model):
     made_at = models.DateTimeField(null=True)
 
 
+class Mute(models.Model):
+    code = models.CharField(max_length=9, unique=True)
+
+
 class Plain(models.Model):
     width = models.FloatField(null=True)
     height = models.FloatField(null=True)

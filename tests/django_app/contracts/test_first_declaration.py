@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import datetime as dt
 import re
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,8 +16,9 @@ import pytest
 from django_app.contracts.first_declaration import declaration_text, split_lengths
 from django_app.contracts.first_declaration.draft import Draft
 from django_app.contracts.first_declaration.feature_choice import ChosenFeature, feature_name
+from django_app.contracts.first_declaration.import_block import Import
 from django_app.contracts.first_declaration.label_task import question_of
-from django_app.contracts.first_declaration.ml_file import Import, MlFile, read_ml_file, write_ml_file
+from django_app.contracts.first_declaration.ml_file import MlFile, read_ml_file, write_ml_file
 from django_app.contracts.first_declaration.model_columns import Column
 from django_app.contracts.first_declaration.python_text import WIDTH, bracketed, comment, literal
 from django_app.contracts.first_declaration.units import unit_of, without_unit
@@ -150,7 +153,7 @@ def test_a_class_is_added_and_nothing_changed(tmp_path: Path, name: str, newline
     content = FILES[name].replace("\n", newline).encode()
     path.write_bytes(content)
     file = read_ml_file(path)
-    write_ml_file(file, file.with_class(["from a import b"], ["class C:", "    d = b"]))
+    write_ml_file(file, file.with_class({Import("a", "b"): "b"}, ["class C:", "    d = b"]))
     written = path.read_bytes()
     before, after = ast.parse(content), ast.parse(written)
     kept = [
@@ -162,12 +165,95 @@ def test_a_class_is_added_and_nothing_changed(tmp_path: Path, name: str, newline
     assert [line for line in content.splitlines() if line not in written.splitlines()] == []
 
 
+#: Blocks as ruff leaves them, and what stands in the file afterwards.
+CLEAN_BLOCKS: dict[str, tuple[str, list[str]]] = {
+    "one before": (
+        "from hotclub.declarations import Category, MLModel\n\nfrom shop.models import Order\n",
+        ["from hotclub.declarations import Age, Category, MLModel, Number", "from shop.models import Order, Penguin"],
+    ),
+    "all sections": (
+        "from __future__ import annotations\n\nimport datetime as dt\n\nimport numpy as np\nfrom django.db.models import F, Q\n\nfrom shop.models import Order\n\nfrom . import rules\n",
+        ["import datetime as dt", "from datetime import timedelta", "from hotclub.declarations import Age, Number"],
+    ),
+    "a line each": (
+        "from hotclub.declarations import (\n    Category,\n    MLModel,\n)\n",
+        ["    Age,", "    Category,", "    MLModel,", "    Number,"],
+    ),
+    "comments": (
+        "# Ours.\n\n# Numbers.\nimport numpy as np\n\n# Tables.\nfrom shop.tables import Line  # by hand\n",
+        ["# Tables.", "from shop.tables import Line  # by hand", "from shop.models import Penguin"],
+    ),
+    "a comment behind": (
+        "from hotclub.declarations import MLModel  # noqa: F401\n",
+        ["from hotclub.declarations import Age, MLModel, Number  # noqa: F401"],
+    ),
+    "only own": ("from shop.models import Zebra\nfrom shop.zoo import Keeper\n", ["from shop.models import Penguin, Zebra"]),
+    "a docstring": ('"""Ours."""\n\nimport os\n', ['"""Ours."""', "import os"]),
+    "another name": ("from hotclub.declarations import Number as N\n", ["from hotclub.declarations import Number as N"]),
+    "constants and functions": (
+        "from shop.models import LIMIT, Zebra, active\n", ["from shop.models import LIMIT, Penguin, Zebra, active"],
+    ),
+    "a long line": (
+        "from shop.models import Aaaaaaaaaaaaaaaaaaaa, Bbbbbbbbbbbbbbbbbbbbbbbb, Cccccccccccccccc\n",
+        ["from shop.models import (", "    Penguin,"],
+    ),
+}  # fmt: skip
+ADDED = {
+    Import("datetime", "timedelta"): "timedelta", Import("hotclub.declarations", "Number"): "Number",
+    Import("hotclub.declarations", "Age"): "Age", Import("shop.models", "Penguin"): "Penguin",
+    Import("django.db.models", "Value"): "ModelsValue", Import("django.db.models.functions", "Cast"): "Cast",
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("services")
+@pytest.mark.parametrize("name", CLEAN_BLOCKS)
+def test_a_file_that_ruff_accepts_stays_one(tmp_path: Path, name: str) -> None:
+    """Imports join those of the same module, or stand where isort has them; comments and code stay as they are."""
+    block, expected = CLEAN_BLOCKS[name]
+    path = tmp_path / "shop" / "ml.py"
+    path.parent.mkdir()
+    (path.parent / "__init__.py").touch()
+    code = "\n\nclass Ours:\n    x = (1,2)  # as it was\n"
+    path.write_text(block + code)
+    _must_be_sorted(path)
+    file = read_ml_file(path)
+    write_ml_file(file, file.with_class(ADDED, ["class C:", "    pass"]))
+    _must_be_sorted(path)
+    written = path.read_text()
+    assert [line for line in expected if line not in written.splitlines()] == [], written
+    assert code in written
+    bound = read_ml_file(path).bound_names()
+    assert bound >= {*ADDED.values(), *file.bound_names()}
+    assert [line for line in written.splitlines() if line.startswith("#")] == [
+        line for line in block.splitlines() if line.startswith("#")
+    ]
+
+
+def _must_be_sorted(path: Path) -> None:
+    command = [sys.executable, "-m", "ruff", "check", "--isolated", "--select=I", "--no-cache", "."]
+    done = subprocess.run(command, cwd=path.parents[1], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + path.read_text()
+
+
+def test_an_import_that_is_not_alone_is_left(tmp_path: Path) -> None:
+    """What shares its lines with other code, or holds comments, is not written again."""
+    for text in (
+        "from a import c; X = 1\n", "X = 1; from a import c\n", "from a import *\n",
+        "from a import (  # why\n    c,\n)\n", "from .a import c\n", "try:\n    from a import c\nfinally:\n    X = 1\n",
+    ):  # fmt: skip
+        path = tmp_path / "ml.py"
+        path.write_text(text)
+        written = read_ml_file(path).with_class({Import("a", "b"): "b"}, ["class C:", "    pass"])
+        assert text in written
+        assert "\nfrom a import b\n" in f"\n{written}"
+
+
 def test_a_header_stays_first(tmp_path: Path) -> None:
     """The encoding of a file is named by one of its first two lines."""
     path = tmp_path / "ml.py"
     path.write_bytes("# -*- coding: latin-1 -*-\nX = 'ü'\n".encode("latin-1"))
     file = read_ml_file(path)
-    write_ml_file(file, file.with_class(["from a import b"], ["class C:", "    pass"]))
+    write_ml_file(file, file.with_class({Import("a", "b"): "b"}, ["class C:", "    pass"]))
     assert (
         path.read_bytes()
         .decode("latin-1")

@@ -56,7 +56,10 @@ WRITTEN: list[tuple[tuple[str, ...], list[str]]] = [
 ]  # fmt: skip
 #: What is typed, and what is answered.
 REFUSED: list[tuple[tuple[str, ...], str]] = [
-    (("shop.Nothing",), "no field of shop.Nothing looks like what is to be predicted"),
+    (("shop.Nothing",), "no field of shop.Nothing can be predicted"),
+    (("shop.Mute",), "no field of shop.Mute can be predicted: that takes a number"),
+    (("shop.Mute", "--label", "code"), "--label code: is unique: it names the row; no field of shop.Mute can be predicted"),
+    (("shop.Mute", "--label", "x"), "--label x: there is no such field; no field of shop.Mute can be predicted"),
     (("shop.Plain",), "Name it: --label FIELD, one of width, height"),
     (("shop.Plain", "--label", "width"), "no field of shop.Plain can be a feature of width: height: null in every row"),
     (("shop.Nothing", "--label", "payload"), "--label payload: it cannot be one: JSON has no one type"),
@@ -244,6 +247,13 @@ def test_all_drafts_in_one_file_compile_and_give_views(stranger: ForeignProject)
     for width in (88, 110):
         assert _formatted(text, width) == text
     declared = [node.name for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
+    # One block: a module's names are imported once, but for those that have another name here.
+    imported = [
+        line.split(" import ")[0]
+        for line in text.splitlines()
+        if line.startswith("from ") and " as " not in line
+    ]
+    assert len(imported) == len(set(imported)), text
     assert len(declared) == len(POSSIBLE)
     done = stranger.manage("makecontracts")
     assert (done.returncode, "PostgreSQL refuses" in done.stderr) == (0, False), done.stderr

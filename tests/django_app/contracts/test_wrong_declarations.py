@@ -18,6 +18,7 @@ from django.db.models import (
     F,
     OuterRef,
     Q,
+    Subquery,
     Value,
 )
 
@@ -29,7 +30,7 @@ from django_app.contracts.validation.declaration_problems import DeclarationErro
 from hotclub import declarations
 from hotclub.declarations import Age, Boolean, Category, Feature, MLModel, Number, Source
 from tests.django_app.contracts import declared
-from tests.django_app.contracts.cases.tables import Concert, Order, Size, Species
+from tests.django_app.contracts.cases.tables import Concert, Label, Line, Order, Size, Species
 from tests.django_app.contracts.wrong_models import HUGE, INFINITY, LINES, NAN, ROWS, WRONG, feature
 from tests.django_app.contracts.wrong_queries import WRONG_QUERIES
 
@@ -56,6 +57,24 @@ def test_a_wrong_declaration_is_refused_with_the_place_and_the_fix(case: str) ->
     assert problem.startswith(f"{declared.MODULE}.Wrong.{place}: ")
     for word in words:
         assert word in problem
+
+
+@pytest.mark.parametrize(
+    "case",
+    [name for name, (_, _, words) in ALL_WRONG.items() if any("objects.filter(" in word for word in words)],
+)
+def test_the_proposed_subquery_can_be_written(case: str) -> None:
+    """It names the tables of the declaration: in the place of what was refused, it compiles."""
+    attributes, _, _ = ALL_WRONG[case]
+    (problem,) = _problems(declared.model(**attributes))
+    example = problem[problem.index("Subquery(") :]
+    tables = {"Label": Label, "Line": Line, "Order": Order}
+    expression = eval(example, {"Subquery": Subquery, "OuterRef": OuterRef, "Count": Count, **tables})
+    compile_model(
+        declared.model(**{**attributes, "features": {"it": Number(expression, nullable=True)}}),
+        version=1,
+        policy_revision=1,
+    )
 
 
 def test_several_rows_that_no_rule_names_are_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ from django.db.models.functions import Coalesce, ExtractHour, Lag, Lower, NullIf
 from django.db.models.lookups import GreaterThan
 
 from hotclub.declarations import Age, Boolean, Category, Feature, MLModel, Number
-from tests.django_app.contracts.cases.tables import Customer, Line, Order
+from tests.django_app.contracts.cases.tables import Customer, Label, Line, Order
 
 ROWS = Order.objects.all()
 LINES = Line.objects.filter(order=OuterRef("pk"))
@@ -89,9 +89,13 @@ WRONG: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
     "entity is None": ({"entity": None}, "entity", ("None must be the name of a field",)),
     "entity is a tuple": ({"entity": ("slot", "shelf")}, "entity", ("must be the name of a field",)),
     # Whose a row is.
-    "tenant is not there": ({"tenant": "custommer__tenant"}, "tenant", ("no field named 'custommer'", "path of foreign keys")),
+    "tenant is not there": ({"tenant": "custommer__tenant"}, "tenant", ("no field named 'custommer'", "write 'customer__tenant' or 'depot__tenant' or 'referrer__tenant', or None")),
     "tenant is a text": ({"tenant": "customer__name"}, "tenant", ("CharField 'name'", "not to a tenant")),
-    "tenant is a customer": ({"tenant": "customer"}, "tenant", ("leads to cases.Customer", "not to a tenant")),
+    "tenant is a customer": ({"tenant": "customer"}, "tenant", ("leads to cases.Customer", "not to a tenant; write 'customer__tenant' or 'depot__tenant' or 'referrer__tenant', or None")),
+    "tenant of what has none": (
+        {"rows": Label.objects.all(), "event_time": None, "label": Q(name="x"), "features": {"name": Category("name")}, "tenant": "shop"}, "tenant",
+        ("no field named 'shop'", "no foreign keys lead from cases.Label to tenants.Tenant, so write None"),
+    ),
     "tenant's name": ({"tenant": "customer__tenant__name"}, "tenant", ("'name'", "not to a tenant")),
     "tenant goes on": ({"tenant": "customer__name__tenant"}, "tenant", ("'name' leads nowhere",)),
     "tenant by many": ({"rows": Customer.objects.all(), "event_time": None, "label": Q(name="x"), "tenant": "orders__customer__tenant", "features": {"name": Category("name")}}, "tenant", ("'orders' has many rows for one",)),
@@ -252,8 +256,14 @@ WRONG: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
     "a type that is not there": (feature(Number(Func(function="PI"))), IT, ("output_field=",)),
     "JSON in an expression": (feature(Category(Coalesce("data__colour", Value("x"), output_field=Order._meta.get_field("data")))), IT, ("a json",)),
     # Many rows for one.
-    "feature of many": (feature(Number("lines__price", nullable=True)), IT, ("'lines' has many rows for one", "Subquery(")),
-    "feature of many labels": (feature(Category("labels__name", nullable=True)), IT, ("'labels' has many rows for one",)),
+    "feature of many": (feature(Number("lines__price", nullable=True)), IT, ("'lines' has many rows for one", "Subquery(Line.objects.filter(order=OuterRef('pk')).order_by().values('order')")),
+    "feature of many of a parent": (feature(Number("customer__orders__total", nullable=True)), IT, ("Subquery(Order.objects.filter(customer=OuterRef('customer'))",)),
+    "feature of many of many": (feature(Category("labels__orders__country", nullable=True)), IT, ("Subquery(Order.labels.through.objects.filter(order=OuterRef('pk'))",)),
+    "feature of the other end": (
+        {"rows": Label.objects.all(), "event_time": None, "label": Q(name="x"), "features": {"it": Number("orders__total", nullable=True)}}, IT,
+        ("'orders' has many rows for one", "Subquery(Label.orders.through.objects.filter(label=OuterRef('pk')).order_by().values('label')"),
+    ),
+    "feature of many labels": (feature(Category("labels__name", nullable=True)), IT, ("'labels' has many rows for one", "Subquery(Order.labels.through.objects.filter(order=OuterRef('pk'))")),
     "condition on many": (feature(Boolean(Q(lines__price__gt=3), nullable=True)), IT, ("'lines' has many rows for one",)),
     "window over many": (feature(Number(Window(Sum("lines__price")), nullable=True)), IT, ("'lines' has many rows for one",)),
     "a sum that a join multiplies": (

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from django_app.contracts import changes, feature_views
+from django_app.contracts import changes, feature_views, undeclared
 from django_app.contracts.validation import pattern_trial, source_checks
 from django_app.contracts.validation.declaration_problems import DeclarationError
 from hotclub import contract_files, declarations, names
@@ -31,7 +32,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--check", action="store_true", help="write nothing; exit 1 when something is missing"
+            "--check",
+            action="store_true",
+            help="write nothing; exit 1 when a contract file or a declaration is missing",
         )
         parser.add_argument("--dry-run", action="store_true", help="write nothing; say what would be written")
 
@@ -44,23 +47,34 @@ class Command(BaseCommand):
         for source in declarations.sources.values():
             for note in source_checks.notes(source):
                 self.stdout.write(f"Note: {note}.")
+        left = undeclared.undeclared([c.contract.name for c in pending if c.reason == changes.NEW])
         if not pending:
             count = len(declarations.models) + len(declarations.sources)
-            self.stdout.write(f"No changes: {count} contracts agree with their declarations.")
-            return
+            agree = f"{count} contracts agree with their declarations."
+            self.stdout.write(f"Nothing to write: {agree}" if left else f"No changes: {agree}")
+        self._write(pending, dry=options["check"] or options["dry_run"])
+        for each in left:
+            self.stderr.write(f"{names.WARNING}{each}")
+        if options["check"] and (pending or left):
+            if pending:
+                self.stderr.write(
+                    "ml.py and the contract files differ: run makecontracts and commit what it writes."
+                )
+            if left:
+                self.stderr.write(
+                    f"Contracts without a declaration: {', '.join(e.directory.name for e in left)}. Rename or retire them as above."
+                )
+            sys.exit(1)
+        if pending and not options["dry_run"]:
+            self.stdout.write("Next: review and commit the files, then run migrate to build the views.")
+
+    def _write(self, pending: Sequence[changes.Change], *, dry: bool) -> None:
         for change in pending:
             contract = change.contract
             self.stdout.write(f"{contract.app}.{contract.name} version {contract.version}: {change.reason}")
             self._try_out(contract)
-            if not options["check"] and not options["dry_run"]:
+            if not dry:
                 self.stdout.write(f"  wrote {contract_files.write(contract, change.root)}")
-        if options["check"]:
-            self.stderr.write(
-                "ml.py and the contract files differ: run makecontracts and commit what it writes."
-            )
-            sys.exit(1)
-        if not options["dry_run"]:
-            self.stdout.write("Next: review and commit the files, then run migrate to build the views.")
 
     def _try_out(self, contract: Contract) -> None:
         """Warn where PostgreSQL would refuse the view; where no database answers there is nothing to say.

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator
+from typing import Any, Final
 
 from django.db import models
 
-from django_app.contracts.first_declaration.model_columns import parents
-
 _TENANT: Final = "tenants.Tenant"
 _DEEPEST: Final = 4
+#: The largest number of paths in a message.
+_SHOWN: Final = 3
+
+
+def parents(model: type[models.Model]) -> Iterator[models.ForeignKey[Any, Any]]:
+    """Yield the model's foreign keys, those to its own parent tables left out."""
+    for field in model._meta.concrete_fields:
+        if isinstance(field, models.ForeignKey) and not field.remote_field.parent_link:
+            yield field
 
 
 def tenant_paths(model: type[models.Model]) -> list[tuple[str, bool]]:
@@ -29,3 +37,11 @@ def tenant_paths(model: type[models.Model]) -> list[tuple[str, bool]]:
             elif len(seen) + 1 < _DEEPEST and parent._meta.label not in (*seen, model._meta.label):
                 waiting.append((parent, f"{step}__", may_be_null, (*seen, parent._meta.label)))
     return sorted(found, key=lambda f: (f[1], f[0].count("__")))
+
+
+def tenant_fix(model: type[models.Model]) -> str:
+    """Return which path to the tenant to write for a model, where it has one; the end of a message."""
+    paths = [repr(path) for path, _ in tenant_paths(model)]
+    if not paths:
+        return f"no foreign keys lead from {model._meta.label} to {_TENANT}, so write None"
+    return f"write {' or '.join(paths[:_SHOWN])}, or None"
