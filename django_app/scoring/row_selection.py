@@ -103,6 +103,6 @@ def _require_time(contract: ModelContract, field: str) -> None:
     if contract.schema.event_time is None:
         raise InvalidInputError.of(
             field,
-            f"rows of {contract.name} have no time, so no day or interval has any; give all or entities instead, or a partition "
-            "of its source",
+            f"rows of {contract.name} have no time in contract version {contract.version}, which the champion has, so no day or "
+            "interval has any; give all or entities instead, or a partition of its source",
         )

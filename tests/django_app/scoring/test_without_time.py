@@ -268,7 +268,7 @@ class TestEntities:
         ({"all": False}, "all", "must be true"),
         ({"all": None}, "all", "null"),
         ({"all": "perhaps"}, "all", "boolean"),
-        ({"day": "2013-11-01"}, "day", "rows of flight_length have no time"),
+        ({"day": "2013-11-01"}, "day", "rows of flight_length have no time in contract version 1"),
         (
             {"start": "2013-11-01T00:00:00Z", "end": "2013-11-02T00:00:00Z"},
             "start",
