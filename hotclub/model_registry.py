@@ -60,8 +60,9 @@ class RegisteredVersion:
             if state == names.GATES_NONE
             else ""
         )
+        failed = self.tags.get(names.TAG_FAILED_GATES)
         raise GateError(
-            f"{self.model_name} version {self.version}: gates: {state}; {first}to serve it all the same, "
+            f"gates: {state}{f' ({failed})' if failed else ''}; {first}to serve it all the same, "
             f"set the tag {names.TAG_OVERRIDE} on the version to the reason"
         )
 

@@ -38,6 +38,7 @@ TAG_DIGEST: Final = "hotclub.package_digest"
 TAG_FINGERPRINT: Final = "hotclub.contract_fingerprint"
 TAG_CONTRACT_VERSION: Final = "hotclub.contract_version"
 TAG_GATES: Final = "hotclub.gates"  # one of the three below
+TAG_FAILED_GATES: Final = "hotclub.failed_gates"  # which, with value and limit, in words
 TAG_OVERRIDE: Final = "hotclub.gates_override"  # a reason, written by a person
 GATES_PASSED: Final = "passed"
 GATES_FAILED: Final = "failed"
@@ -68,7 +69,7 @@ VARIABLE_COMMAND_SECRETS: Final = "HOTCLUB_COMMAND_SECRETS"
 VARIABLE_STAGER_URL: Final = "HOTCLUB_STAGER_DATABASE_URL"
 VARIABLE_READER_URL: Final = "HOTCLUB_READER_DATABASE_URL"
 VARIABLE_RESULT_FILE: Final = "HOTCLUB_RESULT_FILE"  # where a command writes its result for its caller
-VARIABLE_PARENT_PIPE: Final = "HOTCLUB_PARENT_PIPE"  # stdin is a pipe of the caller; its end ends the command
+VARIABLE_PARENT_PIPE: Final = "HOTCLUB_PARENT_PIPE"  # stdin is a pipe of the caller, who ends the command
 VARIABLE_CHECKS_SOCKET: Final = "HOTCLUB_CHECKS_SOCKET"  # of `data_checks serve`, in whose forks checks run
 _TRAINING: Final = ("HOTCLUB_SNAPSHOTS", "HOTCLUB_CACHE", "HOTCLUB_MLFLOW_URL", "HOTCLUB_TRAINING_THREADS")
 #: Module and command of each process that Airflow's tasks start → the variables that it is given, in addition to

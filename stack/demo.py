@@ -98,7 +98,8 @@ class Demo:
                 ) from None
             except GateError as error:
                 raise StackError(
-                    str(error), "Look at the run in MLflow; more history makes better models."
+                    f"{model} version {version.version}: {error}",
+                    "Look at the run in MLflow; more history makes better models.",
                 ) from error
             self.registry.set_alias(model, names.ALIAS_CHAMPION, version.version)
             self.progress.step("", f"{model}: version {version.version} is champion")

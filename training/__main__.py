@@ -140,15 +140,19 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _inspect(run: steps.Run, page: Path | None) -> dict[str, Any]:
-    from training import inspection, inspection_text  # noqa: PLC0415  # scikit-learn's import takes seconds
+    from training import (  # noqa: PLC0415  # scikit-learn's import takes seconds
+        inspection,
+        inspection_page,
+        inspection_text,
+    )
 
+    if page is not None:
+        inspection_page.require_file(page)
     found: dict[str, Any] = inspection.inspect(run)
     text = inspection_text.table(found)
     run.folder.write_text("inspection.txt", text)
     print(text)
     if page is not None:
-        from training import inspection_page  # noqa: PLC0415  # matplotlib is needed only here
-
         inspection_page.write(page, found)
         run.progress(f"wrote {page}")
     return found

@@ -86,5 +86,5 @@ def _champion_gate(
         "value": worse,
         "passed": worse <= limit,
         "message": f"{metric} {candidate[metric]:.5g}, the champion's {champion[metric]:.5g}: "
-        f"{worse:+.3g} worse, at most {limit:g} allowed",
+        f"{'worse' if worse > 0 else 'better'} by {abs(worse):.3g}, worse by at most {limit:g} allowed",
     }

@@ -87,7 +87,8 @@ def _tried(problems: list[str], what: Callable[[], _Answer], otherwise: _Answer)
     try:
         return what()
     except RefusedDataError as error:
-        problems.append(str(error))
+        if str(error) not in problems:  # several parts meet the same rows
+            problems.append(str(error))
         return otherwise
 
 
@@ -127,6 +128,20 @@ def _bins(values: npt.NDArray[np.float64]) -> list[tuple[str, int]]:
         low, high = finite.min(), finite.max()
     if low == high:
         return [(f"{low:.4g}", len(finite))]
+    if (finite == np.floor(finite)).all():
+        # Bins of 1.2 would hold one whole number, or two: peaks that are not there.
+        low, high = np.floor(low), np.ceil(high)
+        step = np.ceil((high - low + 1) / BINS)
+        counts, edges = np.histogram(np.clip(finite, low, high), bins=np.arange(low, high + step + 1, step))
+        heads = [
+            f"{start:.9g}" if step == 1 else f"{start:.9g} to {end - 1:.9g}"
+            for start, end in itertools.pairwise(edges)
+        ]
+        if finite.min() < low:
+            heads[0] = f"up to {edges[1] - 1:.9g}"
+        if finite.max() > high:
+            heads[-1] = f"from {edges[-2]:.9g}"
+        return list(zip(heads, counts.tolist(), strict=True))
     counts, edges = np.histogram(np.clip(finite, low, high), bins=BINS, range=(low, high))
     heads = [f"{start:.4g} to {end:.4g}" for start, end in itertools.pairwise(edges)]
     if finite.min() < low:

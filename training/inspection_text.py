@@ -8,6 +8,7 @@ from typing import Any, Final
 from hotclub import severities
 
 _MAX_WIDTH: Final = 44
+_MAX_CLASSES: Final = 12
 
 
 def table(found: dict[str, Any]) -> str:
@@ -60,9 +61,8 @@ def feature_heads(found: dict[str, Any]) -> tuple[str, ...]:
 
 def feature_rows(found: dict[str, Any]) -> list[tuple[str, ...]]:
     """Return a line for each feature, those that predict best alone first."""
-    ordered = sorted(
-        found["features"], key=lambda f: -1.0 if f["alone"] is None else f["alone"], reverse=True
-    )
+    best = sorted(found["features"], key=lambda f: -1.0 if f["alone"] is None else f["alone"], reverse=True)
+    correlated = any(feature["correlation"] is not None for feature in best)
     return [
         (
             feature["name"],
@@ -70,19 +70,23 @@ def feature_rows(found: dict[str, Any]) -> list[tuple[str, ...]]:
             f"{feature['nulls_share']:.1%}"
             + ("" if feature["nulls_expected"] or not feature["nulls"] else " (!)"),
             _number(feature["alone"]),
-            _number(feature["correlation"]),
+            _number(feature["correlation"]) if correlated else "",
             f"{feature['categories']:,}" if "categories" in feature else "",
             _categories(feature.get("rare")),
             _categories(feature.get("unseen")),
         )
-        for feature in ordered
+        for feature in best
     ]
 
 
 def findings(found: dict[str, Any]) -> list[str]:
     """Return a line for each finding, the critical ones first."""
-    ordered = sorted(found["findings"], key=lambda f: severities.ORDER.index(f["severity"]), reverse=True)
-    return [f"  {finding['severity']}: {finding['message']}" for finding in ordered]
+    return [f"  {finding['severity']}: {finding['message']}" for finding in ordered(found["findings"])]
+
+
+def ordered(findings: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return findings with the most serious ones first."""
+    return sorted(findings, key=lambda f: severities.ORDER.index(f["severity"]), reverse=True)
 
 
 def split_rows(found: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -97,6 +101,11 @@ def split_rows(found: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, 
 
 
 def _labels(facts: dict[str, Any]) -> str:
+    if len(facts.get("classes", ())) > _MAX_CLASSES:
+        rarest = sorted(facts["classes"].items(), key=lambda entry: entry[1])[:3]
+        return f"{len(facts['classes']):,} classes, the rarest " + ", ".join(
+            f"{name}: {rows:,}" for name, rows in rarest
+        )
     if "classes" in facts:
         return ", ".join(f"{name}: {rows:,}" for name, rows in facts["classes"].items())
     return "-" if facts["lowest"] is None else f"{facts['lowest']:.5g} to {facts['highest']:.5g}"

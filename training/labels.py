@@ -93,9 +93,10 @@ def _check_labels(contract: ModelContract, split_name: str, rows: pa.Table) -> N
     label = rows[names.COLUMN_LABEL].to_numpy()
     # What the view makes of a value that classes lacks.
     if contract.schema.classes and (other := int((label == -1).sum())):
+        entities = rows[names.COLUMN_ENTITY].filter(pa.array(label == -1)).slice(0, _MAX_SHOWN).to_pylist()
         raise RefusedDataError(
             f"the {split_name} split has {_rows(other)} whose label is none of the classes "
-            f"({_listed(contract.schema.classes)}). Add the value to classes in ml.py, or leave those rows out"
+            f"({_listed(contract.schema.classes)}), such as {contract.schema.entity} {_listed([str(entity) for entity in entities])}. Add the value to classes in ml.py, or leave those rows out"
         )
     objective = objectives.find(contract.schema.task, contract.policy.parameters)
     if contract.schema.task == "multiclass":

@@ -116,7 +116,7 @@ def _accepted(contract: ModelContract, found: Finding) -> Finding:
 
 def _equals_label(contract: ModelContract, spec: FeatureSpec, rows: pa.Table) -> Finding | None:
     """Return that a feature is the label, its negation, or another name of each class, wherever it has a value."""
-    known = rows.filter(pc.is_valid(rows[spec.name]))
+    known = rows.select([spec.name, names.COLUMN_LABEL]).filter(pc.is_valid(rows[spec.name]))
     label = known[names.COLUMN_LABEL].to_numpy()
     if len(label) < _MIN_ROWS or len(np.unique(label)) < 2:
         return None

@@ -20,6 +20,7 @@ from training.run_folder import RunFolder
 from training.settings import TrainingSettings
 
 TAG_RUN_KEY = "hotclub.run_key"
+_MAX_TAG = 500
 _TYPES = {"number": DataType.double, "boolean": DataType.boolean, "category": DataType.string}
 #: What a bare environment needs to load the package through `hotclub.pyfunc`.
 _REQUIREMENTS = ["hotclub[predictor]", "pandas"]
@@ -153,6 +154,9 @@ def _tag(
         names.TAG_CONTRACT_VERSION: str(contract.version),
         names.TAG_GATES: evaluation["gates_outcome"],
     }
+    failed = "; ".join(v["message"] for v in evaluation["gates"] if not v["passed"])
+    if failed:
+        tags[names.TAG_FAILED_GATES] = failed[:_MAX_TAG]
     for name, value in tags.items():
         client.set_model_version_tag(contract.name, version.version, name, value)
     client.update_model_version(contract.name, version.version, description(contract, facts, evaluation))

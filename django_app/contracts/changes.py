@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 from django_app.conf import contracts_root
-from django_app.contracts import compiler, source_compiler
-from django_app.contracts.declaration_problems import DeclarationError, Problems
-from django_app.contracts.source_checks import check_source
+from django_app.contracts.compilation import model_compiler, source_compiler
+from django_app.contracts.validation.declaration_problems import DeclarationError, Problems
+from django_app.contracts.validation.source_checks import check_source
 from hotclub import contract_files, declarations
 from hotclub.contract import Contract
 from hotclub.errors import ContractError
@@ -71,14 +71,14 @@ def _declared() -> Iterator[tuple[_Declared, str]]:
 
 def _compile(cls: _Declared, version: int, policy_revision: int, *, typed_values: bool = True) -> Contract:
     if issubclass(cls, declarations.MLModel):
-        return compiler.compile_model(
+        return model_compiler.compile_model(
             cls, version=version, policy_revision=policy_revision, typed_values=typed_values
         )
     return source_compiler.compile_source(cls, version=version, policy_revision=policy_revision)
 
 
 def _change(cls: _Declared) -> Change | None:
-    root = contracts_root(compiler.app_label_of(cls))
+    root = contracts_root(model_compiler.app_label_of(cls))
     try:
         written = contract_files.read_versions(root / cls.name)
     except ContractError as error:

@@ -9,7 +9,7 @@ from django.core import checks
 from django.db import DEFAULT_DB_ALIAS, DatabaseError
 
 from django_app.contracts import migrate_hooks, view_problems
-from django_app.contracts.declaration_problems import label_of
+from django_app.contracts.validation.declaration_problems import label_of
 from hotclub import declarations
 from hotclub.errors import ContractError
 

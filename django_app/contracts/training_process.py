@@ -27,8 +27,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.conninfo import make_conninfo
 
 import hotclub
-from django_app.contracts import compiler
-from django_app.contracts.declaration_problems import Problems
+from django_app.contracts.compilation import model_compiler
+from django_app.contracts.validation.declaration_problems import Problems
 from hotclub import command_result, contract_files, declarations, names
 from hotclub.contract import ModelContract
 from hotclub.errors import HotclubError, UnknownContractError
@@ -79,7 +79,7 @@ def compile_named(name: str) -> ModelContract:
     problems = Problems(cls)
     contract = None
     with problems.of("name"):
-        contract = compiler.compile_model(cls, version=1, policy_revision=1)
+        contract = model_compiler.compile_model(cls, version=1, policy_revision=1)
     problems.raise_any()
     assert contract is not None  # noqa: S101  # else there is a problem, and it was raised
     return contract

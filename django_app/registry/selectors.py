@@ -72,7 +72,9 @@ def champion(model_name: str) -> ModelVersionRef:
         raise NoChampionError(
             f"{model_name} has no champion: train it, then set the alias {names.ALIAS_CHAMPION} on a version in MLflow"
         ) from error
-    except (GateError, ContractError) as error:
+    except GateError as error:
+        raise NoChampionError(f"{model_name} version {version.version}: {error}") from error
+    except ContractError as error:
         raise NoChampionError(str(error)) from error
     finally:
         registry.close()

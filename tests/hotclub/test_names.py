@@ -46,9 +46,7 @@ def test_folders_are_separated_as_in_path() -> None:
 def test_gates_that_did_not_pass_are_told_with_the_tag(tags: dict[str, str], state: str) -> None:
     """A blank reason is none; a reason or passed gates let it through."""
     version = RegisteredVersion("late", "3", "", "", tags=tags)
-    with pytest.raises(
-        GateError, match=f"late version 3: gates: {state}; .*{names.TAG_OVERRIDE} on the version"
-    ):
+    with pytest.raises(GateError, match=f"^gates: {state}; .*{names.TAG_OVERRIDE} on the version"):
         version.require_gates()
     for good in ({names.TAG_GATES: names.GATES_PASSED}, {**tags, names.TAG_OVERRIDE: "known"}):
         RegisteredVersion("late", "3", "", "", tags=good).require_gates()

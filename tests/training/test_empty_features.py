@@ -114,6 +114,7 @@ def test_what_follows_the_key_is_a_warning() -> None:
     [
         NOISE.integers(0, 3 * ROWS, ROWS),  # whole numbers, some of them twice
         NOISE.permutation(ROWS) + 0.5,
+        np.where(np.arange(ROWS) % 20, NOISE.permutation(ROWS), 7),  # all different but for a twentieth
         NOISE.permutation(ROWS) * 1000.0,  # all different, as inhabitants of towns
         np.sort(NOISE.integers(2000, 2015, ROWS)),  # few values in order, as years
     ],
@@ -129,6 +130,8 @@ def test_a_key_is_a_warning() -> None:
     assert found[:2] == ("warning", "unseen")
     assert "100% of the held-out rows have a value that none of the fitted rows has (1,202 values" in found[2]
     assert _find(*_case([f"k{row % 400}" for row in range(ROWS)], "category")) == []
+    some = ["usual" if row % 10 > 2 else f"k{row}" for row in range(ROWS)]  # 30 % of the held-out rows
+    assert _find(*_case(some, "category")) == []
 
 
 def test_the_customer_that_rows_are_split_by_is_a_warning() -> None:

@@ -180,6 +180,8 @@ class TestPostgresTimes:
         filled = steps.take_snapshot(run)["filled"]
         assert (filled["known"], filled["unknown"]) == (994, 1)
         assert filled["features"]["hour"] == (994, 1)
+        # One row has no label: of each feature it has a single value, as text.
+        assert filled["single"] == {"carrier": "AA", "hour": "1000", "wind_speed": "0", "holiday": "false"}
 
     @pytest.mark.parametrize("sample", [100, 300])
     def test_a_sample_is_ever_the_same(self, run: steps.Run, sample: int) -> None:

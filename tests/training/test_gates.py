@@ -70,6 +70,10 @@ class TestGates:
         (verdict,) = gates.verdicts(contract, {"rmse": candidate}, {"rmse": 40.0})
         assert verdict["passed"] is passed
         assert verdict["value"] == pytest.approx(worse)
+        assert (
+            f"{'better' if worse < 0 else 'worse'} by {abs(worse):g}, worse by at most 0.5"
+            in verdict["message"]
+        )
 
 
 def test_a_metric_that_is_not_defined_passes_no_gate() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from hotclub import names
 from hotclub.contract import FeatureSpec
+from hotclub.errors import HotclubError
 from tests.factories import FEATURES, make_contract, make_rows
 from tests.training.runs import prepare, without_time
 from training import inspection, inspection_page, inspection_text
@@ -95,7 +96,10 @@ def test_every_task_has_tables_and_a_page(tmp_path: Path, task: str, *, timed: b
     page = inspection_page.page(found)
     assert "<script" not in page
     assert "<i>" not in page
-    assert page.count('src="') == page.count('src="data:image/png;base64,') == 2 + len(FEATURES)
+    assert 'src="' not in page
+    assert page.count('<div class="card">') == 1 + len(FEATURES)
+    assert "\x1b" not in page
+    assert "東京·[2J$x_$" in page
     assert "://" not in page
 
 
@@ -110,7 +114,10 @@ def test_leakage_is_shown(tmp_path: Path) -> None:
     shown = inspection_text.findings(found)
     assert shown[0].startswith("  critical: suspect equals the label")
     assert shown[1].startswith("  warning: holiday is null in all")
-    assert '<p class="critical">critical: suspect equals' in inspection_page.page(found)
+    assert '<p class="note critical">critical: suspect equals' in inspection_page.page(found)
+    page = inspection_page.page(found)
+    assert page.index("critical: suspect equals") < page.index("warning: holiday is null")
+    assert "null in every row" in page
 
 
 def test_plots_show_how_values_are_spread(tmp_path: Path) -> None:
@@ -124,9 +131,82 @@ def test_plots_show_how_values_are_spread(tmp_path: Path) -> None:
     assert sum(rows for _, rows in bins) == 2000
 
 
+def test_a_page_of_many_features_is_small(tmp_path: Path) -> None:
+    """Two hundred of them, with long names: no picture for each."""
+    rows = make_rows(500)
+    specs = [FeatureSpec(f"a_name_{'very_' * 20}long_{n}", "number", nullable=True) for n in range(200)]
+    for spec in specs:
+        rows = rows.append_column(spec.name, pa.array(np.random.default_rng(1).normal(size=500)))
+    found = _report(tmp_path, make_contract(features=(*FEATURES, *specs)), rows)
+    page = inspection_page.page(found)
+    assert page.count('<div class="card">') == 1 + len(FEATURES) + 200
+    assert len(page) < 1_000_000
+
+
+def test_a_page_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    """Into a folder that is made, over an older page; never into a folder's place, and nothing is left behind."""
+    found = _report(tmp_path / "run", make_contract(), make_rows(500))
+    path = tmp_path / "new" / "folder" / "page.html"
+    for _ in range(2):
+        inspection_page.require_file(path)
+        inspection_page.write(path, found)
+        assert path.read_text().endswith("</html>\n")
+        assert list(path.parent.iterdir()) == [path]
+    with pytest.raises(
+        HotclubError, match=r"--html: .*folder is a folder: name a file in it, such as .*page\.html"
+    ):
+        inspection_page.require_file(path.parent)
+    with pytest.raises(
+        HotclubError, match=r"--html: .*page\.html/a/b\.html is below .*page\.html, which is a file"
+    ):
+        inspection_page.require_file(path / "a" / "b.html")
+    with pytest.raises(OSError, match="directory"):
+        inspection_page.write(path.parent, found)
+    assert not path.parent.with_name("folder.part").exists()
+
+
+def test_doubts_are_shown(tmp_path: Path) -> None:
+    """What makes a metric doubtful, and rows that are left out, in both forms."""
+    label = make_rows(task="regression")[names.COLUMN_LABEL].to_pylist()
+    label[1990] = 1e6
+    times = make_rows()[names.COLUMN_EVENT_TIME].to_pylist()
+    times[3] = times[3].replace(year=2213)
+    rows = _column(make_rows(task="regression"), names.COLUMN_LABEL, label)
+    rows = _column(rows, names.COLUMN_EVENT_TIME, times)
+    found = _report(tmp_path, make_contract(task="regression", metric="rmse", gates={}), rows)
+    text, page = inspection_text.table(found), inspection_page.page(found)
+    for start in ("WARNING: one row has 100% of the variation", "WARNING: 1 row is left out of every split"):
+        assert start in text
+        assert f'<p class="note warning">{start}' in page
+
+
+def test_a_key_is_not_drawn(tmp_path: Path) -> None:
+    """Bars of one row each say nothing; an empty text has a name."""
+    keys = [f"k{row}" for row in range(2000)]
+    found = _report(tmp_path, make_contract(), _column(make_rows(), "carrier", keys))
+    assert "each value is in less than 1 % of the rows, such as k0" in inspection_page.page(found)
+    found = _report(
+        tmp_path / "2", make_contract(), _column(make_rows(), "carrier", [""] * 1000 + ["AA"] * 1000)
+    )
+    assert "(empty)" in inspection_page.page(found)
+
+
 def test_no_labelled_rows_are_an_error(tmp_path: Path) -> None:
     """There is nothing to say then."""
     run = prepare(tmp_path, make_contract(), make_rows(60))
     empty = make_rows(60).slice(0, 0)
     with pytest.raises(SplitError, match="has no labelled rows yet"):
         inspection.report(dataclasses.replace(run), empty, {**run.folder.read("snapshot"), "filled": {}})
+
+
+@pytest.mark.parametrize(
+    ("highest", "first", "last", "bins"),
+    [(9, "0", "9", 10), (24, "0 to 1", "24 to 25", 13), (59, "0 to 2", "57 to 59", 20)],
+)
+def test_bins_of_whole_numbers_hold_as_many_of_them(highest: int, first: str, last: str, bins: int) -> None:
+    """Where each number is as frequent as the others, no bin is twice as high because it holds two of them."""
+    values = np.tile(np.arange(highest + 1.0), 200)
+    found = inspection._bins(values)
+    assert (found[0][0], found[-1][0], len(found)) == (first, last, bins)
+    assert sum(rows for _, rows in found) == len(values)
+    assert {rows for _, rows in found[:-1]} == {found[0][1]}

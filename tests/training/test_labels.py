@@ -225,7 +225,7 @@ def test_a_label_that_is_none_of_the_classes() -> None:
     rows = _relabelled(make_rows(task="multiclass"), contract, "train", lambda y: np.where(y == 1, -1, y))
     with pytest.raises(
         RefusedDataError,
-        match=r"rows whose label is none of the classes \(low, middle, high\).*classes in ml.py",
+        match=r"rows whose label is none of the classes \(low, middle, high\), such as pk \d+(, \d+)*\. .*classes in ml.py",
     ):
         _check(contract, rows)
 

@@ -194,7 +194,12 @@ class TestRegistered:
         for step in (steps.fit, steps.evaluate, steps.register):
             step(run)
         registry = MlflowRegistry(mlflow_url)
-        assert registry.version("fails", "1").tags[names.TAG_GATES] == names.GATES_FAILED
+        failed = registry.version("fails", "1")
+        assert failed.tags[names.TAG_GATES] == names.GATES_FAILED
+        with pytest.raises(
+            GateError, match=r"^gates: failed \(roc_auc 0\.\d+, at least 0\.99 wanted\); to serve"
+        ):
+            failed.require_gates()
         with pytest.raises(RegistryNotFoundError):
             registry.version_by_alias("fails", names.ALIAS_CHALLENGER)
         registry.close()

@@ -12,12 +12,12 @@ from typing import Any, Final
 
 from django.apps import AppConfig
 
-from django_app.contracts import compiler
-from django_app.contracts.declaration_problems import DeclarationError
+from django_app.contracts.compilation import model_compiler
 from django_app.contracts.first_declaration.class_text import class_lines, import_lines
 from django_app.contracts.first_declaration.draft import Draft
 from django_app.contracts.first_declaration.ml_file import Import, MlFile
 from django_app.contracts.first_declaration.model_columns import LeftOut
+from django_app.contracts.validation.declaration_problems import DeclarationError
 from hotclub import declarations
 from hotclub.declarations import snake_case
 from hotclub.errors import ContractError
@@ -125,7 +125,7 @@ def _problems(text: str, class_name: str, module: str) -> tuple[str, ...]:
         namespace: dict[str, Any] = {"__name__": module}
         exec(compile(text, "ml.py", "exec"), namespace)  # noqa: S102  # the text was written here, all values as literals
         try:
-            compiler.compile_model(namespace[class_name], version=1, policy_revision=1)
+            model_compiler.compile_model(namespace[class_name], version=1, policy_revision=1)
         except DeclarationError as error:
             return error.problems
         except ContractError as error:

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from django.db import models
 
-from django_app.contracts.entity_keys import key_type
 from django_app.contracts.first_declaration import table_sample
 from django_app.contracts.first_declaration.candidates import (
     MOST_CLASSES,
@@ -24,6 +23,7 @@ from django_app.contracts.first_declaration.model_columns import Column, LeftOut
 from django_app.contracts.first_declaration.split_lengths import SplitDays, split_days
 from django_app.contracts.first_declaration.table_sample import Relation, Sample
 from django_app.contracts.first_declaration.tenant_paths import tenant_paths
+from django_app.contracts.validation.entity_keys import key_type
 from hotclub.errors import ContractError
 
 #: For `--time`: rows have none.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from django_app.contracts.source_compiler import compile_source
+from django_app.contracts.compilation.source_compiler import compile_source
 from hotclub import declarations
 from hotclub.declarations import Source
 from hotclub.errors import ContractError

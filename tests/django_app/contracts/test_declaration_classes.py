@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import pytest
 
-from django_app.contracts.compiler import compile_model
-from django_app.contracts.declaration_problems import DeclarationError
-from django_app.contracts.source_checks import check_source
+from django_app.contracts.compilation.model_compiler import compile_model
+from django_app.contracts.validation.declaration_problems import DeclarationError
+from django_app.contracts.validation.source_checks import check_source
 from hotclub import declarations
 from hotclub.declarations import MLModel, Number, Source
 from tests.django_app.contracts import declared

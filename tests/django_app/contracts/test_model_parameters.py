@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from django_app.contracts.declaration_checks import check_model
+from django_app.contracts.validation.model_checks import check_model
 from hotclub import declarations
 from hotclub.declarations import Category, MLModel, Number
 from hotclub.errors import ContractError

@@ -12,7 +12,7 @@ from django.db import models
 from django.db.models import Deferrable, Q, UniqueConstraint
 from django.test.utils import isolate_apps
 
-from django_app.contracts.source_columns import check_natural_key, compile_columns
+from django_app.contracts.validation.source_columns import check_natural_key, compile_columns
 from hotclub.errors import ContractError
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from django.db import connection
 
-from django_app.contracts.argument_checks import pattern_problem
-from django_app.contracts.pattern_trial import refused_patterns
+from django_app.contracts.validation.argument_checks import pattern_problem
+from django_app.contracts.validation.pattern_trial import refused_patterns
 from hotclub.contract import CheckSpec, SourceContract, SourcePolicy, SourceSchema
 
 _SCHEMA = SourceSchema("flights.Flight", "flights_flight", ("number",), None, None, "UTC", ())

@@ -26,7 +26,7 @@ from django.db.models.functions import (
 )
 
 from django_app.contracts import feature_views
-from django_app.contracts.compiler import compile_model
+from django_app.contracts.compilation.model_compiler import compile_model
 from hotclub import names
 from hotclub.columns import postgres_type
 from hotclub.contract import ModelContract

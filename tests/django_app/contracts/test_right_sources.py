@@ -16,8 +16,8 @@ import pytest
 from django.db import connection
 
 from data_checks import staging_tables
-from django_app.contracts.source_checks import notes
-from django_app.contracts.source_compiler import compile_source
+from django_app.contracts.compilation.source_compiler import compile_source
+from django_app.contracts.validation.source_checks import notes
 from django_app.ingest import selectors
 from django_app.ingest.models import Delivery
 from django_app.ingest.services import row_loading

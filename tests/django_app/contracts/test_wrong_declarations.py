@@ -23,8 +23,9 @@ from django.db.models import (
 
 from django_app import conf
 from django_app.contracts import changes, system_checks
-from django_app.contracts.compiler import compile_model
-from django_app.contracts.declaration_problems import DeclarationError
+from django_app.contracts.compilation.model_compiler import compile_model
+from django_app.contracts.validation import joins
+from django_app.contracts.validation.declaration_problems import DeclarationError
 from hotclub import declarations
 from hotclub.declarations import Age, Boolean, Category, Feature, MLModel, Number, Source
 from tests.django_app.contracts import declared
@@ -55,6 +56,13 @@ def test_a_wrong_declaration_is_refused_with_the_place_and_the_fix(case: str) ->
     assert problem.startswith(f"{declared.MODULE}.Wrong.{place}: ")
     for word in words:
         assert word in problem
+
+
+def test_several_rows_that_no_rule_names_are_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new kind of expression may get past the rules for each column; the joins of all columns say it."""
+    monkeypatch.setattr(joins, "refuse_many", lambda query, node: None)
+    (problem,) = _problems(declared.model(**feature(Number("lines__price", nullable=True))))
+    assert problem.startswith(f"{declared.MODULE}.Wrong.rows: 'lines' has many rows for one; aggregate it")
 
 
 #: What somebody may write by mistake, or a program may generate: of every kind that Python has.

@@ -12,9 +12,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import models
 
-from django_app.contracts.declaration_problems import DeclarationError
-from django_app.contracts.source_checks import check_source
-from django_app.contracts.source_compiler import compile_source
+from django_app.contracts.compilation.source_compiler import compile_source
+from django_app.contracts.validation.declaration_problems import DeclarationError
+from django_app.contracts.validation.source_checks import check_source
 from hotclub import declarations
 from hotclub.declarations import Check, Source
 from tests.django_app import strangers

@@ -190,7 +190,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
     "expression is None": (feature(Category(None)), IT, ("not of None",)),
     "expression is a function": (feature(Number(lambda row: row.total)), IT, ("a lambda", "Django expression")),
     "expression is a class": (feature(Number(F)), IT, ("the class F",)),
-    "expression is a queryset": (feature(Number(LINES)), IT, ("has many rows", "Subquery(")),
+    "expression is a queryset": (feature(Number(LINES)), IT, ("has many rows", "order_by('-pk').values('price')[:1]")),
     "expression is not there": (feature(Number("totl")), IT, ("'totl'", "Choices are")),
     "expression is a lookup": (feature(Boolean("returned__isnull")), IT, ("isnull",)),
     "expression of nothing": (feature(Number(OuterRef("total"))), IT, ("inside of a Subquery", "F(…)")),

@@ -64,6 +64,14 @@ def parcels(**attributes: Any) -> dict[str, Any]:
     return body | attributes
 
 
+class _Parts(Func):
+    """A function of a project's own."""
+
+    function = "parts_of"
+    set_returning = True
+    output_field = TextField()
+
+
 def _text(name: str, *sources: Any) -> Func:
     return Func(*sources, function=name, output_field=TextField())
 
@@ -85,6 +93,7 @@ WRONG_QUERIES: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
     "outer reference to many": (feature(Number(Subquery(OF_LINES.order_by("pk").values("percent")[:1]), nullable=True)), IT, ("'lines' has many rows for one",)),
     "exists of many": (feature(Boolean(Exists(OF_LINES))), IT, ("'lines' has many rows for one",)),
     "exists of many in a case": (feature(Number(Case(When(Exists(OF_LINES), then=Value(1)), default=Value(0)))), IT, ("'lines' has many rows for one",)),
+    "union of outer references to many": (feature(Number(Subquery(OF_LINES.values("percent").union(OF_LINES.values("percent")).order_by("percent")[:1]), nullable=True)), IT, ("'lines' has many rows for one", "Subquery(")),
     "label exists of many": ({"label": Exists(OF_LINES)}, "label", ("'lines' has many rows for one",)),
     "label known by exists of many": ({"label_known": Exists(OF_LINES)}, "label_known", ("'lines' has many rows for one",)),
     "rows by exists of many": ({"rows": ROWS.filter(Exists(OF_LINES))}, "rows", ("'lines' has many rows for one",)),
@@ -93,6 +102,7 @@ WRONG_QUERIES: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
     "filtered relation that loses rows": (feature(Category("known__name"), rows=ROWS.annotate(known=FilteredRelation("customer", condition=Q(customer__name="李")))), IT, ("'customer' does not fit the condition of the FilteredRelation would be left out", "Subquery")),
     "values of an array": (feature(Category(_text("unnest", "tags"))), IT, ("unnest gives several rows for one", "'tags__0'")),
     "values of an array in a case": (feature(Category(Case(When(gift=True, then=_text("UNNEST", "tags")), default=Value("-"), output_field=TextField()))), IT, ("unnest gives several rows",)),
+    "values by a function that says so": (feature(Category(_Parts("country"))), IT, ("_Parts gives several rows for one",)),
     "a series": (feature(Number(_number("generate_series", Value(1), "quantity"))), IT, ("generate_series gives several rows",)),
     "values of JSON": ({"label": _text("jsonb_array_elements_text", "data"), "classes": ("a", "b")}, "label", ("jsonb_array_elements_text gives several rows",)),
     "parts of a text by hand": (feature(Category(RawSQL("regexp_split_to_table(country, ',')", [], output_field=TextField()))), IT, ("regexp_split_to_table gives several rows",)),
@@ -113,6 +123,9 @@ WRONG_QUERIES: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
     "subquery of many by a unique field": (feature(Number(Subquery(Order.objects.filter(pk=OuterRef("pk")).values("lines__price")), nullable=True)), IT, MANY_ROWS),
     "subquery by half of a constraint": (feature(Number(Subquery(Order.objects.filter(slot=OuterRef("slot")).values("total")), nullable=True)), IT, MANY_ROWS),
     "subquery by a parent's key": (feature(Number(Subquery(Order.objects.filter(customer__id=OuterRef("customer")).values("total")), nullable=True)), IT, MANY_ROWS),
+    "subquery by a parent's unique field": (feature(Number(Subquery(Line.objects.filter(order__number=OuterRef("number")).values("price")), nullable=True)), IT, MANY_ROWS),
+    "subquery in the filter of a subquery": (feature(Number(Subquery(LINES.filter(price__gt=Subquery(Discount.objects.values("percent"))).order_by("pk").values("price")[:1]), nullable=True)), IT, ("several rows of cases.Discount",)),
+    "subquery in a union": (feature(Number(Subquery(LINES.values("price").union(LINES.filter(price__gt=Subquery(Discount.objects.values("percent"))).values("price")).order_by("price")[:1]), nullable=True)), IT, ("several rows of cases.Discount",)),
     "subquery in a subquery": (feature(Boolean(Exists(LINES.filter(price__gt=Subquery(Discount.objects.filter(line=OuterRef("pk")).values("percent")))))), IT, MANY_ROWS),
     "rows by a subquery of many": ({"rows": ROWS.filter(total__gt=Subquery(LINES.values("price")))}, "rows", MANY_ROWS),
     "label known by a subquery of many": ({"label_known": Q(total__gt=Subquery(LINES.values("price")))}, "label", MANY_ROWS),
@@ -139,6 +152,7 @@ WRONG_QUERIES: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
     "a moment joined to a text": (feature(Category(Concat("placed_at", Value("!"), output_field=TextField()))), IT, ZONE),
     "a moment by its beginning": (feature(Boolean(Q(placed_at__startswith="2024-03"))), IT, ZONE),
     "rows by a moment's text": ({"rows": ROWS.filter(placed_at__contains="2024-03")}, "rows", ZONE),
+    "a moment by its text": (feature(Boolean(Q(placed_at__iexact="2024"))), IT, ZONE),
     "rows by a moment's pattern": ({"rows": ROWS.filter(placed_at__regex="^2024")}, "rows", ZONE),
     "rows before the import": ({"rows": ROWS.filter(placed_at__lt=MOMENT)}, "rows", IMPORTED),
     "rows in a range of the import": ({"rows": ROWS.filter(placed_at__range=(dt.datetime(2024, 1, 1, tzinfo=dt.UTC), MOMENT))}, "rows", IMPORTED),
@@ -162,6 +176,7 @@ WRONG_QUERIES: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
     "null of the value before": (feature(Number(Window(Lag("rating", default=0.0), order_by="number"))), IT, ("rating is a nullable column",)),
     "null of the rows before": (feature(Number(Window(Sum("total"), order_by="number", frame=RowRange(start=-7, end=-1)))), IT, ("Sum is null at the edge",)),
     "null of the rows after": (feature(Number(Window(Sum("total"), order_by="number", frame=RowRange(start=1, end=3)))), IT, ("Sum is null at the edge",)),
+    "null of a filtered relation": (feature(Category("known__name"), rows=ROWS.filter(referrer__isnull=False).annotate(known=FilteredRelation("referrer", condition=Q(referrer__name="李")))), IT, ("may be missing",)),
     "null of another key": (parcels(features={"it": Category("extra__colour")}), IT, ("the key 'colour' of the field may be missing",)),
     "null of a bound": (parcels(features={"it": Number("sizes__startswith")}), IT, ("a range may be empty",)),
     # Types of other fields.

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from django_app.contracts.source_compiler import compile_source
+from django_app.contracts.compilation.source_compiler import compile_source
 from django_app.ingest import selectors
 from django_app.ingest.models import Delivery, RefusedFile
 from django_app.ingest.services import landed_files, sweep

@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 
 from django_app.conf import hotclub_settings
 from django_app.contracts.column_defaults import defaults_of
-from django_app.contracts.source_columns import compile_columns
+from django_app.contracts.validation.source_columns import compile_columns
 from django_app.ingest import load_errors, selectors, tasks
 from django_app.ingest.load_statement import LoadStatement
 from django_app.ingest.models import Delivery

@@ -7,8 +7,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from django_app.contracts import changes, feature_views, pattern_trial, source_checks
-from django_app.contracts.declaration_problems import DeclarationError
+from django_app.contracts import changes, feature_views
+from django_app.contracts.validation import pattern_trial, source_checks
+from django_app.contracts.validation.declaration_problems import DeclarationError
 from hotclub import contract_files, declarations, names
 from hotclub.contract import Contract, ModelContract, SourceContract
 

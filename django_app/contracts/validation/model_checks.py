@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, Final
 
-from django_app.contracts import feature_checks, number_checks
-from django_app.contracts.attribute_checks import check_attributes
-from django_app.contracts.declaration_problems import Problems, label_of
-from django_app.contracts.schedule_checks import check_schedule
-from django_app.contracts.shown_values import shown
-from django_app.contracts.text_checks import check_text
-from django_app.contracts.timezone_checks import check_timezone
+from django_app.contracts.validation import feature_checks, number_checks
+from django_app.contracts.validation.attribute_checks import check_attributes
+from django_app.contracts.validation.declaration_problems import Problems, label_of
+from django_app.contracts.validation.schedule_checks import check_schedule
+from django_app.contracts.validation.shown_values import shown
+from django_app.contracts.validation.text_checks import check_text
+from django_app.contracts.validation.timezone_checks import check_timezone
 from hotclub import parameters
 from hotclub.declarations import Feature, MLModel
 from hotclub.errors import ContractError

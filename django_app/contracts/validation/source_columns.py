@@ -11,7 +11,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
-from django_app.contracts.declaration_problems import label_of
+from django_app.contracts.validation.declaration_problems import label_of
 from django_app.tenants.models import Tenant
 from hotclub.contract import ColumnSpec
 from hotclub.declarations import Source

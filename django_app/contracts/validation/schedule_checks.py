@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from croniter import CroniterBadDateError, CroniterError, croniter
 
-from django_app.contracts.shown_values import shown
+from django_app.contracts.validation.shown_values import shown
 from hotclub.errors import ContractError
 
 #: Airflow's own names; others, such as @midnight, are croniter's alone.

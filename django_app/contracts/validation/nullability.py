@@ -45,7 +45,7 @@ from django.db.models.lookups import IsNull, Lookup
 from django.db.models.sql.constants import LOUTER
 from django.db.models.sql.where import AND, OR, WhereNode
 
-from django_app.contracts import sql_functions
+from django_app.contracts.validation import sql_functions
 
 #: Null where one of their parts is null, and not otherwise; functions are known by `sql_functions.is_strict`.
 _STRICT: Final = (Cast, Extract, TruncBase, CombinedExpression, ExpressionWrapper, Transform, Ref)

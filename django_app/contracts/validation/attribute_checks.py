@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
-from django_app.contracts.declaration_problems import Problems
-from django_app.contracts.shown_values import shown
-from django_app.contracts.text_checks import check_text
+from django_app.contracts.validation.declaration_problems import Problems
+from django_app.contracts.validation.shown_values import shown
+from django_app.contracts.validation.text_checks import check_text
 
 
 def check_readable(cls: type, base: type, problems: Problems) -> None:

@@ -29,7 +29,7 @@ from django.db.models.functions.datetime import TruncBase
 from django.db.models.lookups import IExact, PatternLookup, Regex
 from django.db.models.sql.where import ExtraWhere
 
-from django_app.contracts import sql_functions
+from django_app.contracts.validation import sql_functions
 from hotclub.errors import ContractError
 
 #: Windows that number rows, or take the value of one by its place.

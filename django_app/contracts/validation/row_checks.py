@@ -8,12 +8,11 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db import DEFAULT_DB_ALIAS, models
 from django.db.models.manager import BaseManager
 from django.db.models.query import RawQuerySet
-from django.db.models.sql.where import ExtraWhere
 
-from django_app.contracts import joins, nullability
-from django_app.contracts.entity_keys import key_type
-from django_app.contracts.expressions import walk
-from django_app.contracts.shown_values import shown
+from django_app.contracts.validation import joins, nullability
+from django_app.contracts.validation.entity_keys import key_type
+from django_app.contracts.validation.expressions import walk
+from django_app.contracts.validation.shown_values import shown
 from hotclub.errors import ContractError
 
 #: By its label: this app's tables know nothing of tenants.
@@ -61,9 +60,7 @@ def _refuse_forms(rows: models.QuerySet[Any]) -> None:
             query.distinct_fields
         ),
         "extra() adds SQL that nothing can be said of; write expressions": bool(
-            query.extra
-            or query.extra_tables
-            or any(isinstance(part, ExtraWhere) for part in walk(query.where))
+            query.extra or query.extra_tables
         ),
     }
     for reason, is_so in found.items():

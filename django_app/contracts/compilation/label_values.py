@@ -12,9 +12,9 @@ from django.db.models.expressions import Col
 from django.utils import translation
 from django.utils.functional import Promise
 
-from django_app.contracts.field_types import NUMBERS, is_foreign_key
-from django_app.contracts.shown_values import shown
-from django_app.contracts.text_checks import check_text
+from django_app.contracts.validation.field_types import NUMBERS, is_foreign_key
+from django_app.contracts.validation.shown_values import shown
+from django_app.contracts.validation.text_checks import check_text
 from hotclub.declarations import MLModel
 from hotclub.errors import ContractError
 

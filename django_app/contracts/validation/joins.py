@@ -13,7 +13,7 @@ from django.db.models.fields.reverse_related import ForeignObjectRel
 from django.db.models.sql.constants import INNER
 from django.db.models.sql.where import WhereNode
 
-from django_app.contracts import expressions, sql_functions
+from django_app.contracts.validation import expressions, sql_functions
 from hotclub.errors import ContractError
 
 #: Aggregates that are the same when each row comes twice.
@@ -89,7 +89,7 @@ def refuse_rows(node: Any) -> None:
         found = sql_functions.row_functions(part)
         if found:
             raise ContractError(
-                f"{type(part).__name__} of {' and '.join(found)} gives several rows for one; take one value by its index: "
+                f"{' and '.join(found)} gives several rows for one; take one value by its index: "
                 "'tags__0', or count: 'tags__len'"
             )
 

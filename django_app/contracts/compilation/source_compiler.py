@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import inspect
 
-from django_app.contracts.compiler import app_label_of
-from django_app.contracts.source_checks import check_source, jsonable
-from django_app.contracts.source_columns import compile_columns, field_of, tenant_column
+from django_app.contracts.compilation.model_compiler import app_label_of
+from django_app.contracts.validation.source_checks import check_source, jsonable
+from django_app.contracts.validation.source_columns import compile_columns, field_of, tenant_column
 from hotclub.contract import CheckSpec, SourceContract, SourcePolicy, SourceSchema
 from hotclub.declarations import Source
 

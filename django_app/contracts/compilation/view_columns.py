@@ -12,21 +12,21 @@ from django.db.models import BooleanField, Case, ExpressionWrapper, F, FloatFiel
 from django.db.models.expressions import ResolvedOuterRef
 from django.db.models.fields.json import KeyTransform
 
-from django_app.contracts import (
+from django_app.contracts.compilation import label_values
+from django_app.contracts.compilation.label_values import LabelClasses
+from django_app.contracts.compilation.sql_parameters import typed
+from django_app.contracts.validation import (
     expressions,
     feature_checks,
     field_types,
     joins,
-    label_values,
     nullability,
     row_checks,
     subqueries,
 )
-from django_app.contracts.declaration_checks import TASKS, usable_features
-from django_app.contracts.declaration_problems import Problems, label_of
-from django_app.contracts.label_values import LabelClasses
-from django_app.contracts.shown_values import shown
-from django_app.contracts.sql_parameters import typed
+from django_app.contracts.validation.declaration_problems import Problems, label_of
+from django_app.contracts.validation.model_checks import TASKS, usable_features
+from django_app.contracts.validation.shown_values import shown
 from hotclub import declarations, names
 from hotclub.declarations import Category, MLModel
 from hotclub.errors import ContractError

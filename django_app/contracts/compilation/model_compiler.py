@@ -7,14 +7,14 @@ from typing import Any
 
 from django.apps import apps
 
-from django_app.contracts import row_checks
-from django_app.contracts.attribute_checks import check_readable
-from django_app.contracts.declaration_checks import check_model
-from django_app.contracts.declaration_problems import Problems, label_of
-from django_app.contracts.entity_keys import key_type
-from django_app.contracts.shown_values import shown
-from django_app.contracts.view_columns import view_columns
-from django_app.contracts.view_sql import view_spec
+from django_app.contracts.compilation.view_columns import ViewColumns, view_columns
+from django_app.contracts.compilation.view_sql import view_spec
+from django_app.contracts.validation import row_checks
+from django_app.contracts.validation.attribute_checks import check_readable
+from django_app.contracts.validation.declaration_problems import Problems, label_of
+from django_app.contracts.validation.entity_keys import key_type
+from django_app.contracts.validation.model_checks import check_model
+from django_app.contracts.validation.shown_values import shown
 from hotclub import declarations
 from hotclub.contract import (
     FeatureSpec,
@@ -50,17 +50,25 @@ def compile_model(
     with problems.of("score_on"):
         score_on = _source_name(cls)
     problems.raise_any()
-    assert columns.rows is not None  # noqa: S101  # else there was a problem
     features = tuple(_feature_spec(name, feature) for name, feature in cls.features.items())
     view = ViewSpec("")
     with problems.of("rows"):
         view = view_spec(columns, features, typed_values=typed_values)
     problems.raise_any()
-    schema = ModelSchema(
-        django_model=columns.rows.model._meta.label,
+    schema, policy = _schema(columns, features, view), _policy(columns, score_on)
+    return ModelContract(
+        cls.name, app_label_of(cls), version, schema=schema, policy=policy, policy_revision=policy_revision
+    )
+
+
+def _schema(columns: ViewColumns, features: tuple[FeatureSpec, ...], view: ViewSpec) -> ModelSchema:
+    cls, rows = columns.cls, columns.rows
+    assert rows is not None  # noqa: S101  # else there was a problem
+    return ModelSchema(
+        django_model=rows.model._meta.label,
         task=cls.task,
         entity=cls.entity,
-        entity_type=key_type(row_checks.check_entity(columns.rows, cls.entity, label_of(cls)), label_of(cls)),
+        entity_type=key_type(row_checks.check_entity(rows, cls.entity, label_of(cls)), label_of(cls)),
         tenant_path=cls.tenant,
         event_time=cls.event_time,
         horizon_seconds=0 if cls.event_time is None else int(cls.horizon.total_seconds()),
@@ -70,7 +78,11 @@ def compile_model(
         view=view,
         split_by=cls.split_by,
     )
-    policy = ModelPolicy(
+
+
+def _policy(columns: ViewColumns, score_on: str | None) -> ModelPolicy:
+    cls = columns.cls
+    return ModelPolicy(
         metric=cls.metric,
         gates=dict(cls.gates),
         baseline_by=tuple(cls.baseline_by),
@@ -82,9 +94,6 @@ def compile_model(
         doc=inspect.cleandoc(cls.__doc__ or ""),
         leakage_accepted=dict(cls.leakage_accepted),
         choices=columns.choices,
-    )
-    return ModelContract(
-        cls.name, app_label_of(cls), version, schema=schema, policy=policy, policy_revision=policy_revision
     )
 
 

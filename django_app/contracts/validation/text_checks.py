@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django_app.contracts.shown_values import shown
+from django_app.contracts.validation.shown_values import shown
 from hotclub.errors import ContractError
 
 

@@ -12,8 +12,8 @@ from django.db.models.expressions import Col, RawSQL
 from django.db.models.lookups import Exact, In
 from django.db.models.sql.where import AND, WhereNode
 
-from django_app.contracts import joins, sql_functions
-from django_app.contracts.expressions import walk
+from django_app.contracts.validation import joins, sql_functions
+from django_app.contracts.validation.expressions import walk
 from hotclub.errors import ContractError
 
 _Column = tuple[str | None, str | None]
@@ -55,19 +55,25 @@ def refuse_doubtful(node: Any) -> None:
 def _values(node: Any) -> Iterator[models.sql.Query]:
     """Yield the queries whose one row is a value; not those of Exists, of a list, or of an array."""
     if isinstance(node, Exists | ArraySubquery):
-        children = [node.query.where, *node.query.annotations.values()]
+        children = list(_inside(node.query))
     elif isinstance(node, models.sql.Query):
         yield node
-        children = [node.where, *node.annotations.values(), *node.combined_queries]
+        children = list(_inside(node))
     elif isinstance(node, In):
-        listed = getattr(node.rhs, "query", node.rhs)
-        inner = [listed.where, *listed.annotations.values()] if isinstance(listed, models.sql.Query) else []
-        children = [node.lhs, *inner]
+        children = [node.lhs, *_inside(getattr(node.rhs, "query", node.rhs))]
     else:
         children = node.get_source_expressions() if hasattr(node, "get_source_expressions") else []
     for child in children:
         if child is not None:
             yield from _values(child)
+
+
+def _inside(query: Any) -> Iterator[Any]:
+    """Yield the expressions of a query, those of the parts of a union too; none of a list of values."""
+    if isinstance(query, models.sql.Query):
+        yield from (query.where, *query.annotations.values())
+        for part in query.combined_queries:
+            yield from _inside(part)
 
 
 def _limit(query: models.sql.Query) -> int | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from django_app.contracts.argument_checks import (
+from django_app.contracts.validation.argument_checks import (
     moment_of,
     pattern_problem,
     query_problem,
@@ -15,7 +15,7 @@ from django_app.contracts.argument_checks import (
     value_problem,
     wanted,
 )
-from django_app.contracts.shown_values import shown
+from django_app.contracts.validation.shown_values import shown
 from hotclub import severities
 from hotclub.contract import ColumnSpec
 from hotclub.declarations import Check

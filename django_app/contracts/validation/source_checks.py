@@ -12,20 +12,20 @@ from typing import Any
 from django.apps import apps
 from django.db import models
 
-from django_app.contracts import expectation_checks
-from django_app.contracts.attribute_checks import check_attributes, check_readable
 from django_app.contracts.column_defaults import missing_for_new_rows
-from django_app.contracts.declaration_problems import Problems
-from django_app.contracts.expectation_checks import FileColumns
-from django_app.contracts.shown_values import shown
-from django_app.contracts.source_columns import (
+from django_app.contracts.validation import expectation_checks
+from django_app.contracts.validation.attribute_checks import check_attributes, check_readable
+from django_app.contracts.validation.declaration_problems import Problems
+from django_app.contracts.validation.expectation_checks import FileColumns
+from django_app.contracts.validation.shown_values import shown
+from django_app.contracts.validation.source_columns import (
     check_natural_key,
     check_tenant,
     compile_column,
     field_of,
     target_field,
 )
-from django_app.contracts.timezone_checks import check_timezone
+from django_app.contracts.validation.timezone_checks import check_timezone
 from hotclub import declarations, names, severities
 from hotclub.contract import ColumnSpec
 from hotclub.declarations import Check, Source

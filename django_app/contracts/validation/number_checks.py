@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from django_app.contracts.shown_values import shown
+from django_app.contracts.validation.shown_values import shown
 from hotclub.errors import ContractError
 
 

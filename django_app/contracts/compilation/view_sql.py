@@ -8,12 +8,12 @@ from typing import Any
 from django.core.exceptions import EmptyResultSet, FullResultSet
 from django.db import DEFAULT_DB_ALIAS, connections, models
 
-from django_app.contracts import expressions, field_types
-from django_app.contracts.declaration_problems import label_of
-from django_app.contracts.entity_keys import key_type
-from django_app.contracts.feature_checks import SECONDS
-from django_app.contracts.sql_parameters import typed, untyped
-from django_app.contracts.view_columns import PREFIX, ViewColumns
+from django_app.contracts.compilation.sql_parameters import typed, untyped
+from django_app.contracts.compilation.view_columns import PREFIX, ViewColumns
+from django_app.contracts.validation import expressions, field_types
+from django_app.contracts.validation.declaration_problems import label_of
+from django_app.contracts.validation.entity_keys import key_type
+from django_app.contracts.validation.feature_checks import SECONDS
 from hotclub import declarations, names
 from hotclub.columns import postgres_type
 from hotclub.contract import FeatureSpec, ViewSpec

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
-from django_app.contracts.shown_values import shown
+from django_app.contracts.validation.shown_values import shown
 from hotclub.expectations import Argument
 
 _NUMBERS = ("integer", "bigint", "float8", "numeric")

@@ -11,10 +11,10 @@ from typing import Any, Final
 from django.db.models import Q, QuerySet
 from django.db.models.manager import BaseManager
 
-from django_app.contracts.declaration_problems import Problems
-from django_app.contracts.number_checks import check_number
-from django_app.contracts.shown_values import shown
-from django_app.contracts.text_checks import check_text
+from django_app.contracts.validation.declaration_problems import Problems
+from django_app.contracts.validation.number_checks import check_number
+from django_app.contracts.validation.shown_values import shown
+from django_app.contracts.validation.text_checks import check_text
 from hotclub import names
 from hotclub.declarations import Age, Boolean, Category, Feature, MLModel, Number, Unusable
 from hotclub.errors import ContractError
@@ -125,7 +125,9 @@ def _check_expression(expression: Any) -> None:
         raise ContractError(
             f"must be of a field path or a Django expression, not of {shown(expression)}; {fix}"
         )
-    raise ContractError(f"{shown(expression)} has many rows; write Subquery(….values('price')[:1])")
+    raise ContractError(
+        f"{shown(expression)} has many rows; write Subquery(….order_by('-pk').values('price')[:1])"
+    )
 
 
 def _check_bounds(feature: Number | Age, place: str, problems: Problems) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 from psycopg import Binary
 from psycopg.types.json import Json, Jsonb
 
-from django_app.contracts.text_checks import check_text
+from django_app.contracts.validation.text_checks import check_text
 from hotclub.errors import ContractError
 
 Parameter = str | int | float | bool | None
