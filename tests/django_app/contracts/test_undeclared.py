@@ -25,6 +25,13 @@ ModelVersion.objects.create(model_name="returned", version=7, aliases=["champion
     contract_fingerprint=ContractVersion.objects.get(name="returned").fingerprint)
 """
 
+#: What the admin's list says of the contract's file.
+LABEL = """
+from django.contrib import admin
+from django_app.contracts.models import ContractVersion
+print("file:", admin.site.get_model_admin(ContractVersion).file_label(ContractVersion.objects.get(name="returned"))[1])
+"""
+
 
 def _check(project: ForeignProject) -> subprocess.CompletedProcess[str]:
     return project.manage("makecontracts", "--check")
@@ -129,8 +136,10 @@ def test_a_retired_contract_that_still_serves_is_reported(migrated: ForeignProje
     """Migrate and check say it until the alias is removed; the view and the record stay for what was scored."""
     migrated.must("shell", "--no-imports", "-c", CHAMPION, role=names.ROLE_APP)
     assert "no contract file" not in migrated.manage("migrate").stderr
+    assert "file: there" in migrated.must("shell", "--no-imports", "-c", LABEL, role=names.ROLE_APP)
     migrated.write("shop/ml.py", "")
     shutil.rmtree(migrated.folder / "shop/contracts/returned")
+    assert "file: retired" in migrated.must("shell", "--no-imports", "-c", LABEL, role=names.ROLE_APP)
     message = "returned version 1 has no contract file any more, and serves as champion"
     done = migrated.manage("migrate")
     assert done.returncode == 0
