@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import sys
@@ -11,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from hotclub import names
-from stack import autoreload, service_definitions, status
+from stack import autoreload, lifecycle, service_definitions, status
 from stack.autoreload import Reloader
+from stack.progress import Progress
 from stack.service_environments import Stack
 from stack.supervisor import ProcessState
 
@@ -324,3 +326,13 @@ def test_a_reloader_that_starts_again_tries_what_the_last_could_not_load(
     assert (reloader.problem, watched.restarts) == (fails_with, restarts)
     assert not reloader.look()
     assert watched.trials == 1
+
+
+def test_a_start_forgets_what_was_wrong_with_the_code(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Services that all start now have the code of now."""
+    for module in (lifecycle.postgres, lifecycle.redis):
+        monkeypatch.setattr(module, "prepare", lambda *_: None)
+    monkeypatch.setattr(type(stack.ports), "require_free", lambda _: None)
+    autoreload.record_path(stack.home).write_text('{"problem": "x"}')
+    lifecycle._prepare(stack, Progress(io.StringIO()))
+    assert autoreload.problem(stack.home) == ""
