@@ -15,7 +15,8 @@ from hotclub import contract_files, declarations
 from hotclub.contract import Contract
 from hotclub.errors import ContractError
 
-_Declared: TypeAlias = type[declarations.MLModel] | type[declarations.Source]
+#: A class of an `ml.py`.
+Declared: TypeAlias = type[declarations.MLModel] | type[declarations.Source]
 
 #: The reason of a contract that has no file yet.
 NEW: Final = "new"
@@ -64,7 +65,7 @@ def pending() -> list[Change]:
     return changes
 
 
-def _declared() -> Iterator[tuple[_Declared, str]]:
+def _declared() -> Iterator[tuple[Declared, str]]:
     """Yield every declared class, and why it could not be registered where it could not."""
     for cls in (*declarations.sources.values(), *declarations.models.values()):
         yield cls, ""  # type: ignore[misc]  # mypy forgets what the two dicts hold when they are joined
@@ -72,7 +73,7 @@ def _declared() -> Iterator[tuple[_Declared, str]]:
         yield each.cls, each.reason
 
 
-def _compile(cls: _Declared, version: int, policy_revision: int, *, typed_values: bool = True) -> Contract:
+def _compile(cls: Declared, version: int, policy_revision: int, *, typed_values: bool = True) -> Contract:
     if issubclass(cls, declarations.MLModel):
         return model_compiler.compile_model(
             cls, version=version, policy_revision=policy_revision, typed_values=typed_values
@@ -80,7 +81,7 @@ def _compile(cls: _Declared, version: int, policy_revision: int, *, typed_values
     return source_compiler.compile_source(cls, version=version, policy_revision=policy_revision)
 
 
-def _change(cls: _Declared) -> Change | None:
+def _change(cls: Declared) -> Change | None:
     root = contracts_root(model_compiler.app_label_of(cls))
     try:
         written = contract_files.read_versions(root / cls.name)

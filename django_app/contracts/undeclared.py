@@ -6,18 +6,17 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TypeAlias
 
 from django.apps import apps
 
 from django_app import conf
+from django_app.contracts.changes import Declared
 from django_app.contracts.compilation import model_compiler
 from django_app.contracts.validation.declaration_problems import label_of
 from hotclub import contract_files, declarations, names
 from hotclub.contract import Contract, ModelContract
 from hotclub.errors import ContractError
 
-_Declared: TypeAlias = type[declarations.MLModel] | type[declarations.Source]
 #: How alike two names are, from 0 to 1, that one class may have had one after the other.
 _ALIKE = 0.5
 _PAGE = 'docs/how-to/declare-a-model.md, "Rename and retire"'
@@ -37,7 +36,7 @@ class Undeclared:
     directory: Path
     app: str
     contract: Contract | None
-    successors: tuple[_Declared, ...]
+    successors: tuple[Declared, ...]
 
     def __str__(self) -> str:
         """Return what was found, what goes on because of it, and what to do, on lines of their own."""
@@ -57,7 +56,7 @@ def undeclared(new: Collection[str] = ()) -> list[Undeclared]:
     Args:
         new: names of declared classes that have no contract file yet.
     """
-    classes: list[_Declared] = [*declarations.models.values(), *declarations.sources.values()]
+    classes: list[Declared] = [*declarations.models.values(), *declarations.sources.values()]
     declared = {(model_compiler.app_label_of(cls), cls.name): cls for cls in classes}
     return [
         Undeclared(directory, app, contract, _successors(directory.name, app, contract, declared, new))
@@ -79,9 +78,9 @@ def _successors(
     name: str,
     app: str,
     contract: Contract | None,
-    declared: dict[tuple[str, str], _Declared],
+    declared: dict[tuple[str, str], Declared],
     new: Collection[str],
-) -> tuple[_Declared, ...]:
+) -> tuple[Declared, ...]:
     """Return the class of the same name in another app, else those of the same app and kind that are new or alike."""
     moved = tuple(cls for (_, other), cls in declared.items() if other == name)
     if moved:
@@ -114,7 +113,7 @@ def _effects(name: str, contract: Contract | None) -> str:
     )
 
 
-def _rename(found: Undeclared, cls: _Declared) -> str:
+def _rename(found: Undeclared, cls: Declared) -> str:
     name = found.directory.name
     if cls.name == name:
         root = conf.contracts_root(model_compiler.app_label_of(cls))

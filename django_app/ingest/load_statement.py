@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any
 
 from django.apps import apps
-from django.db import connection
-from django.db.backends.postgresql.operations import DatabaseOperations
 from django.db.models import AutoField, F, Model
 from psycopg import sql
 
 from django_app.contracts.column_defaults import Defaults
 from django_app.ingest.loaded_keys import key_hash
+from django_app.queryset_sql import composed
 from hotclub import names
 from hotclub.contract import ColumnSpec, SourceContract
 
@@ -186,20 +185,14 @@ class LoadStatement:
         # Django knows how its field paths join. A path that leads nowhere is not the tenant's either.
         # The model's own ordering would sort the whole table for each row.
         own = self._model._base_manager.filter(**{self._tenant: tenant}).order_by().values(hotclub_pk=F("pk"))
-        # The stubs know only the base class of all backends; here it is always PostgreSQL.
-        composed = cast("DatabaseOperations", connection.ops).compose_sql(*own.query.sql_with_params())
         return sql.SQL(
-            "SELECT count(*), (array_agg(n.{row} ORDER BY n.{row}))[:{shown}] FROM"
-            " (SELECT s.{row}, {values} FROM {staged} s) n JOIN {target} t ON {match}"
+            "SELECT count(*), (array_agg(n.{row} ORDER BY n.{row}))[:{shown}] FROM {loaded}"
             " WHERE NOT EXISTS (SELECT FROM ({own}) o WHERE o.hotclub_pk = t.{pk})"
         ).format(
             row=_ROW,
             shown=self._shown,
-            values=self._values(self._key_columns),
-            staged=self.staged,
-            target=self.target,
-            match=self._match(),
-            own=sql.SQL(composed),
+            loaded=self._loaded(),
+            own=composed(own),
             pk=sql.Identifier(self._model._meta.pk.column),
         )
 
@@ -217,27 +210,31 @@ class LoadStatement:
         timed = model._base_manager.order_by().values(
             **{alias: F(field.name) for alias, field in keys.items()}, hotclub_time=F(time)
         )
-        # The stubs know only the base class of all backends; here it is always PostgreSQL.
-        composed = cast("DatabaseOperations", connection.ops).compose_sql(*timed.query.sql_with_params())
         same = sql.SQL(" AND ").join(
             sql.SQL("o.{} = t.{}").format(sql.Identifier(alias), sql.Identifier(field.column))
             for alias, field in keys.items()
         )
         return sql.SQL(
             "SELECT count(*), (array_agg(n.{row} ORDER BY n.{row}))[:{shown}],"
-            " (array_agg(o.hotclub_time::text ORDER BY n.{row}))[:{shown}] FROM"
-            " (SELECT s.{row}, {values} FROM {staged} s) n JOIN {target} t ON {match} JOIN ({timed}) o ON {same}"
+            " (array_agg(o.hotclub_time::text ORDER BY n.{row}))[:{shown}] FROM {loaded} JOIN ({timed}) o ON {same}"
             " WHERE o.hotclub_time::date IS DISTINCT FROM {day}::date"
         ).format(
             row=_ROW,
             shown=self._shown,
+            loaded=self._loaded(),
+            timed=composed(timed),
+            same=same,
+            day=sql.Literal(day.isoformat()),
+        )
+
+    def _loaded(self) -> sql.Composed:
+        """Return the staged rows' lines and keys, as `n`, with the rows of the table that they name, as `t`."""
+        return sql.SQL("(SELECT s.{row}, {values} FROM {staged} s) n JOIN {target} t ON {match}").format(
+            row=_ROW,
             values=self._values(self._key_columns),
             staged=self.staged,
             target=self.target,
             match=self._match(),
-            timed=sql.SQL(composed),
-            same=same,
-            day=sql.Literal(day.isoformat()),
         )
 
     def unknown_references(self, column: ColumnSpec) -> sql.Composed:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import cast
 
 from django.apps import apps
 from django.db import OperationalError, connection
-from django.db.backends.postgresql.operations import DatabaseOperations
 from django.db.models import F
 from psycopg import sql
 
 from django_app.ingest.loaded_keys import LoadedRows, NoLoadedKeysError, rows_with
+from django_app.queryset_sql import composed
 from django_app.scoring.models import Batch, BatchChunk
 from django_app.scoring.row_selection import RowSelection
 from django_app.statement_time import is_statement_timeout, statement_time_limit
@@ -123,8 +122,6 @@ def _delivered(contract: ModelContract, rows: LoadedRows) -> sql.Composed:
             f"{contract.schema.django_model}: which of them were delivered is not known"
         )
     found = rows_with(rows).values(hotclub_entity=F(contract.schema.entity))
-    # The stubs know only the base class of all backends; here it is always PostgreSQL.
-    composed = cast("DatabaseOperations", connection.ops).compose_sql(*found.query.sql_with_params())
     return sql.SQL("SELECT d.hotclub_entity::{} FROM ({}) d").format(
-        sql.SQL(contract.schema.entity_type), sql.SQL(composed)
+        sql.SQL(contract.schema.entity_type), composed(found)
     )

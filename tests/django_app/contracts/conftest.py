@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from tests.conftest import Database
+from tests.django_app.declaration_tables import tables_restored
 from tests.django_app.foreign import ForeignProject, make_foreign_project
 
 
@@ -19,6 +20,13 @@ def own_database(tmp_path: Path, provision: Callable[[str], Database]) -> Iterat
     yield database
     with psycopg.connect(database.admin_url, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {database.name} WITH (FORCE)")
+
+
+@pytest.fixture
+def declared_for_a_moment() -> Iterator[None]:
+    """Take the test's declarations out of the tables again."""
+    with tables_restored():
+        yield
 
 
 @pytest.fixture

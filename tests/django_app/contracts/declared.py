@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from hotclub import declarations
 from hotclub.declarations import MLModel, Number, Source
 from tests.django_app.contracts.cases.tables import Order
 
 #: A module of an app that is installed: a contract belongs to an app.
 MODULE = "django_app.flights.ml"
-
-
-@contextmanager
-def tables_restored() -> Iterator[None]:
-    """Take what is declared in the block out of the tables again."""
-    before = dict(declarations.models), dict(declarations.sources), list(declarations.unregistered)
-    try:
-        yield
-    finally:
-        for table, kept in zip((declarations.models, declarations.sources), before[:2], strict=True):
-            table.clear()
-            table.update(kept)
-        declarations.unregistered[:] = before[2]
 
 
 def model(class_name: str = "Wrong", /, **attributes: Any) -> type[MLModel]:

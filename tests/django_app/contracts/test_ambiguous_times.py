@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from django_app.contracts.compilation.source_compiler import compile_source
@@ -11,14 +9,7 @@ from hotclub import declarations
 from hotclub.declarations import Source
 from hotclub.errors import ContractError
 
-
-@pytest.fixture(autouse=True)
-def _declared_for_a_moment() -> Iterator[None]:
-    """Take the test's declaration out of the table again."""
-    before = dict(declarations.sources)
-    yield
-    declarations.sources.clear()
-    declarations.sources.update(before)
+pytestmark = pytest.mark.usefixtures("declared_for_a_moment")
 
 
 def _declare(severity: object) -> type[Source]:

@@ -14,6 +14,7 @@ from hotclub import declarations
 from hotclub.declarations import MLModel, Number, Source
 from tests.django_app.contracts import declared
 from tests.django_app.contracts.cases.tables import Order
+from tests.django_app.declaration_tables import tables_restored
 
 MODEL: Final = {
     "rows": Order.objects.all(),
@@ -28,7 +29,7 @@ SOURCE: Final = {"model": Order, "natural_key": ("number",), "columns": {"number
 
 @pytest.fixture(autouse=True)
 def _declared() -> Iterator[None]:
-    with declared.tables_restored():
+    with tables_restored():
         yield
 
 

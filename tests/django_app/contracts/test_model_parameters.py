@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from django_app.contracts.validation.model_checks import check_model
-from hotclub import declarations
 from hotclub.declarations import Category, MLModel, Number
 from hotclub.errors import ContractError
 
-
-@pytest.fixture(autouse=True)
-def _declared_for_a_moment() -> Iterator[None]:
-    """Take the test's declaration out of the table again."""
-    before = dict(declarations.models)
-    yield
-    declarations.models.clear()
-    declarations.models.update(before)
+pytestmark = pytest.mark.usefixtures("declared_for_a_moment")
 
 
 def _declare(**attributes: Any) -> type[MLModel]:

@@ -25,6 +25,7 @@ from hotclub.declarations import Age, Category, Number
 from tests.django_app.contracts import declared
 from tests.django_app.contracts.cases.odd_tables import Label, Parcel
 from tests.django_app.contracts.wrong_queries import parcels
+from tests.django_app.declaration_tables import tables_restored
 
 SAME_PLACE = Parcel.objects.filter(place=OuterRef("place"), kind=OuterRef("kind"))
 HOUR = Func(
@@ -53,7 +54,7 @@ RIGHT: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.fixture(autouse=True)
 def _declared() -> Iterator[None]:
-    with declared.tables_restored():
+    with tables_restored():
         yield
 
 

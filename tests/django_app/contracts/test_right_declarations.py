@@ -38,6 +38,7 @@ from tests.django_app.contracts.cases.tables import (
     MODELS,
 )
 from tests.django_app.contracts.right_models import BERLIN, FEATURES, LINE_COUNT, NUMBERED, WHOLE
+from tests.django_app.declaration_tables import tables_restored
 
 ALIAS = "cases"
 
@@ -85,7 +86,7 @@ def views(provision: Callable[[str], Database], django_db_blocker: Any) -> Itera
 
 @pytest.fixture(autouse=True)
 def _declared() -> Iterator[None]:
-    with declared.tables_restored():
+    with tables_restored():
         yield
 
 

@@ -22,7 +22,7 @@ from django_app.ingest import selectors
 from django_app.ingest.models import Delivery
 from django_app.ingest.services import row_loading
 from django_app.ingest.services.loading import delivery_load
-from hotclub import contract, declarations, names
+from hotclub import contract, names
 from hotclub.declarations import Check, Source
 from tests.conftest import Database
 from tests.django_app import strangers
@@ -32,7 +32,11 @@ with warnings.catch_warnings():
     from data_checks import checks
     from data_checks.delivery_suite import DeliveryFacts
 
-pytestmark = [pytest.mark.django_db, pytest.mark.integration]
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.integration,
+    pytest.mark.usefixtures("declared_for_a_moment"),
+]
 
 DAY = dt.date(2013, 11, 1)
 NOW = dt.datetime(2013, 11, 1, 12, tzinfo=dt.UTC)
@@ -203,15 +207,6 @@ RIGHT: dict[str, Right] = {
 def _models() -> Iterator[Models]:
     with strangers.registered() as made:
         yield made
-
-
-@pytest.fixture(autouse=True)
-def _declared_for_a_moment() -> Iterator[None]:
-    """Take the test's declaration out of the table again."""
-    before = dict(declarations.sources)
-    yield
-    declarations.sources.clear()
-    declarations.sources.update(before)
 
 
 @pytest.fixture

@@ -33,13 +33,14 @@ from tests.django_app.contracts import declared
 from tests.django_app.contracts.cases.tables import Concert, Label, Line, Order, Size, Species
 from tests.django_app.contracts.wrong_models import HUGE, INFINITY, LINES, NAN, ROWS, WRONG, feature
 from tests.django_app.contracts.wrong_queries import WRONG_QUERIES
+from tests.django_app.declaration_tables import tables_restored
 
 ALL_WRONG = WRONG | WRONG_QUERIES
 
 
 @pytest.fixture(autouse=True)
 def _declared() -> Iterator[None]:
-    with declared.tables_restored():
+    with tables_restored():
         yield
 
 

@@ -21,6 +21,8 @@ from tests.django_app import strangers
 from tests.django_app.contracts.wrong_checks import WRONG_CHECKS
 from tests.django_app.contracts.wrong_sources import COLUMNS, LEFT_OUT, WRONG, Changes
 
+pytestmark = pytest.mark.usefixtures("declared_for_a_moment")
+
 _WRONG = [*WRONG, *WRONG_CHECKS]
 
 
@@ -28,15 +30,6 @@ _WRONG = [*WRONG, *WRONG_CHECKS]
 def _models() -> Iterator[SimpleNamespace]:
     with strangers.registered() as made:
         yield made
-
-
-@pytest.fixture(autouse=True)
-def _declared_for_a_moment() -> Iterator[None]:
-    """Take the test's declaration out of the table again."""
-    before = dict(declarations.sources)
-    yield
-    declarations.sources.clear()
-    declarations.sources.update(before)
 
 
 def declare(m: SimpleNamespace, **changes: Any) -> type[Source]:

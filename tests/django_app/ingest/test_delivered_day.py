@@ -12,10 +12,11 @@ import pytest
 from django_app.contracts.compilation.source_compiler import compile_source
 from django_app.ingest.models import Delivery
 from django_app.ingest.services.loading import delivery_load
-from hotclub import contract_files, declarations
+from hotclub import contract_files
 from hotclub.declarations import Source
 from tests import factories
 from tests.django_app import strangers
+from tests.django_app.declaration_tables import tables_restored
 from tests.django_app.ingest.test_loading import NOW, Stage, _delivery, at
 
 pytestmark = [pytest.mark.django_db, pytest.mark.integration]
@@ -61,11 +62,11 @@ def deliver(contracts: Path, m: Models, stage: Stage) -> Deliver:
             "model": m.Reading, "natural_key": ("id",), "timezone": "America/New_York",
             "columns": {"id": "id", "station": "station", "day": "day", "taken": "taken_at"},
         } | declared  # fmt: skip
-        before = dict(declarations.sources)
-        cls = type("Readings", (Source,), {"__module__": "django_app.flights.ml", "name": "readings"} | body)
-        made = compile_source(cls, version=1, policy_revision=1)
-        declarations.sources.clear()
-        declarations.sources.update(before)
+        with tables_restored():
+            cls = type(
+                "Readings", (Source,), {"__module__": "django_app.flights.ml", "name": "readings"} | body
+            )
+            made = compile_source(cls, version=1, policy_revision=1)
         contract_files.write(made, contracts)
         delivery = _delivery("readings", digest, tenant_id=None)
         stage(str(delivery.pk), rows)

@@ -19,10 +19,11 @@ from django_app.ingest.services import landed_files, sweep
 from django_app.ingest.services.loading import TooEarlyError, delivery_load
 from django_app.ingest.services.row_loading import rows_load
 from django_app.tenants.models import Tenant
-from hotclub import contract_files, declarations, names
+from hotclub import contract_files, names
 from hotclub.declarations import Source
 from tests.conftest import Database
 from tests.django_app import strangers
+from tests.django_app.declaration_tables import tables_restored
 from tests.django_app.ingest.test_loading import DAY, NOW, Stage, at
 
 pytestmark = [pytest.mark.django_db, pytest.mark.integration]
@@ -47,14 +48,12 @@ def sources(m: Models, settings: Any, tmp_path: Path) -> dict[str, Any]:
         "streets": right | {"columns": {"code": "code", "street": "street"}},
         "own_streets": right | {"columns": {"code": "code", "street": "street"}, "tenant": "tenant"},
     }
-    before = dict(declarations.sources)
     made = {}
-    for name, body in declared.items():
-        cls = type("Momentary", (Source,), {"__module__": "django_app.flights.ml", "name": name} | body)
-        made[name] = compile_source(cls, version=1, policy_revision=1)
-        contract_files.write(made[name], tmp_path / "contracts")
-    declarations.sources.clear()
-    declarations.sources.update(before)
+    with tables_restored():
+        for name, body in declared.items():
+            cls = type("Momentary", (Source,), {"__module__": "django_app.flights.ml", "name": name} | body)
+            made[name] = compile_source(cls, version=1, policy_revision=1)
+            contract_files.write(made[name], tmp_path / "contracts")
     settings.HOTCLUB_CONTRACTS = [tmp_path / "contracts"]
     return made
 

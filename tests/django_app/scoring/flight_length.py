@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Any
 
 from django_app.flights.models import Flight
+from django_app.ingest.models import Delivery
+from django_app.registry.selectors import ModelVersionRef
 from django_app.scoring.models import Batch, Prediction
 from django_app.scoring.services import chunks
 from tests.django_app.scoring.conftest import LANDED, LAST_NUMBER
 
 NOW = LANDED
 BATCHES = "/api/v1/batches/"
+#: The fixtures `timeless` and `load`.
+Make = Callable[..., ModelVersionRef]
+Load = Callable[..., Delivery]
 
 
 def clock() -> dt.datetime:

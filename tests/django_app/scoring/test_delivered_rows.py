@@ -10,12 +10,13 @@ import pytest
 
 from django_app.flights.models import Flight
 from django_app.ingest.models import Delivery, LoadedKeys
-from django_app.registry.selectors import ModelVersionRef
 from django_app.scoring.models import Batch
 from django_app.scoring.services import reconcile
-from tests.django_app.scoring.conftest import LAST_NUMBER
+from tests.django_app.scoring.conftest import DELIVERED, LAST_NUMBER
 from tests.django_app.scoring.flight_length import (
     NOW,
+    Load,
+    Make,
     clock,
     entities_of,
     keys_of,
@@ -25,10 +26,6 @@ from tests.django_app.scoring.flight_length import (
 )
 
 pytestmark = [pytest.mark.django_db, pytest.mark.integration]
-
-DAY = dt.date(2013, 11, 1)
-Make = Callable[..., ModelVersionRef]
-Load = Callable[..., Delivery]
 
 
 class TestDelivered:
@@ -40,13 +37,18 @@ class TestDelivered:
     def test_those_rows_and_no_others(self, timeless: Make, api: Any, load: Load) -> None:
         """New rows and rows that were there; not those of the day of another delivery, or of another day's."""
         timeless()
-        load(9, day=DAY - dt.timedelta(days=1))
+        load(9, day=DELIVERED - dt.timedelta(days=1))
         load(1, 2, 3)
         batch = scored(made(self._ask(api)))
-        wanted = keys_of(scheduled_departure__date=DAY, number__in=(1, 2, 3), carrier="UA")
+        wanted = keys_of(scheduled_departure__date=DELIVERED, number__in=(1, 2, 3), carrier="UA")
         assert len(wanted) == 3
         assert entities_of(batch) == wanted
-        assert (batch.rows_of, batch.day, batch.tenant_id, batch.rows_total) == ("entities", DAY, "EWR", 3)
+        assert (batch.rows_of, batch.day, batch.tenant_id, batch.rows_total) == (
+            "entities",
+            DELIVERED,
+            "EWR",
+            3,
+        )
         assert batch.summary == "3 rows delivered, 3 scored, 0 not found among the model's rows of EWR"
         assert str(batch) == "flight_length EWR delivered for 2013-11-01"
 
@@ -54,7 +56,7 @@ class TestDelivered:
         """Left out by the model's queryset, or gone since the load: never silently fewer."""
         timeless()
         load(1, 2, LAST_NUMBER + 1)
-        Flight.objects.filter(number=2, scheduled_departure__date=DAY).delete()
+        Flight.objects.filter(number=2, scheduled_departure__date=DELIVERED).delete()
         batch = scored(made(self._ask(api)))
         assert (batch.rows_total, batch.rows_done, batch.rows_vanished) == (3, 1, 2)
         assert batch.summary == "3 rows delivered, 1 scored, 2 not found among the model's rows of EWR"
@@ -81,7 +83,7 @@ class TestDelivered:
         timeless()
         load(1, 2)
         first = self._ask(api)
-        Flight.objects.filter(number=1, scheduled_departure__date=DAY).delete()
+        Flight.objects.filter(number=1, scheduled_departure__date=DELIVERED).delete()
         again = post_batch(api, partition="EWR.2013-11-01", key="another")
         assert (first.status_code, again.status_code, again.json()["id"]) == (202, 200, first.json()["id"])
 
@@ -92,7 +94,7 @@ class TestDelivered:
         assert reconcile.loaded_days_score(clock=clock) == 1
         assert reconcile.loaded_days_score(clock=clock) == 0
         batch = Batch.objects.get()
-        assert (batch.rows_of, batch.rows_total, batch.day) == ("entities", 2, DAY)
+        assert (batch.rows_of, batch.rows_total, batch.day) == ("entities", 2, DELIVERED)
         assert made(self._ask(api)).pk == batch.pk
         assert len(entities_of(scored(batch))) == 2
 
@@ -181,7 +183,7 @@ class TestSourceWithoutTenants:
         timeless(tenant_path=None)
         shared(1, 2, minutes=-11)
         batch = made(post_batch(api, partition="2013-11-01", key="run"))
-        assert (batch.tenant, batch.day, batch.rows_total) == (None, DAY, 2)
+        assert (batch.tenant, batch.day, batch.rows_total) == (None, DELIVERED, 2)
         Batch.objects.all().delete()
         assert reconcile.loaded_days_score(clock=clock) == 1
         assert Batch.objects.get().key == batch.key
@@ -190,14 +192,14 @@ class TestSourceWithoutTenants:
         """Such a file may have rows of each: one batch over every tenant."""
         timeless()
         shared(1, minutes=-11)
-        shared(2, origin="JFK", day=DAY + dt.timedelta(days=1), minutes=-11)
+        shared(2, origin="JFK", day=DELIVERED + dt.timedelta(days=1), minutes=-11)
         batch = scored(made(post_batch(api, partition="2013-11-01", key="run")))
         assert (batch.tenant, batch.rows_done) == (None, 1)
         # The first day has its batch.
         assert reconcile.loaded_days_score(clock=clock) == 1
         assert set(Batch.objects.values_list("tenant", "day")) == {
-            (None, DAY),
-            (None, DAY + dt.timedelta(days=1)),
+            (None, DELIVERED),
+            (None, DELIVERED + dt.timedelta(days=1)),
         }
 
     def test_only_for_those_who_may_act_for_every_tenant(

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from django_app.ingest.models import Delivery
-from django_app.registry.selectors import ModelVersionRef
 from django_app.scoring.models import Batch
 from tests.django_app.scoring.flight_length import (
     BATCHES,
     NOW,
+    Make,
     keys_of,
     made,
     post_batch,
@@ -21,10 +19,6 @@ from tests.django_app.scoring.flight_length import (
 )
 
 pytestmark = [pytest.mark.django_db, pytest.mark.integration]
-
-DAY = dt.date(2013, 11, 1)
-Make = Callable[..., ModelVersionRef]
-Load = Callable[..., Delivery]
 
 
 class TestWaiting:

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from django_app.ingest.models import Delivery
-from django_app.registry.selectors import ModelVersionRef
 from tests.django_app.scoring.flight_length import (
+    Make,
     post_batch,
 )
 
 pytestmark = [pytest.mark.django_db, pytest.mark.integration]
-
-DAY = dt.date(2013, 11, 1)
-Make = Callable[..., ModelVersionRef]
-Load = Callable[..., Delivery]
 
 
 class TestWhoMay:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,8 +12,6 @@ from psycopg import sql
 
 from django_app.flights.models import Flight
 from django_app.ingest.loaded_keys import LoadedRows
-from django_app.ingest.models import Delivery
-from django_app.registry.selectors import ModelVersionRef
 from django_app.scoring import chunk_rows
 from django_app.scoring.models import Batch, Prediction
 from django_app.scoring.row_selection import RowSelection
@@ -26,6 +22,7 @@ from tests.django_app.scoring.conftest import CONTRACTS, LAST_NUMBER
 from tests.django_app.scoring.flight_length import (
     BATCHES,
     NOW,
+    Make,
     clock,
     entities_of,
     keys_of,
@@ -35,10 +32,6 @@ from tests.django_app.scoring.flight_length import (
 )
 
 pytestmark = [pytest.mark.django_db, pytest.mark.integration]
-
-DAY = dt.date(2013, 11, 1)
-Make = Callable[..., ModelVersionRef]
-Load = Callable[..., Delivery]
 
 
 class TestAll:
