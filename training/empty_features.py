@@ -15,11 +15,10 @@ import pyarrow.compute as pc
 
 from hotclub import names
 from hotclub.contract import FeatureSpec, ModelContract
-from training.findings import Finding, critical, warning
+from training.findings import MIN_ROWS, Finding, critical, warning
 from training.single_feature import Association, rank_correlation
 from training.splits import Splits
 
-_MIN_ROWS: Final = 20
 _FIRST_ROWS: Final = 1000
 #: The numbers of rows are nearly all different, and take not many more values than there are rows.
 _DIFFERENT: Final = 0.99
@@ -48,7 +47,7 @@ def unseen(spec: FeatureSpec, splits: Splits) -> Finding | None:
     if spec.type != "category":
         return None
     held = pa.concat_tables([splits.stopping, splits.evaluation])[spec.name].drop_null()
-    if len(held) < _MIN_ROWS or splits.train.num_rows < _MIN_ROWS:
+    if len(held) < MIN_ROWS or splits.train.num_rows < MIN_ROWS:
         return None
     fitted = pc.unique(splits.train[spec.name].drop_null())
     share = 1 - (pc.sum(pc.is_in(held, fitted)).as_py() or 0) / len(held)
@@ -78,7 +77,7 @@ def row_number(
         return None
     known = rows.select([spec.name, names.COLUMN_ENTITY]).filter(pc.is_valid(rows[spec.name]))
     values = known[spec.name].to_numpy()
-    if len(values) < _MIN_ROWS or not np.isfinite(values).all():
+    if len(values) < MIN_ROWS or not np.isfinite(values).all():
         return None
     entity = known[names.COLUMN_ENTITY]
     order = _order(values, entity)
@@ -86,7 +85,7 @@ def row_number(
         if (
             contract.schema.event_time is not None
             or abs(order) < _IN_ORDER
-            or len(np.unique(values)) < _MIN_ROWS
+            or len(np.unique(values)) < MIN_ROWS
         ):
             return None
         message = (

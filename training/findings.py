@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 from hotclub import severities
 from hotclub.severities import Severity
+
+#: Fewer rows may agree with the label, be null or be alike by chance: no rule speaks of them.
+MIN_ROWS: Final = 20
 
 
 @dataclass(frozen=True)

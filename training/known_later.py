@@ -9,11 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hotclub.contract import FeatureSpec, ModelContract
-from training.findings import Finding, critical, warning
+from training.findings import MIN_ROWS, Finding, critical, warning
 from training.single_feature import Association
 
-#: Fewer rows may all be null, or have one value, by chance.
-MIN_ROWS: Final = 20
 #: At least this share of the rows with a label has a value, and at most that of the others.
 _FILLED: Final = 0.5
 _EMPTY: Final = 0.05

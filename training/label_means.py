@@ -11,11 +11,10 @@ import pyarrow as pa
 
 from hotclub import names
 from hotclub.contract import FeatureSpec, ModelContract
-from training.findings import Finding, critical
+from training.findings import MIN_ROWS, Finding, critical
 
 Floats = npt.NDArray[np.float64]
 _FIRST_ROWS: Final = 1000
-_MIN_ROWS: Final = 20
 _MIN_GROUPS: Final = 5
 _TOLERANCE: Final = 1e-9
 
@@ -46,7 +45,7 @@ def means_of_label(spec: FeatureSpec, rows: pa.Table, means: Mapping[str, Floats
         return None
     values = rows[spec.name].to_numpy()
     known = ~np.isnan(values)
-    if known.sum() < _MIN_ROWS:
+    if known.sum() < MIN_ROWS:
         return None
     for words, expected in means.items():
         if _equal(values[:_FIRST_ROWS], expected[:_FIRST_ROWS]) and _equal(values, expected):

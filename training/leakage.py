@@ -19,7 +19,7 @@ from hotclub import names
 from hotclub.contract import FeatureSpec, ModelContract
 from training import empty_features, known_later
 from training.errors import RefusedDataError
-from training.findings import Finding, critical, warning
+from training.findings import MIN_ROWS, Finding, critical, warning
 from training.label_means import label_means, means_of_label
 from training.single_feature import Association, association
 from training.splits import Splits
@@ -33,8 +33,6 @@ SUSPICIOUS_CORRELATION: Final = 0.9995
 #: Where one class is nearly all rows, always answering it is that accurate too: most of the other rows must be right.
 _MAX_SHARE_OF_ERRORS: Final = 0.1
 _MIN_OTHER_ROWS: Final = 5
-#: Fewer rows may agree with the label, or all be null, by chance.
-_MIN_ROWS: Final = 20
 _FIRST_ROWS: Final = 1000
 #: A value of a quantity is rare when this share of the rows has it at most.
 _RARE: Final = 0.01
@@ -118,7 +116,7 @@ def _equals_label(contract: ModelContract, spec: FeatureSpec, rows: pa.Table) ->
     """Return that a feature is the label, its negation, or another name of each class, wherever it has a value."""
     known = rows.select([spec.name, names.COLUMN_LABEL]).filter(pc.is_valid(rows[spec.name]))
     label = known[names.COLUMN_LABEL].to_numpy()
-    if len(label) < _MIN_ROWS or len(np.unique(label)) < 2:
+    if len(label) < MIN_ROWS or len(np.unique(label)) < 2:
         return None
     words = None
     if contract.schema.task == "regression":
@@ -154,7 +152,7 @@ def _predicts_alone(
     contract: ModelContract, spec: FeatureSpec, found: Association, stopping: pa.Table
 ) -> Finding | None:
     label = stopping[names.COLUMN_LABEL].to_numpy()
-    if len(label) < _MIN_ROWS:
+    if len(label) < MIN_ROWS:
         return None
     curves = {
         "rises or falls in a straight line with the label: correlation": found.correlation,
@@ -188,7 +186,7 @@ def _equals_label_in_part(contract: ModelContract, spec: FeatureSpec, rows: pa.T
     _, places, counts = np.unique(label, return_inverse=True, return_counts=True)
     # Of labels with few values, many are equal by chance.
     rare = counts[places.reshape(-1)] <= _RARE * len(label)
-    share = float((values == label)[rare].mean()) if rare.sum() >= _MIN_ROWS else 0.0
+    share = float((values == label)[rare].mean()) if rare.sum() >= MIN_ROWS else 0.0
     if share < _EQUAL_IN_PART:
         return None
     message = (

@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 
 from hotclub import names
 from hotclub.contract import ModelContract
+from training.findings import MIN_ROWS
 from training.splits import Boundaries, Splits
 
-_MIN_ROWS: Final = 20
 #: One row with more than this share of the variation decides every squared error.
 _ONE_ROW: Final = 0.5
 #: And it is this much farther from the middle than the next one: prices and durations have far values too.
@@ -73,7 +73,7 @@ def find(contract: ModelContract, splits: Splits, at: Boundaries | None) -> list
 def _one_row(name: str, rows: pa.Table) -> str:
     """Return that the label of one row is so far from the others that squares are about that row alone."""
     label = rows[names.COLUMN_LABEL].to_numpy()
-    if len(label) < _MIN_ROWS:
+    if len(label) < MIN_ROWS:
         return ""
     squares = (label - np.median(label)) ** 2
     place = int(squares.argmax())
@@ -120,7 +120,7 @@ def copies(contract: ModelContract, splits: Splits, ignored: Collection[str] = (
     """
     columns = [name for name in contract.feature_names if name not in ignored]
     fitted, asked = splits.train, splits.evaluation
-    if not columns or fitted.num_rows < _MIN_ROWS or asked.num_rows < _MIN_ROWS:
+    if not columns or fitted.num_rows < MIN_ROWS or asked.num_rows < MIN_ROWS:
         return None
     every = pa.concat_tables([fitted, asked])
     features = np.zeros(every.num_rows, dtype=np.uint64)
@@ -135,7 +135,7 @@ def copies(contract: ModelContract, splits: Splits, ignored: Collection[str] = (
     values, labels = np.unique(features[firsts], return_counts=True)
     alike = np.isin(features[known:], values[labels == 1])
     is_copy = alike & np.isin(rows[known:], rows[:known])
-    if is_copy.sum() < max(_MIN_ROWS, _COPIES * asked.num_rows):
+    if is_copy.sum() < max(MIN_ROWS, _COPIES * asked.num_rows):
         return None
     other_label = 1 - is_copy.sum() / alike.sum()
     counts = np.unique(every[names.COLUMN_LABEL].to_numpy(), return_counts=True)[1]
