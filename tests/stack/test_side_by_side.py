@@ -134,6 +134,11 @@ def stacks(services: None) -> Iterator[tuple[Small, Small]]:
             # The guide's line: a folder, and a shift. Both stacks of this test are moved away from other ones.
             assert example.keys() == {"HOTCLUB_HOME", "HOTCLUB_PORT_SHIFT"}
             second.run("up", "--only", "postgres,redis,django", PORT_SHIFT=str(shift + step))
+            # A test compares with what runs as it begins, and a service that has just come up is STARTING for two seconds.
+            for small in (first, second):
+                wait_until(
+                    "every service to run", lambda s=small: "STARTING" not in s.run("status", code=3), 60
+                )
             yield first, second
         finally:
             for small in (first, second):
